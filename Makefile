@@ -1,0 +1,37 @@
+# Thin names over plain commands; README.md says what each is for.
+.PHONY: setup repro test paper celeba lock
+
+PYTHON ?= python3
+ACTIVATE := . .venv/bin/activate
+# Without VGG-Face's file the paper's scale runs on dlib's descriptor, and the report says so.
+DESCRIPTOR := $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S train.B.weights=$(abspath $(VGG_FACE)))
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "error: $(PYTHON) is Python " + sys.version.split()[0] + "; name one of 3.11 to 3.13: make PYTHON=python3.12 setup")'
+	$(PYTHON) -m venv .venv
+	$(ACTIVATE) && python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+repro: setup
+	$(ACTIVATE) && dvc repro
+	@cat reports/table3.md && echo "The whole report: reports/index.html"
+
+test: setup
+	$(ACTIVATE) && python -m pytest
+
+paper: setup
+	@test -n "$(DATA)" || { echo "error: name CelebA's folder: make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
+	$(ACTIVATE) && dvc exp run \
+		-S data.source=celeba -S data.root=$(abspath $(DATA)) -S 'data.image_size=[218,178]' \
+		-S subset.persons=30 -S subset.images_per_person=30 \
+		-S attack.images_per_person=null -S attack.noise_images=null $(DESCRIPTOR)
+	@cat reports/table3.md && echo "The whole report: reports/index.html"
+
+celeba: setup
+	$(ACTIVATE) && python -m stages.fetch_celeba --root data
+
+# For maintainers: needs uv.
+lock:
+	uv pip compile pyproject.toml --extra test --universal --generate-hashes --no-header --quiet --output-file requirements.lock

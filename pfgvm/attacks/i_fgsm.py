@@ -1,0 +1,34 @@
+"""I-FGSM, the baseline that steps along the gradient's signs (Section 2)."""
+
+import torch
+from torch import Tensor
+
+from pfgvm.attacks.gradient import Model, for_attack, loss_gradient
+
+
+def i_fgsm(
+    model: Model,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    iterations: int,
+    epsilon: float,
+    step_size: float | None = None,
+) -> Tensor:
+    """Iterative Fast Gradient Sign Method, after Section 2:
+
+        x̃₀ = x,  x̃ᵢ₊₁ = Π[0,1]( Π[x−ε, x+ε]( x̃ᵢ − α sign ∇ℓ(x̃ᵢ, ỹ) ) )
+
+    model: images in [0, 1], (B, 3, H, W), to logits, (B, classes); used as at evaluation and left as it was.
+    images: x, (B, 3, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
+    iterations: N ≥ 0. epsilon: ε > 0, in pixel values. step_size: α > 0; None: ε / N (Table 2).
+    Returns x̃_N, like `images`.
+    """
+    ε = epsilon
+    α = ε / max(iterations, 1) if step_size is None else step_size
+    model = for_attack(model)
+    x = x_adv = images
+    for _ in range(iterations):
+        gradient = loss_gradient(model, x_adv, targets)
+        x_adv = torch.clamp(x_adv - α * gradient.sign(), x - ε, x + ε).clamp(0, 1)
+    return x_adv

@@ -1,0 +1,1 @@
+"""The pretrained face descriptors that model B may stand on."""

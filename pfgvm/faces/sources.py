@@ -1,0 +1,144 @@
+"""The layouts in which faces lie on disk, read in place: CelebA's own, and one folder a person."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from pfgvm.errors import InputError
+
+IDENTITIES = "identity_CelebA.txt"
+PICTURES = "img_align_celeba"
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+class Source(Protocol):
+    """Faces that can be listed by person and read one at a time."""
+
+    def people(self) -> dict[str, list[str]]:
+        """Person -> names of all images of that person."""
+
+    def read(self, image: str) -> bytes:
+        """The file of `image` as it lies on disk."""
+
+
+def open_source(source: str, root: Path) -> Source:
+    """The faces under `root` in the layout that the setting data.source names.
+
+    Raises InputError when `root` is missing, empty or of another layout.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; set data.root to the folder that holds the faces")
+    if not any(root.iterdir()):
+        raise InputError(f"{root}: is empty; set data.root to the folder that holds the faces")
+    return FolderSource(root) if source == "folder" else CelebASource(root)
+
+
+class CelebASource:
+    """CelebA's own layout: `identity_CelebA.txt`, and `img_align_celeba/` or `img_align_celeba.zip`."""
+
+    def __init__(self, root: Path) -> None:
+        self._identities = root / IDENTITIES
+        if not self._identities.is_file():
+            raise InputError(f"{root}: holds no {IDENTITIES}; put CelebA's list of identities there")
+        if (root / PICTURES).is_dir():
+            self._pictures: _Folder | _Zip = _Folder(root / PICTURES)
+        elif (root / f"{PICTURES}.zip").is_file():
+            self._pictures = _Zip(root / f"{PICTURES}.zip")
+        else:
+            raise InputError(f"{root}: holds neither {PICTURES}/ nor {PICTURES}.zip; put CelebA's aligned images there")
+
+    def people(self) -> dict[str, list[str]]:
+        """See Source. Raises InputError for a malformed line, an image listed twice, or one that is not there."""
+        present = self._pictures.names()
+        people: dict[str, list[str]] = {}
+        listed: set[str] = set()
+        for number, line in enumerate(_lines(self._identities), start=1):
+            if not line.strip():
+                continue
+            where = f"{self._identities}, line {number}"
+            match line.split():
+                case [image, person] if person.isdigit():
+                    pass
+                case _:
+                    raise InputError(f"{where}: {line.strip()!r} is not 'image person'; correct or remove the line")
+            if image not in present:
+                raise InputError(f"{where}: {image} is not in {self._pictures.path}; add the image or remove the line")
+            if image in listed:
+                raise InputError(f"{where}: {image} is listed twice; remove one of its lines")
+            listed.add(image)
+            people.setdefault(person, []).append(image)
+        if not people:
+            raise InputError(f"{self._identities}: lists no image; put CelebA's list of identities there")
+        return people
+
+    def read(self, image: str) -> bytes:
+        """See Source."""
+        return self._pictures.read(image)
+
+
+class FolderSource:
+    """One folder of images a person; an image's name is `person/file`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def people(self) -> dict[str, list[str]]:
+        """See Source. Raises InputError when no folder holds an image."""
+        people = {
+            folder.name: [f"{folder.name}/{file.name}" for file in folder.iterdir() if _is_picture(file)]
+            for folder in self._root.iterdir()
+            if folder.is_dir() and not folder.name.startswith(".")
+        }
+        if not any(people.values()):
+            raise InputError(f"{self._root}: holds no folder of images; data.source folder wants one folder a person")
+        return people
+
+    def read(self, image: str) -> bytes:
+        """See Source."""
+        return (self._root / image).read_bytes()
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> set[str]:
+        return {file.name for file in self.path.iterdir()}
+
+    def read(self, image: str) -> bytes:
+        return (self.path / image).read_bytes()
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"{path}: not a whole zip ({error}); download it again") from None
+        for name in self._archive.namelist():
+            if "\\" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise InputError(f"{path}: holds the unsafe path {name!r}; use CelebA's own {PICTURES}.zip")
+        self._members = {PurePosixPath(name).name: name for name in self._archive.namelist() if name[-1:] != "/"}
+
+    def names(self) -> set[str]:
+        return set(self._members)
+
+    def read(self, image: str) -> bytes:
+        try:
+            return self._archive.read(self._members[image])
+        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+            raise InputError(f"{self.path}: {image} cannot be read ({error}); download the zip again") from None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    # Universal newlines: CelebA's list exists with LF and with CRLF.
+    try:
+        yield from path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not a text file; put CelebA's list of identities there") from None
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()

@@ -1,0 +1,62 @@
+"""The choice of persons and images (Section 4: "random" images of 30 persons, 30 each)."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from pfgvm import keyed
+from pfgvm.errors import InputError
+from pfgvm.faces.images import decode
+from pfgvm.faces.sources import Source
+
+
+@dataclass
+class Subset:
+    """The chosen images, person -> image name -> original bytes, and what was passed over, in words."""
+
+    images: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def select_subset(source: Source, persons: int, images_per_person: int, seed: int) -> Subset:
+    """Draw `persons` persons of `source` and `images_per_person` images of each, by (seed, name) whatever the order.
+
+    Only persons with enough images take part, and only chosen images are read. A picture that repeats one already
+    chosen of the same person (equal pixels) is passed over and noted, so that no picture lands in two splits.
+    Raises InputError for a picture that shows under two persons, for one that is not whole, and when too few persons
+    have enough images.
+    """
+    people = source.people()
+    eligible = [person for person, images in people.items() if len(images) >= images_per_person]
+    subset = Subset()
+    owner: dict[str, tuple[str, str]] = {}
+    for person in keyed.shuffled(eligible, seed, "persons"):
+        if len(subset.images) == persons:
+            break
+        chosen: dict[str, bytes] = {}
+        for image in keyed.shuffled(people[person], seed, "images", person):
+            if len(chosen) == images_per_person:
+                break
+            content = source.read(image)
+            picture = decode(content, image)
+            fingerprint = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
+            other_person, other = owner.setdefault(fingerprint, (person, image))
+            if other_person != person:
+                raise InputError(
+                    f"{image} (person {person}) is the same picture as {other} (person {other_person}); "
+                    "remove the wrong one from the faces"
+                )
+            if other != image:
+                subset.notes.append(f"{image} repeats {other} (person {person}): passed over")
+                continue
+            chosen[image] = content
+        if len(chosen) < images_per_person:
+            subset.notes.append(f"person {person} has {len(chosen)} distinct pictures: passed over")
+            continue
+        subset.images[person] = chosen
+    if len(subset.images) < persons:
+        raise InputError(
+            f"{len(subset.images)} persons have {images_per_person} distinct images or more, {persons} are asked for; "
+            "lower subset.persons or subset.images_per_person, or add faces"
+            + "".join(f"\n  {note}" for note in subset.notes)
+        )
+    return subset

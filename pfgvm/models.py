@@ -1,0 +1,143 @@
+"""The two target models of Table 1, with the Keras conventions that its notation implies."""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pfgvm.descriptors import dlib_face, vgg_face
+
+# L2Regularizer(0.001) of Table 1: adds 0.001 Σw² of the layer's kernel, never its bias, to the loss.
+L2_REGULARIZER = 0.001
+IMAGE_SIZE = (218, 178)
+
+
+def model_a(classes: int, image_size: tuple[int, int] = IMAGE_SIZE) -> nn.Sequential:
+    """Model A of Table 1, untrained: two convolutions, a hidden layer of 512, one logit for each of `classes` persons.
+
+    Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes).
+    Initial weights come from torch's global generator.
+    """
+    height, width = image_size
+    return nn.Sequential(
+        OrderedDict(
+            conv1=_regularized(_glorot(nn.Conv2d(3, 32, 5, padding="same"))),
+            norm1=_normalization(nn.BatchNorm2d, 32),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=_regularized(_glorot(nn.Conv2d(32, 64, 5, padding="same"))),
+            norm2=_normalization(nn.BatchNorm2d, 64),
+            relu2=nn.ReLU(),
+            pool2=nn.MaxPool2d(2),
+            flatten=nn.Flatten(),
+            fc1=_regularized(_glorot(nn.Linear(64 * (height // 4) * (width // 4), 512))),
+            norm3=_normalization(nn.BatchNorm1d, 512),
+            relu3=nn.ReLU(),
+            dropout=nn.Dropout(0.9),
+            fc2=_glorot(nn.Linear(512, classes)),
+        )
+    )
+
+
+def model_b(
+    classes: int,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+    descriptor: str = "vgg_face",
+    weights: str | Path | None = None,
+) -> nn.Sequential:
+    """Model B of Table 1: a pretrained face descriptor, a hidden layer of 256, one logit for each of `classes` persons.
+
+    Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes). Its two parts
+    are named `descriptor` (images to features, (B, F)) and `head` (features to logits).
+
+    descriptor: `vgg_face`, the paper's: pool5 of VGG-16, flattened; or `dlib`: the 128 numbers of dlib's face network.
+    weights: the descriptor's file. None takes the installed file of dlib, and leaves VGG-16 at random weights, which
+    serve for timing alone. Raises InputError for a file that does not fit and ValueError for an unknown descriptor.
+    """
+    if descriptor == "vgg_face":
+        convolutions = vgg_face.VGGFace() if weights is None else vgg_face.load(weights)
+        features = convolutions.features(image_size)
+        body = nn.Sequential(OrderedDict(vgg_face=convolutions, flatten=nn.Flatten()))
+    elif descriptor == "dlib":
+        features = 128
+        body = nn.Sequential(
+            OrderedDict(chips=dlib_face.FaceChips(image_size), dlib=dlib_face.load(weights))
+        )
+    else:
+        raise ValueError(f"descriptor must be vgg_face or dlib, not {descriptor!r}")
+    head = nn.Sequential(
+        OrderedDict(
+            fc1=_regularized(_glorot(nn.Linear(features, 256))),
+            norm1=_normalization(nn.BatchNorm1d, 256),
+            relu1=nn.ReLU(),
+            fc2=_glorot(nn.Linear(256, classes)),
+        )
+    )
+    return nn.Sequential(OrderedDict(descriptor=body, head=head))
+
+
+def architecture(model: nn.Sequential, image_size: tuple[int, int]) -> list[dict]:
+    """The layers of `model` in the words of Table 1: dicts of `layer`, `output` (C x H x W) and `parameters`.
+
+    The descriptor of model B is one row. `image_size` is (height, width). Leaves the model as it was.
+    """
+    rows = []
+    parts = list(model)
+    if hasattr(model, "descriptor"):
+        parts = [model.descriptor, *model.head]
+    device = next(model.parameters()).device
+    values = torch.zeros(1, 3, *image_size, device=device)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for part in parts:
+            values = part(values)
+            if isinstance(part, nn.ReLU):
+                rows[-1]["layer"] += "+Relu"
+                continue
+            if isinstance(part, nn.Flatten):
+                continue
+            rows.append(
+                {
+                    "layer": _in_words(part),
+                    "output": " x ".join(str(size) for size in values.shape[1:]),
+                    "parameters": sum(parameter.numel() for parameter in part.parameters()),
+                }
+            )
+    rows[-1]["layer"] += "+Softmax"
+    model.train(was_training)
+    return rows
+
+
+def _regularized(layer: nn.Module) -> nn.Module:
+    layer.l2 = L2_REGULARIZER
+    return layer
+
+
+def _glorot(layer: nn.Module) -> nn.Module:
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _normalization(kind: type[nn.Module], channels: int) -> nn.Module:
+    # Keras: momentum 0.99 of the old average, which PyTorch calls 0.01 of the new value; epsilon 1e-3.
+    return kind(channels, momentum=0.01, eps=1e-3)
+
+
+def _in_words(part: nn.Module) -> str:
+    l2 = f", L2Regularizer({part.l2})" if hasattr(part, "l2") else ""
+    match part:
+        case nn.Conv2d():
+            height, width = part.kernel_size
+            return f"Conv({part.out_channels}, Kernel({height}, {width}), Padding(Same){l2})"
+        case nn.Linear():
+            return f"FC({part.out_features}{l2})"
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            return "BatchNormalization"
+        case nn.MaxPool2d():
+            return f"MaxPooling(PoolSize({part.kernel_size}, {part.kernel_size}), Strides({part.stride}, {part.stride}))"
+        case nn.Dropout():
+            return f"Dropout({part.p})"
+    return "VGG-Face CNN descriptor (VGG-16)" if hasattr(part, "vgg_face") else "dlib face descriptor (29-layer ResNet)"

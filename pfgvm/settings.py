@@ -1,0 +1,199 @@
+"""The schema of params.yaml: one class a section, every key checked before anything runs."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from pfgvm.errors import InputError
+
+MODEL_NAMES = ("A", "B")
+
+
+def _for_both_models(value: Any) -> Any:
+    return value if isinstance(value, dict) else dict.fromkeys(MODEL_NAMES, value)
+
+
+def _named_for_both(value: dict) -> dict:
+    if set(value) != set(MODEL_NAMES):
+        raise ValueError("give one number for both models, or a mapping with the keys A and B")
+    return value
+
+
+T = TypeVar("T")
+# One number, or one for each model: always read as a mapping.
+PerModel = Annotated[
+    dict[Literal["A", "B"], T], BeforeValidator(_for_both_models), AfterValidator(_named_for_both)
+]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: unknown keys and loosely typed values are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    source: Literal["synthetic", "celeba", "folder"] = Field(description="where the faces come from")
+    root: str = Field(min_length=1, description="folder that holds them")
+    # Two poolings by 2 (model A) leave nothing of fewer than 4 pixels; five (VGG-16) of fewer than 32.
+    image_size: Annotated[tuple[int, int], Field(strict=False)] = Field(description="height, width in pixels")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Data":
+        if min(self.image_size) < 32:
+            raise ValueError("image_size must be at least 32 x 32 pixels")
+        if self.source != "synthetic" and PurePath(self.root).name == "synthetic-faces":
+            raise ValueError(f"source is {self.source}, but root still names the synthetic faces: set data.root")
+        return self
+
+
+class Subset(Section):
+    persons: int = Field(ge=2, description="persons to recognise (paper: 30)")
+    images_per_person: int = Field(ge=3, description="images of each (paper: 30); one at least for each split")
+    seed: NonNegativeInt
+
+
+class Split(Section):
+    train: PositiveFloat = Field(lt=1, description="share (Table 4: 0.70)")
+    validation: PositiveFloat = Field(lt=1, description="share (Table 4: 0.15)")
+    test: PositiveFloat = Field(lt=1, description="share (Table 4: 0.15)")
+    seed: NonNegativeInt
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Split":
+        total = sum(self.shares.values())
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
+        return self
+
+
+class ModelA(Section):
+    epochs: PositiveInt = Field(description="Table 4: 147")
+
+
+class ModelB(Section):
+    epochs: PositiveInt = Field(description="Table 4: 144")
+    descriptor: Literal["vgg_face", "dlib"]
+    weights: str | None = Field(description="the descriptor's weights file; null: the installed one of dlib")
+    freeze_descriptor: bool
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> "ModelB":
+        if self.descriptor == "vgg_face" and self.weights is None:
+            raise ValueError("descriptor vgg_face needs its file: set train.B.weights to vgg_face_dag.pth (see README)")
+        return self
+
+
+class Train(Section):
+    learning_rate: PositiveFloat = Field(description="Table 4: 1e-4")
+    batch_size: int = Field(ge=2, description="Table 4: 16; batch normalisation needs two images")
+    checkpoint: Literal["best", "last"]
+    seed: NonNegativeInt
+    A: ModelA
+    B: ModelB
+
+
+class PFGVM(Section):
+    step_size: PerModel[PositiveFloat] = Field(description="α of Table 2")
+    iterations: PerModel[PositiveInt] = Field(description="N of Table 2")
+
+
+class IFGVM(Section):
+    step_size: PerModel[PositiveFloat] = Field(description="α of Table 2")
+    iterations: PerModel[PositiveInt] = Field(description="N of Table 2")
+    epsilon: PerModel[PositiveFloat] = Field(description="ε of Table 2")
+
+
+class IFGSM(Section):
+    iterations: PerModel[PositiveInt] = Field(description="N of Table 2; α is ε/N")
+    epsilon: PerModel[PositiveFloat] = Field(description="ε of Table 2")
+
+
+class Attack(Section):
+    penalty: PerModel[NonNegativeFloat] = Field(alias="lambda", description="λ of Table 2")
+    p_fgvm: PFGVM
+    i_fgvm: IFGVM
+    i_fgsm: IFGSM
+    target: Literal["random", "least_likely", "second_most_likely"]
+    seed: NonNegativeInt
+    images_per_person: PositiveInt | None
+    batch_size: PositiveInt
+    noise_images: PositiveInt | None
+    noise_mean: float
+    noise_std: PositiveFloat
+
+
+class Settings(Section):
+    """All of params.yaml."""
+
+    data: Data
+    subset: Subset
+    split: Split
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    train: Train
+    attack: Attack
+
+
+def parse(values: Mapping[str, Any], source: str) -> Settings:
+    """Check the parsed YAML `values` against the schema.
+
+    `source` is the file's name for messages. Raises InputError that names every wrong key, what is wrong with it and,
+    for an unknown key, the nearest known one.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{source}: {_explained(problem, values)}" for problem in error.errors()]
+        # One number for both models is checked twice but wrong once.
+        raise InputError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _explained(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
+    path = _path_in_file(problem["loc"], values)
+    key = ".".join(path) or "the file"
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        return f"unknown setting {key}; " + (f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}")
+    if problem["type"] == "missing":
+        return f"setting {key} is missing or incomplete; the committed file shows its form"
+    message = problem["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
+    return f"setting {key}: {message[0].lower()}{message[1:]}{given}"
+
+
+def _path_in_file(location: tuple[str | int, ...], values: Any) -> list[str]:
+    path = []
+    for part in location:
+        if not isinstance(values, Mapping):
+            break
+        path.append(str(part))
+        values = values.get(part)
+    return path
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    section: Any = Settings
+    for part in path:
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = fields[part].annotation
+    return [field.alias or name for name, field in section.model_fields.items()]

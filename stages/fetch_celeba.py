@@ -1,0 +1,24 @@
+"""Fetch CelebA, once, for those who may use it."""
+
+from pathlib import Path
+
+from torchvision.datasets import CelebA
+
+from pfgvm.errors import InputError
+from stages.io import run
+
+
+def main(root: Path) -> None:
+    """Download CelebA through torchvision into `root`/celeba, in the layout that data.source celeba reads."""
+    try:
+        CelebA(str(root), download=True)
+    except Exception as error:  # whatever the downloader meets: a refusal comes in many forms
+        raise InputError(
+            f"the download was refused ({error}). By hand: from the CelebA project page, "
+            "mmlab.ie.cuhk.edu.hk/projects/CelebA.html, fetch img_align_celeba.zip (folder Img) and identity_CelebA.txt "
+            f"(folder Anno), put both into {root / 'celeba'} as they are, and run: make paper DATA={root / 'celeba'}"
+        ) from None
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,19 @@
+"""Split the chosen images into training, validation and test images."""
+
+from pathlib import Path
+
+from pfgvm.split import stratified_split
+from stages.io import read_settings, read_table, run, write_table
+
+
+def main(subset: Path, split: Path) -> None:
+    """Write the CSV `subset` again as `split`, with the split of each image."""
+    settings = read_settings()
+    table = read_table(subset)
+    images = table.groupby("person")["image"].agg(list).to_dict()
+    table["split"] = table["image"].map(stratified_split(images, settings.split.shares, settings.split.seed))
+    write_table(table, split)
+
+
+if __name__ == "__main__":
+    run(main)

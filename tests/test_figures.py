@@ -1,0 +1,79 @@
+"""Figures: their size, what is drawn where, and that two drawings are the same file."""
+
+import io
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from pfgvm import figures
+
+HEADINGS = {"A": "Model A", "B": "Model B (dlib)"}
+
+
+def example(person: str = "a", clean: float = 0.5, change: float = 0.02) -> figures.Example:
+    pixels = np.full((3, 40, 32), clean, dtype=np.float32)
+    return figures.Example(pixels, pixels + np.float32(change), person, "b", "b")
+
+
+def shades(figure) -> list[float]:
+    """The mean of every picture that the figure shows, in order."""
+    return [round(float(ax.images[0].get_array().mean()), 3) for ax in figure.axes]
+
+
+def test_figure_1_holds_clean_protected_and_ten_times_the_absolute_change():
+    shown = {"A": [example(change=0.02), example(change=-0.03)], "B": [example(), example(change=0.3)]}
+    figure = figures.figure1(shown, HEADINGS)
+    assert shades(figure) == [0.5, 0.52, 0.2, 0.5, 0.47, 0.3, 0.5, 0.52, 0.2, 0.5, 0.8, 1.0]
+    texts = [text.get_text() for text in figure.texts]
+    assert {"Model A", "Model B (dlib)", "person a\nseen as b\ntarget b"} <= set(texts)
+
+
+def test_figure_1_shows_every_pixel_as_it_is():
+    random = np.random.default_rng(0).random((3, 40, 32), dtype=np.float32)
+    figure = figures.figure1({"A": [figures.Example(random, random, "a", "b", "b")]}, HEADINGS)
+    drawn = np.asarray(Image.open(io.BytesIO(figures.png(figure))).convert("RGB"))
+    scale, left, top = 9, 190, 60
+    seen = drawn[top : top + 40 * scale, left : left + 32 * scale][scale // 2 :: scale, scale // 2 :: scale]
+    assert np.abs(seen.transpose(2, 0, 1) / 255 - random).max() < 1 / 255
+
+
+def test_figure_1_takes_names_as_they_are():
+    figure = figures.figure1({"A": [example(person="$\\frac_&<" + "x" * 50)]}, HEADINGS)
+    figures.png(figure)
+    assert "person $\\frac_&<xxxx…\nseen as b\ntarget b" in [text.get_text() for text in figure.texts]
+
+
+def test_figure_2_clips_the_noise_and_ends_with_the_original():
+    noise = np.stack([np.full((3, 40, 32), value, dtype=np.float32) for value in (-2.0, 0.4, 3.0)])
+    rows = {"A": figures.Evolution(noise, [0, 5, 50], noise[1]), "B": figures.Evolution(noise[:2], [0, 58], noise[1])}
+    figure = figures.figure2(rows, HEADINGS)
+    assert shades(figure) == [0.0, 0.4, 1.0, 0.4, 0.0, 0.4, 0.4]
+    texts = [text.get_text() for text in figure.texts]
+    assert texts == [
+        "Model A",
+        "i = 0",
+        "i = 5",
+        "i = 50",
+        "original",
+        "Model B\n(dlib)",
+        "i = 0",
+        "i = 58",
+        "original",
+    ]
+
+
+def test_learning_curves_mark_the_epoch_used():
+    names = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
+    history = pd.DataFrame({"epoch": [1, 2, 3], **{name: [0.9, 0.5, 0.4] for name in names}})
+    figure = figures.learning_curves({"A": history, "B": history}, {"A": 2, "B": 3}, HEADINGS)
+    used = [ax.lines[-1].get_xdata()[0] for ax in figure.axes]
+    assert used == [2, 3, 2, 3]
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["Model A", "Model B (dlib)"]
+
+
+def test_a_figure_is_the_same_file_twice_and_says_nothing_of_its_maker():
+    first, second = (figures.png(figures.figure1({"A": [example()]}, HEADINGS)) for _ in range(2))
+    assert first == second
+    assert b"Matplotlib" not in first
+    assert Image.open(io.BytesIO(first)).info.keys() <= {"dpi"}
