@@ -1,1 +1,1 @@
-"""Adversarial face de-identification: P-FGVM and its baselines, the models they fool, and how the result is measured."""
+"""Adversarial face de-identification: P-FGVM, its baselines, the models they fool, the measures."""

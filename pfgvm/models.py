@@ -4,9 +4,9 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pfgvm.descriptors import dlib_face, vgg_face
+from pfgvm.descriptors import dlib_face, dlib_file, vgg_face
 
 # L2Regularizer(0.001) of Table 1: adds 0.001 Σw² of the layer's kernel, never its bias, to the loss.
 L2_REGULARIZER = 0.001
@@ -61,9 +61,7 @@ def model_b(
         body = nn.Sequential(OrderedDict(vgg_face=convolutions, flatten=nn.Flatten()))
     elif descriptor == "dlib":
         features = 128
-        body = nn.Sequential(
-            OrderedDict(chips=dlib_face.FaceChips(image_size), dlib=dlib_face.load(weights))
-        )
+        body = nn.Sequential(OrderedDict(chips=dlib_face.FaceChips(image_size), dlib=dlib_file.load(weights)))
     else:
         raise ValueError(f"descriptor must be vgg_face or dlib, not {descriptor!r}")
     head = nn.Sequential(
@@ -137,7 +135,8 @@ def _in_words(part: nn.Module) -> str:
         case nn.BatchNorm1d() | nn.BatchNorm2d():
             return "BatchNormalization"
         case nn.MaxPool2d():
-            return f"MaxPooling(PoolSize({part.kernel_size}, {part.kernel_size}), Strides({part.stride}, {part.stride}))"
+            size, stride = part.kernel_size, part.stride
+            return f"MaxPooling(PoolSize({size}, {size}), Strides({stride}, {stride}))"
         case nn.Dropout():
             return f"Dropout({part.p})"
     return "VGG-Face CNN descriptor (VGG-16)" if hasattr(part, "vgg_face") else "dlib face descriptor (29-layer ResNet)"

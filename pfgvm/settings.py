@@ -36,9 +36,7 @@ def _named_for_both(value: dict) -> dict:
 
 T = TypeVar("T")
 # One number, or one for each model: always read as a mapping.
-PerModel = Annotated[
-    dict[Literal["A", "B"], T], BeforeValidator(_for_both_models), AfterValidator(_named_for_both)
-]
+PerModel = Annotated[dict[Literal["A", "B"], T], BeforeValidator(_for_both_models), AfterValidator(_named_for_both)]
 
 
 class Section(BaseModel):

@@ -21,9 +21,7 @@ def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
     return counts
 
 
-def stratified_split(
-    images: Mapping[str, Sequence[str]], shares: Mapping[str, float], seed: int
-) -> dict[str, str]:
+def stratified_split(images: Mapping[str, Sequence[str]], shares: Mapping[str, float], seed: int) -> dict[str, str]:
     """The split of each image: image name -> key of `shares`.
 
     images: person -> image names, equally many for every person. Over all images the splits have the sizes of

@@ -35,7 +35,9 @@ def architecture(records: Sequence[Mapping]) -> pd.DataFrame:
 
 
 def attack_parameters(settings: Settings) -> pd.DataFrame:
-    """Table 2 as set: one row a model and attack, columns model, method, step_size, iterations, epsilon, lambda; None where there is none."""
+    """Table 2 as set: one row a model and attack; columns model, method, step_size, iterations, epsilon, lambda;
+    None where there is none.
+    """
     attack = settings.attack
     rows = []
     for m in MODELS:

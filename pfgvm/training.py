@@ -61,7 +61,7 @@ def train(
 
     The L2 regularisers that layers carry (`layer.l2`, Table 1) enter as Keras adds them to the loss: their gradient
     2·l2·w is Adam's coupled weight decay. `seed` fixes the batches' order and the dropout.
-    checkpoint: `last`, or `best`: the epoch of the highest validation accuracy, among equals the lowest validation loss.
+    checkpoint: `last`, or `best`: the epoch of the highest validation accuracy, then of the lowest validation loss.
     progress: wraps the iterator over epochs, to show how far it is.
     """
     # Convolutions are quicker with the channels innermost.
@@ -146,4 +146,3 @@ def _parameter_groups(model: nn.Module) -> list[dict]:
         if parameter.requires_grad:
             groups.setdefault(2 * regularized.get(parameter, 0.0), []).append(parameter)
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
-

@@ -14,7 +14,8 @@ from pfgvm import keyed
 from pfgvm.batches import batches, padded
 from pfgvm.settings import Settings
 from pfgvm.targets import choose_targets
-from stages.io import read_images, read_table, write_whole
+from stages.faces import read_images
+from stages.io import read_table, write_whole
 from stages.models import read_facts, read_model
 
 # model, images (B, 3, H, W), targets (B,), the images' names -> de-identified images
@@ -46,7 +47,8 @@ def write_cell(attack: Attack, rows: pd.DataFrame, settings: Settings, model: Pa
         cell = np.lib.format.open_memmap(
             partial, "w+", cell_type(rows["image"], facts["classes"], image_size), shape=(len(rows),)
         )
-        for part in tqdm(list(batches(len(rows), size)), desc=f"{out.stem} {facts['model']}", unit="batch", disable=None):
+        title = f"{out.stem} {facts['model']}"
+        for part in tqdm(list(batches(len(rows), size)), desc=title, unit="batch", disable=None):
             names = list(rows["image"][part])
             classes = torch.tensor([facts["classes"].index(person) for person in rows["person"][part]])
             images = padded(torch.from_numpy(read_images(faces, names, image_size)), size).to(device)

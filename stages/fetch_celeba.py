@@ -13,10 +13,11 @@ def main(root: Path) -> None:
     try:
         CelebA(str(root), download=True)
     except Exception as error:  # whatever the downloader meets: a refusal comes in many forms
+        folder = root / "celeba"
         raise InputError(
             f"the download was refused ({error}). By hand: from the CelebA project page, "
-            "mmlab.ie.cuhk.edu.hk/projects/CelebA.html, fetch img_align_celeba.zip (folder Img) and identity_CelebA.txt "
-            f"(folder Anno), put both into {root / 'celeba'} as they are, and run: make paper DATA={root / 'celeba'}"
+            "mmlab.ie.cuhk.edu.hk/projects/CelebA.html, fetch img_align_celeba.zip (folder Img) and "
+            f"identity_CelebA.txt (folder Anno), put both into {folder} as they are, and run: make paper DATA={folder}"
         ) from None
 
 

@@ -1,21 +1,18 @@
-"""What every stage program does at its edge: read settings and files, write files whole, turn bad input into one line."""
+"""The edge of every stage program: settings and files in, whole files out, bad input as one message."""
 
 import argparse
 import contextlib
 import inspect
 import os
 import sys
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pfgvm.errors import InputError
-from pfgvm.faces.images import decode, to_size
 from pfgvm.settings import Settings, parse
 
 SETTINGS = Path("params.yaml")
@@ -68,21 +65,3 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write `table` to `path` as CSV, whole or not at all."""
     with write_whole(path) as partial:
         table.to_csv(partial, index=False, lineterminator="\n")
-
-
-def write_faces(images: dict[str, bytes], path: Path) -> None:
-    """Keep the original bytes of `images` (name -> file) in one zip that is the same wherever it is made."""
-    with write_whole(path) as partial, zipfile.ZipFile(partial, "w") as archive:
-        for name in sorted(images):
-            archive.writestr(zipfile.ZipInfo(name), images[name])
-
-
-def read_pixels(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:
-    """The `images` in the zip `faces` at `image_size` (height, width): uint8, (n, 3, H, W)."""
-    with zipfile.ZipFile(faces) as archive:
-        return np.stack([to_size(decode(archive.read(image), image), image_size) for image in images])
-
-
-def read_images(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:
-    """The `images` in the zip `faces` at `image_size` (height, width): float32 in [0, 1], (n, 3, H, W)."""
-    return read_pixels(faces, images, image_size).astype(np.float32) / np.float32(255)

@@ -11,7 +11,8 @@ from pfgvm import comparison, figures, tables
 from pfgvm.comparison import model_name
 from pfgvm.markup import latex, markdown
 from pfgvm.page import origin, page
-from stages.io import read_images, read_settings, read_table, run, write_whole
+from stages.faces import read_images
+from stages.io import read_settings, read_table, run, write_whole
 
 
 def main(faces: Path, split: Path, scores: Path, models: Path, adversarial: Path, out: Path) -> None:

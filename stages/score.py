@@ -14,8 +14,10 @@ from pfgvm.faces.images import to_8bit
 from pfgvm.methods import LABELS
 from pfgvm.metrics import l2, linf, mssim, mssim_legacy
 from pfgvm.settings import Settings
-from stages.io import read_images, read_settings, read_table, run, write_table
+from stages.faces import read_images
+from stages.io import read_settings, read_table, run, write_table
 from stages.models import read_facts, read_model
+
 
 def main(method: str, model: Path, faces: Path, split: Path, cell: Path, out: Path) -> None:
     """Write the scores of the images in `cell`, made by `method` on the model in the folder `model`, to `out`."""

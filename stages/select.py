@@ -7,16 +7,15 @@ import pandas as pd
 
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset
-from stages.io import read_settings, run, write_faces, write_table
+from stages.faces import write_faces
+from stages.io import read_settings, run, write_table
 
 
 def main(subset: Path, faces: Path) -> None:
     """Write the chosen images' names to the CSV `subset` and their original files to the zip `faces`."""
     settings = read_settings()
     source = open_source(settings.data.source, Path(settings.data.root))
-    chosen = select_subset(
-        source, settings.subset.persons, settings.subset.images_per_person, settings.subset.seed
-    )
+    chosen = select_subset(source, settings.subset.persons, settings.subset.images_per_person, settings.subset.seed)
     for note in chosen.notes:
         print(f"note: {note}", file=sys.stderr)
     rows = [(image, person) for person, images in chosen.images.items() for image in images]

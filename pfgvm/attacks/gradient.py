@@ -30,21 +30,25 @@ def loss_gradient(model: Model, images: Tensor, targets: Tensor) -> Tensor:
 def for_attack(model: Model) -> Model:
     """`model` as it is at evaluation, made quick to differentiate by its input.
 
-    Batch normalisation is folded into the layer before it, dropout left out, and no parameter asks for a gradient. The
-    caller's model stays as it was; all but the folded weights is shared with it. A plain function is returned as is.
+    Batch normalisation is folded into the layer before it, dropout left out, no parameter asks for a gradient, and
+    images enter with their channels innermost. The caller's model stays as it was; all but the folded weights is shared
+    with it. A plain function is returned as is.
     """
     if not isinstance(model, nn.Module):
         return model
     with torch.no_grad():
-        return _folded(model)
+        return nn.Sequential(_ChannelsLast(), _folded(model))
+
+
+class _ChannelsLast(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.contiguous(memory_format=torch.channels_last)
 
 
 def _folded(module: nn.Module) -> nn.Module:
     twin = copy.copy(module)
     twin.training = False
-    twin._parameters = {
-        name: None if value is None else value.detach() for name, value in module._parameters.items()
-    }
+    twin._parameters = {name: None if value is None else value.detach() for name, value in module._parameters.items()}
     children = {name: child for name, child in module._modules.items()}
     if type(module) is nn.Sequential:
         children = _fused_pairs(children)

@@ -1,4 +1,4 @@
-"""The VGG-Face CNN descriptor: VGG-16's convolutions with the weights of Parkhi et al., "Deep Face Recognition" (2015)."""
+"""The VGG-Face CNN descriptor: VGG-16's convolutions, weights of Parkhi et al., "Deep Face Recognition" (2015)."""
 
 import pickle
 from pathlib import Path
@@ -51,7 +51,8 @@ def load(path: str | Path) -> VGGFace:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
-        raise InputError(f"{path}: is no plain PyTorch weights file (or holds code, which is not run); {remedy}") from None
+        problem = "is no plain PyTorch weights file, or holds code, which is not run"
+        raise InputError(f"{path}: {problem}; {remedy}") from None
     descriptor = VGGFace()
     expected = descriptor.state_dict()
     if not isinstance(weights, dict):
@@ -65,4 +66,3 @@ def load(path: str | Path) -> VGGFace:
             raise InputError(f"{path}: {name} holds values that are not finite; {remedy}")
     descriptor.load_state_dict({name: weights[name] for name in expected})
     return descriptor
-

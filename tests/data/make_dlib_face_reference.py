@@ -25,8 +25,7 @@ def make_reference(path_to_faces: Path, path_to_reference: Path) -> None:
     chips = np.stack([*face_chips(path_to_faces), noise_chip()])
     network = dlib.face_recognition_model_v1(str(weights_path()))
     descriptors = np.array([network.compute_face_descriptor(chip) for chip in chips])
-    np.savez_compressed(path_to_reference, chips=chips, descriptors=descriptors,
-                        dlib_version=dlib.__version__)
+    np.savez_compressed(path_to_reference, chips=chips, descriptors=descriptors, dlib_version=dlib.__version__)
 
 
 def face_chips(path_to_faces: Path) -> list[np.ndarray]:

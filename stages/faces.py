@@ -1,0 +1,28 @@
+"""The chosen faces as one file, and their pixels."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pfgvm.faces.images import decode, to_size
+from stages.io import write_whole
+
+
+def write_faces(images: dict[str, bytes], path: Path) -> None:
+    """Keep the original bytes of `images` (name -> file) in one zip that is the same wherever it is made."""
+    with write_whole(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name in sorted(images):
+            archive.writestr(zipfile.ZipInfo(name), images[name])
+
+
+def read_pixels(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:
+    """The `images` in the zip `faces` at `image_size` (height, width): uint8, (n, 3, H, W)."""
+    with zipfile.ZipFile(faces) as archive:
+        return np.stack([to_size(decode(archive.read(image), image), image_size) for image in images])
+
+
+def read_images(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:
+    """The `images` in the zip `faces` at `image_size` (height, width): float32 in [0, 1], (n, 3, H, W)."""
+    return read_pixels(faces, images, image_size).astype(np.float32) / np.float32(255)

@@ -1,0 +1,89 @@
+"""A copy of the project to run for real, at a scale that takes seconds a stage."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "data.image_size": [48, 40],
+    "subset.persons": 3,
+    "subset.images_per_person": 7,
+    "train.batch_size": 4,
+    "train.A.epochs": 2,
+    "train.B.epochs": 3,
+    "attack.p_fgvm.iterations": 3,
+    "attack.i_fgvm.iterations": 2,
+    "attack.i_fgsm.iterations": 2,
+    "attack.images_per_person": 2,
+    "attack.batch_size": 4,
+    "attack.noise_images": 2,
+}
+
+
+class Project:
+    """The project's files, committed in a repository of their own in `folder`, with tiny settings."""
+
+    def __init__(self, folder: Path, settings: dict = TINY) -> None:
+        self.folder = folder
+        listed = self._run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file() and name != "dvc.lock":
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self.set(**settings)
+        self._run("git", "init", "--quiet")
+        self.commit()
+
+    def set(self, **settings: object) -> None:
+        """Write `settings` (dotted keys) into params.yaml."""
+        yaml = YAML()
+        values = yaml.load(self.folder / "params.yaml")
+        for key, value in settings.items():
+            *sections, name = key.split(".")
+            section = values
+            for part in sections:
+                section = section[part]
+            section[name] = value
+        yaml.dump(values, self.folder / "params.yaml")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace the one `old` in the file `name` by `new`."""
+        path = self.folder / name
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def commit(self) -> None:
+        """Commit everything as it stands."""
+        self._run("git", "add", "--all")
+        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        self._run("git", *identity, "commit", "--quiet", "--allow-empty", "--message", "state")
+
+    def dvc(self, *arguments: str, succeeds: bool = True) -> str:
+        """What `dvc` prints with `arguments`."""
+        return self._run(sys.executable, "-m", "dvc", *arguments, succeeds=succeeds).stdout
+
+    def _run(self, *command: str, cwd: Path | None = None, succeeds: bool = True) -> subprocess.CompletedProcess:
+        # Stage commands say `python`: the one that runs the tests, as in an activated environment.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.folder,
+            env={**os.environ, "PATH": path, "PYTHONPATH": "", "DVC_NO_ANALYTICS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert (done.returncode == 0) == succeeds, done.stdout[-3000:]
+        return done
+
+
+def stages_run(output: str) -> set[str]:
+    """The stages that a `dvc repro` or `dvc exp run` says it ran."""
+    return set(re.findall(r"Running stage '([^']+)'", output))

@@ -1,0 +1,99 @@
+"""The pipeline for real, end to end, in a copy of the project: what is built, what reruns, what is refused."""
+
+import json
+
+import pandas as pd
+import pytest
+from tests.project import Project, stages_run
+
+MODELS = ("A", "B")
+P_FGVM_AND_AFTER = {
+    f"{stage}@{model}{suffix}"
+    for model in MODELS
+    for stage, suffix in [("p_fgvm", ""), ("noise", ""), ("random", "")]
+    + [("score", f"-{method}") for method in ("p_fgvm", "noise", "random")]
+} | {"settings", "scores", "report"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    built = Project(tmp_path_factory.mktemp("project"))
+    built.dvc("repro")
+    built.commit()
+    return built
+
+
+def test_tables_keep_their_contract(project):
+    scores = pd.read_csv(project.folder / "data/scores.csv", dtype=str)
+    assert list(scores) == (
+        "image,person,split,model,method,pixels,target,predicted_clean,predicted,l2,linf,mssim,mssim_legacy".split(",")
+    )
+    # 3 persons x 2 images, of which noise takes 2; two models, two pixel formats.
+    assert scores.groupby("method").size().to_dict() == {
+        "P-FGVM": 24, "I-FGVM": 24, "I-FGSM": 24, "Random (equal L2)": 24, "P-FGVM (noise)": 8
+    }  # fmt: skip
+    assert (scores["target"] != scores["person"]).all()
+    split = pd.read_csv(project.folder / "data/split.csv", dtype=str)
+    assert split["split"].value_counts().to_dict() == {"train": 15, "validation": 3, "test": 3}
+    table3 = pd.read_csv(project.folder / "reports/table3.csv")
+    assert len(table3) == 20
+    table4 = pd.read_csv(project.folder / "reports/table4.csv")
+    assert list(table4["model"]) == list(MODELS)
+    assert set(table4["dataset"]) == {"synthetic"}
+    metrics = json.loads((project.folder / "reports/metrics.json").read_text())
+    assert set(metrics) == set(MODELS)
+
+
+def test_one_image_has_one_target_whatever_the_method(project):
+    scores = pd.read_csv(project.folder / "data/scores.csv", dtype=str)
+    assert (scores.groupby(["image", "model"])["target"].nunique() == 1).all()
+
+
+def test_the_control_is_as_far_away_as_p_fgvm(project):
+    scores = pd.read_csv(project.folder / "data/scores.csv")
+    scores = scores[scores["pixels"] == "float"].pivot(index=["model", "image"], columns="method", values="l2")
+    assert scores["Random (equal L2)"].to_numpy() == pytest.approx(scores["P-FGVM"].to_numpy(), rel=1e-5)
+
+
+def test_a_second_run_does_nothing(project):
+    output = project.dvc("repro")
+    assert stages_run(output) == set()
+    assert "up to date" in output
+    assert project.dvc("status").strip() == "Data and pipelines are up to date."
+
+
+def test_a_forced_run_gives_the_same_bytes(project):
+    before = (project.folder / "dvc.lock").read_bytes()
+    assert len(stages_run(project.dvc("repro", "--force"))) == 27
+    assert (project.folder / "dvc.lock").read_bytes() == before
+
+
+def test_a_new_lambda_reruns_p_fgvm_and_what_follows(project):
+    output = project.dvc("exp", "run", "-S", "attack.lambda=0.5")
+    assert stages_run(output) == P_FGVM_AND_AFTER
+    project._run("git", "checkout", "--quiet", ".")
+    project.dvc("checkout")
+
+
+def test_an_edited_equation_reruns_its_attack_alone(project):
+    project.edit("pfgvm/attacks/i_fgsm.py", "α * gradient.sign()", "0.5 * α * gradient.sign()")
+    output = project.dvc("repro")
+    expected = {f"{stage}@{model}" for model in MODELS for stage in ("i_fgsm",)}
+    expected |= {f"score@{model}-i_fgsm" for model in MODELS} | {"scores", "report"}
+    assert stages_run(output) == expected
+    project._run("git", "checkout", "--quiet", ".")
+    project.dvc("checkout")
+
+
+@pytest.mark.parametrize("override", ["+attack.lamda=0.3", "attack.lambda=abc", "attack.i_fgsm.epsilon=-1"])
+def test_a_wrong_setting_stops_the_run_before_anything_else(project, override):
+    before = (project.folder / "reports/table3.csv").read_bytes()
+    output = project.dvc("exp", "run", "-S", override, succeeds=False)
+    assert stages_run(output) == {"settings"}
+    assert (
+        f"error: params.yaml: {'unknown ' if '+' in override else ''}setting {override.strip('+').split('=')[0]}"
+        in output
+    )
+    assert (project.folder / "reports/table3.csv").read_bytes() == before
+    project._run("git", "checkout", "--quiet", ".")
+    project.dvc("checkout")

@@ -1,0 +1,306 @@
+"""The committed settings hold the paper's numbers; wrong ones are refused by name, whoever wrote them."""
+
+import copy
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.utils.hydra import apply_overrides
+from ruamel.yaml import YAML
+
+from pfgvm.errors import InputError
+from pfgvm.settings import MODEL_NAMES, Settings, parse
+from stages.io import read_settings
+
+ROOT = Path(__file__).parent.parent
+PARAMS = ROOT / "params.yaml"
+PAPER = YAML(typ="safe", pure=True).load(ROOT / "reports" / "paper.yaml")
+COMMITTED = YAML(typ="safe", pure=True).load(PARAMS)
+
+
+def changed(key: str, value: Any) -> dict:
+    """The committed values with `key` (dotted) set to `value`."""
+    values = copy.deepcopy(COMMITTED)
+    *sections, last = key.split(".")
+    section = values
+    for name in sections:
+        section = section[name]
+    section[last] = value
+    return values
+
+
+def without(key: str) -> dict:
+    """The committed values less `key` (dotted)."""
+    values = copy.deepcopy(COMMITTED)
+    *sections, last = key.split(".")
+    section = values
+    for name in sections:
+        section = section[name]
+    del section[last]
+    return values
+
+
+def refusal(values: Any) -> str:
+    """The message with which `values` are refused."""
+    with pytest.raises(InputError) as refused:
+        parse(values, "params.yaml")
+    return str(refused.value)
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of params.yaml in a working directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    copied = tmp_path / "params.yaml"
+    copied.write_bytes(PARAMS.read_bytes())
+    return copied
+
+
+def assert_holds_table2(settings: Settings) -> None:
+    attack = settings.attack
+    for model in MODEL_NAMES:
+        p_fgvm, i_fgvm, i_fgsm = (PAPER["table2"][model][method] for method in ("P-FGVM", "I-FGVM", "I-FGSM"))
+        assert attack.penalty[model] == p_fgvm["lambda"]
+        assert attack.p_fgvm.step_size[model] == p_fgvm["step_size"]
+        assert attack.p_fgvm.iterations[model] == p_fgvm["iterations"]
+        assert attack.i_fgvm.step_size[model] == i_fgvm["step_size"]
+        assert attack.i_fgvm.iterations[model] == i_fgvm["iterations"]
+        assert attack.i_fgvm.epsilon[model] == i_fgvm["epsilon"]
+        assert attack.i_fgsm.iterations[model] == i_fgsm["iterations"]
+        assert attack.i_fgsm.epsilon[model] == i_fgsm["epsilon"]
+
+
+def assert_holds_table4_training(settings: Settings) -> None:
+    for model in MODEL_NAMES:
+        table4 = PAPER["table4"][model]
+        assert settings.train.learning_rate == table4["learning_rate"]
+        assert settings.train.batch_size == table4["batch_size"]
+        assert getattr(settings.train, model).epochs == table4["epochs"]
+        for split, share in settings.split.shares.items():
+            assert share == table4[f"{split}_share"]
+
+
+def test_committed_values_are_the_papers_unless_marked():
+    settings = parse(COMMITTED, "params.yaml")
+    assert_holds_table2(settings)
+    assert_holds_table4_training(settings)
+
+
+def test_marked_keys_are_exactly_those_that_leave_the_paper():
+    lines = PARAMS.read_text(encoding="utf-8").splitlines()
+    marked = set()
+    for number, line in enumerate(lines):
+        if "▸" in line and not line.startswith("#"):
+            key = next(text for text in lines[number + 1 :] if not text.lstrip().startswith("#"))
+            marked.add(key.strip().split(":")[0])
+    assert marked == {"image_size", "persons", "images_per_person", "descriptor"}
+
+
+def test_make_paper_sets_the_papers_scale():
+    command = ["make", "--dry-run", "--no-print-directory", "paper", "DATA=/faces/celeba", "VGG_FACE=/weights/vgg.pth"]
+    recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    overrides = dict(override.split("=", 1) for override in re.findall(r"-S\s+(\S+)", " ".join(shlex.split(recipe))))
+    values = copy.deepcopy(COMMITTED)
+    for key, value in overrides.items():
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section[name]
+        assert last in section, f"make paper overrides {key}, which params.yaml does not know"
+        section[last] = YAML(typ="safe", pure=True).load(value)
+    settings = parse(values, "make paper")
+    table4 = PAPER["table4"]["A"]
+    assert_holds_table2(settings)
+    assert_holds_table4_training(settings)
+    assert settings.data.source == table4["dataset"]
+    assert settings.data.root == "/faces/celeba"
+    assert settings.data.image_size == (table4["image_height"], table4["image_width"])
+    assert settings.subset.persons == table4["classes"]
+    assert settings.subset.persons * settings.subset.images_per_person == table4["images"]
+    assert settings.attack.images_per_person is None and settings.attack.noise_images is None
+    assert (settings.train.B.descriptor, settings.train.B.weights) == ("vgg_face", "/weights/vgg.pth")
+
+
+def test_every_key_stands_below_a_comment():
+    commented = False
+    for line in PARAMS.read_text(encoding="utf-8").splitlines():
+        text = line.strip()
+        if not text:
+            commented = False
+        elif text.startswith("#"):
+            commented = True
+        elif not text.endswith(":"):
+            assert commented, f"no comment above {text!r} or its group"
+
+
+@pytest.mark.parametrize("key", ["attack.lambda", "attack.i_fgvm.epsilon", "attack.i_fgsm.iterations"])
+def test_one_number_stands_for_both_models(key: str):
+    def read(value: Any) -> Any:
+        attack = parse(changed(key, value), "params.yaml").attack
+        return {
+            "attack.lambda": attack.penalty,
+            "attack.i_fgvm.epsilon": attack.i_fgvm.epsilon,
+            "attack.i_fgsm.iterations": attack.i_fgsm.iterations,
+        }[key]
+
+    assert read(3) == {"A": 3, "B": 3} == read({"B": 3, "A": 3})
+    assert read({"A": 4, "B": 7}) == {"A": 4, "B": 7}
+
+
+def test_a_null_cap_means_all():
+    attack = parse(changed("attack.images_per_person", None), "params.yaml").attack
+    assert attack.images_per_person is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        # misspelt or misplaced: the near key is named, or those that are known there
+        ("attack.lamda", 0.3, ["attack.lamda", "did you mean lambda?"]),
+        ("train.B.wieghts", "vgg.pth", ["train.B.wieghts", "did you mean weights?"]),
+        ("attack.p_fgvm.step_sise", 1.0, ["attack.p_fgvm.step_sise", "did you mean step_size?"]),
+        ("datta", {}, ["datta", "did you mean data?"]),
+        ("attack.penalty", 0.3, ["attack.penalty", "lambda"]),
+        ("attack.p_fgvm.epsilon", 0.3, ["attack.p_fgvm.epsilon", "step_size, iterations"]),
+        # of the wrong type
+        ("attack.lambda", "abc", ["attack.lambda", "number", "'abc'"]),
+        ("attack.lambda", "0.3", ["attack.lambda", "number", "'0.3'"]),
+        ("attack.lambda", None, ["attack.lambda", "number"]),
+        ("attack.lambda", [0.22, 0.28], ["attack.lambda", "number"]),
+        ("attack.lambda", True, ["attack.lambda", "number", "True"]),
+        ("subset.persons", True, ["subset.persons", "integer", "True"]),
+        ("subset.persons", "8", ["subset.persons", "integer", "'8'"]),
+        ("subset.persons", 8.5, ["subset.persons", "integer", "8.5"]),
+        ("train.B.freeze_descriptor", 1, ["train.B.freeze_descriptor", "boolean"]),
+        ("train.A", 147, ["train.A", "147"]),
+        ("data.root", 5, ["data.root", "string"]),
+        ("data.image_size", 109, ["data.image_size", "109"]),
+        ("data.image_size", [109], ["data.image_size"]),
+        ("data.image_size", [109, 89, 3], ["data.image_size"]),
+        ("data.image_size", ["109", 89], ["data.image_size", "integer"]),
+        # for the models
+        ("attack.lambda", {"A": 0.22}, ["attack.lambda", "A and B"]),
+        ("attack.lambda", {}, ["attack.lambda", "A and B"]),
+        ("attack.lambda", {"A": 0.22, "C": 0.28}, ["attack.lambda.C"]),
+        ("attack.lambda", {"A": 0.22, "B": "abc"}, ["attack.lambda.B", "number", "'abc'"]),
+        ("attack.i_fgsm.epsilon", {"A": 0.026, "B": -0.026}, ["attack.i_fgsm.epsilon.B", "greater than 0"]),
+        # out of range
+        ("attack.i_fgsm.epsilon", -0.026, ["attack.i_fgsm.epsilon", "greater than 0", "-0.026"]),
+        ("attack.i_fgvm.epsilon", 0, ["attack.i_fgvm.epsilon", "greater than 0"]),
+        ("attack.lambda", -0.1, ["attack.lambda", "greater than or equal to 0"]),
+        ("attack.lambda", float("nan"), ["attack.lambda", "finite"]),
+        ("attack.lambda", float("inf"), ["attack.lambda", "finite"]),
+        ("attack.noise_mean", float("-inf"), ["attack.noise_mean", "finite"]),
+        ("attack.p_fgvm.iterations", 0, ["attack.p_fgvm.iterations", "greater than 0"]),
+        ("attack.images_per_person", 0, ["attack.images_per_person", "greater than 0"]),
+        ("subset.persons", 1, ["subset.persons", "2"]),
+        ("subset.images_per_person", 2, ["subset.images_per_person", "3"]),
+        ("subset.seed", -1, ["subset.seed", "0"]),
+        ("train.batch_size", 1, ["train.batch_size", "2"]),
+        ("train.learning_rate", 0, ["train.learning_rate", "greater than 0"]),
+        ("data.image_size", [31, 89], ["data", "image_size", "32"]),
+        ("data.root", "", ["data.root"]),
+        ("split.test", 0, ["split.test", "greater than 0"]),
+        ("split.train", 1, ["split.train", "less than 1"]),
+        # of no known name
+        ("data.source", "celebA", ["data.source", "'celeba'", "'celebA'"]),
+        ("device", "gpu", ["device", "'cuda'", "'gpu'"]),
+        ("attack.target", "likely", ["attack.target", "'least_likely'"]),
+        ("train.checkpoint", "first", ["train.checkpoint", "'best'"]),
+        # at odds with each other
+        ("split.train", 0.8, ["split", "sum to 1", "1.1"]),
+        ("data.source", "celeba", ["data", "celeba", "set data.root"]),
+        ("data.source", "folder", ["data", "folder", "set data.root"]),
+        ("train.B.descriptor", "vgg_face", ["train.B", "set train.B.weights"]),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(key: str, value: Any, words: list[str]):
+    message = refusal(changed(key, value))
+    assert message.startswith("params.yaml: ")
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("key", ["data", "attack.lambda", "train.B.weights", "split.seed"])
+def test_a_missing_key_is_named(key: str):
+    assert f"setting {key} is missing" in refusal(without(key))
+
+
+def test_every_wrong_key_is_named_at_once_and_only_once():
+    values = changed("attack.lambda", "abc")
+    values["subset"]["persons"] = "many"
+    lines = refusal(values).splitlines()
+    assert len(lines) == 2
+    assert "subset.persons" in lines[0] and "attack.lambda" in lines[1]
+
+
+def test_another_root_lets_another_source_through():
+    values = changed("data.root", "somewhere/celeba")
+    values["data"]["source"] = "celeba"
+    assert parse(values, "params.yaml").data.source == "celeba"
+
+
+@pytest.mark.parametrize("share", [0.15 + 2e-9, 0.15 - 2e-9])
+def test_shares_sum_to_one_up_to_rounding_alone(share: float):
+    assert "sum to 1" in refusal(changed("split.test", share))
+    thirds = changed("split.train", 1 / 3)
+    thirds["split"] |= {"validation": 1 / 3, "test": 1 / 3}
+    assert parse(thirds, "params.yaml").split.train == 1 / 3
+
+
+@pytest.mark.parametrize("content", [None, [], "words", 3])
+def test_a_file_that_is_no_mapping_is_refused(content: Any):
+    assert refusal(content).startswith("params.yaml: ")
+
+
+def test_the_committed_file_reads(params: Path):
+    assert read_settings() == parse(COMMITTED, "params.yaml")
+
+
+def test_a_number_as_dvc_writes_it_stays_a_number(params: Path):
+    apply_overrides(params, ["attack.i_fgvm.epsilon=0.000001", "train.learning_rate=1e-6"])
+    assert "1e-06" in params.read_text(encoding="utf-8")
+    settings = read_settings()
+    assert settings.attack.i_fgvm.epsilon == {"A": 1e-6, "B": 1e-6}
+    assert settings.train.learning_rate == 1e-6
+
+
+def test_an_override_of_a_mapping_by_one_number_reads(params: Path):
+    apply_overrides(params, ["attack.lambda=0.28"])
+    assert read_settings().attack.penalty == {"A": 0.28, "B": 0.28}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data: [1, 2\nsplit: }", ["not valid YAML", "line 2"]),
+        ("device: auto\ndevice: cpu\n", ["device", "duplicate", "line 2"]),
+        ("attack:\n  lambda: 0.2\n  lambda: 0.3\n", ["lambda", "duplicate", "line 3"]),
+        ("device: auto\n---\ndevice: cpu\n", ["not valid YAML"]),
+        ("device: !!python/object/apply:os.getcwd []\n", ["not valid YAML"]),
+        ("device: *nothing\n", ["not valid YAML", "nothing"]),
+        ("", ["params.yaml"]),
+        ("# only a comment\n", ["params.yaml"]),
+    ],
+)
+def test_a_file_that_cannot_be_parsed_is_named(params: Path, text: str, words: list[str]):
+    params.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        read_settings()
+    for word in ["params.yaml", *words]:
+        assert word in str(refused.value)
+
+
+def test_a_file_of_another_encoding_is_named(params: Path):
+    params.write_bytes(params.read_bytes() + b"# caf\xe9\n")
+    with pytest.raises(InputError, match=r"params\.yaml"):
+        read_settings()
+
+
+def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"params\.yaml: cannot be read .* run from the project's folder"):
+        read_settings()
