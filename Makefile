@@ -3,8 +3,10 @@
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
+# Table 3 in the paper's form is all that comes before the full one.
+SHOW := sed '/^Table 3 in full/,$$d' reports/table3.md && echo "The whole report: reports/index.html"
 # Without VGG-Face's file the paper's scale runs on dlib's descriptor, and the report says so.
-DESCRIPTOR := $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S train.B.weights=$(abspath $(VGG_FACE)))
+DESCRIPTOR := $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S 'train.B.weights=$(abspath $(VGG_FACE))')
 
 setup: .venv/ready
 
@@ -16,18 +18,18 @@ setup: .venv/ready
 
 repro: setup
 	$(ACTIVATE) && dvc repro
-	@cat reports/table3.md && echo "The whole report: reports/index.html"
+	@$(SHOW)
 
 test: setup
 	$(ACTIVATE) && python -m pytest
 
 paper: setup
-	@test -n "$(DATA)" || { echo "error: name CelebA's folder: make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
+	@test -d "$(DATA)" || { echo "error: no folder '$(DATA)': make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
 	$(ACTIVATE) && dvc exp run \
-		-S data.source=celeba -S data.root=$(abspath $(DATA)) -S 'data.image_size=[218,178]' \
+		-S data.source=celeba -S "data.root=$$(cd '$(DATA)' && pwd)" -S 'data.image_size=[218,178]' \
 		-S subset.persons=30 -S subset.images_per_person=30 \
 		-S attack.images_per_person=null -S attack.noise_images=null $(DESCRIPTOR)
-	@cat reports/table3.md && echo "The whole report: reports/index.html"
+	@$(SHOW)
 
 celeba: setup
 	$(ACTIVATE) && python -m stages.fetch_celeba --root data

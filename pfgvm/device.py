@@ -1,5 +1,6 @@
 """The machine's arithmetic: which device computes, and what is said of it in the report."""
 
+import os
 import platform
 
 import torch
@@ -10,7 +11,7 @@ from pfgvm.errors import InputError
 def choose(name: str) -> torch.device:
     """The device that the setting `device` names; `auto` takes CUDA, then Apple's MPS, then the CPU.
 
-    Also asks torch for deterministic algorithms and full float32, so that two runs give the same digits.
+    Also asks torch for deterministic algorithms, so that two runs give the same digits, and for full float32.
     Raises InputError where the named device is absent.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -18,9 +19,12 @@ def choose(name: str) -> torch.device:
         name = next(kind for kind, there in present.items() if there)
     if not present[name]:
         raise InputError(f"device: {name} is not available on this machine; set device to auto or cpu")
-    torch.use_deterministic_algorithms(True)
+    # cuBLAS is deterministic only with a workspace of fixed size, which it reads here when it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a fifth of a step
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)
 
 

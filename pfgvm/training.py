@@ -134,7 +134,7 @@ def _one_epoch(
 def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
     batches = list(order.split(batch_size))
     # Batch normalisation has no statistics of a single image: it joins the batch before.
-    if len(batches) > 1 and len(batches[-1]) == 1:
+    if len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 

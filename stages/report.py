@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from pfgvm import comparison, figures, tables
-from pfgvm.comparison import model_name
-from pfgvm.markup import latex, markdown
-from pfgvm.page import origin, page
+from pfgvm.report import comparison, figures, tables
+from pfgvm.report.comparison import model_name
+from pfgvm.report.markup import latex, markdown
+from pfgvm.report.page import origin, page
 from stages.faces import read_images
 from stages.io import read_settings, read_table, run, write_whole
 
 
 def main(faces: Path, split: Path, scores: Path, models: Path, adversarial: Path, out: Path) -> None:
-    """Write the report into `out`, the folder of paper.yaml and the page's template, and print Table 3."""
+    """Write the report into `out`, the folder of paper.yaml and the page's template."""
     settings = read_settings()
     image_size = settings.data.image_size
     records = [json.loads(path.read_text("utf-8")) for path in sorted(models.glob("*/training.json"))]
@@ -65,8 +65,6 @@ def main(faces: Path, split: Path, scores: Path, models: Path, adversarial: Path
     for name, content in files.items():
         with write_whole(out / name) as path:
             path.write_bytes(content)
-    print(markdown(printed["table3"]))
-    print(f"The whole report: {out / 'index.html'}")
 
 
 def read_scores(path: Path) -> pd.DataFrame:

@@ -69,6 +69,15 @@ class Project:
         """What `dvc` prints with `arguments`."""
         return self._run(sys.executable, "-m", "dvc", *arguments, succeeds=succeeds).stdout
 
+    def stage(self, name: str, *arguments: str, succeeds: bool = True) -> str:
+        """What the stage program `name` prints with `arguments`."""
+        return self._run(sys.executable, "-m", f"stages.{name}", *arguments, succeeds=succeeds).stdout
+
+    def restore(self) -> None:
+        """Back to the last commit and its outputs."""
+        self._run("git", "checkout", "--quiet", ".")
+        self.dvc("checkout")
+
     def _run(self, *command: str, cwd: Path | None = None, succeeds: bool = True) -> subprocess.CompletedProcess:
         # Stage commands say `python`: the one that runs the tests, as in an activated environment.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

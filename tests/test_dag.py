@@ -7,6 +7,7 @@ import networkx
 import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
+
 from tests.project import ROOT
 
 MODELS = ("A", "B")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pfgvm import figures
+from pfgvm.report import figures
 
 HEADINGS = {"A": "Model A", "B": "Model B (dlib)"}
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pfgvm import tables
 from pfgvm.errors import InputError
+from pfgvm.report import tables
 from pfgvm.settings import Settings
 from stages import report
 
@@ -206,15 +206,6 @@ def test_captions_name_the_descriptor(written):
             assert "Model B on dlib (the paper: VGG-Face)." in (written / f"{name}.{form}").read_text("utf-8")
     page = Page((written / "index.html").read_text("utf-8"))
     assert page.text.count("Model B on dlib (the paper: VGG-Face).") == 5 + 3
-
-
-def test_table_3_is_printed_with_the_way_to_the_page(run, settings, monkeypatch, capsys):
-    monkeypatch.setattr(report, "read_settings", lambda: settings)
-    report.main(**run)
-    printed = capsys.readouterr().out
-    assert printed.startswith("Table 3. P-FGVM against its baselines")
-    assert str(run["out"] / "index.html") in printed
-    assert printed.startswith((run["out"] / "table3.md").read_text("utf-8").split("\n\nTable 3 in full")[0])
 
 
 def test_a_failure_leaves_the_earlier_files(written, run, tmp_path):

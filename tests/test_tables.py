@@ -9,9 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
-from pfgvm import comparison, tables
 from pfgvm.errors import InputError
-from pfgvm.markup import Printed, latex, markdown, printed_cells
+from pfgvm.report import comparison, tables
+from pfgvm.report.markup import Printed, latex, markdown, printed_cells
 
 PAPER = YAML(typ="safe", pure=True).load(Path(__file__).parent.parent / "reports" / "paper.yaml")
 DESCRIPTORS = {"A": "none", "B": "dlib"}

@@ -9,10 +9,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 Model = Callable[[Tensor], Tensor]
 
-_FUSED = {
-    (nn.Conv2d, nn.BatchNorm2d): fuse_conv_bn_eval,
-    (nn.Linear, nn.BatchNorm1d): fuse_linear_bn_eval,
-}
+_FUSIBLE = (
+    (nn.Conv2d, nn.BatchNorm2d, fuse_conv_bn_eval),
+    (nn.Linear, nn.BatchNorm1d, fuse_linear_bn_eval),
+)
 
 
 def loss_gradient(model: Model, images: Tensor, targets: Tensor) -> Tensor:
@@ -21,9 +21,10 @@ def loss_gradient(model: Model, images: Tensor, targets: Tensor) -> Tensor:
     images: (B, 3, H, W) in [0, 1]; targets: (B,) class indices; returns (B, 3, H, W). The losses are summed, never
     averaged, so that an image's gradient does not shrink with the batch.
     """
-    images = images.detach().requires_grad_()
-    loss = nn.functional.cross_entropy(model(images), targets, reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, images)
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        loss = nn.functional.cross_entropy(model(images), targets, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, images)
     return gradient
 
 
@@ -60,11 +61,17 @@ def _fused_pairs(children: dict[str, nn.Module]) -> dict[str, nn.Module]:
     fused: dict[str, nn.Module] = {}
     for name, child in children.items():
         previous = next(reversed(fused), None)
-        fuse = previous and _FUSED.get((type(fused[previous]), type(child)))
-        if fuse:
-            layer, norm = copy.copy(fused[previous]), copy.copy(child)
-            layer.training = norm.training = False
-            fused[previous] = fuse(layer, norm)
+        if both := _fuse(fused.get(previous), child):
+            fused[previous] = both
         elif not isinstance(child, nn.Dropout):
             fused[name] = child
     return fused
+
+
+def _fuse(layer: nn.Module | None, norm: nn.Module) -> nn.Module | None:
+    for layer_kind, norm_kind, fuse in _FUSIBLE:
+        if isinstance(layer, layer_kind) and isinstance(norm, norm_kind):
+            layer, norm = copy.copy(layer), copy.copy(norm)
+            layer.training = norm.training = False
+            return fuse(layer, norm)
+    return None

@@ -27,7 +27,7 @@ def i_fgsm(
     ε = epsilon
     α = ε / max(iterations, 1) if step_size is None else step_size
     model = for_attack(model)
-    x = x_adv = images
+    x = x_adv = images.detach()
     for _ in range(iterations):
         gradient = loss_gradient(model, x_adv, targets)
         x_adv = torch.clamp(x_adv - α * gradient.sign(), x - ε, x + ε).clamp(0, 1)

@@ -25,7 +25,7 @@ def i_fgvm(
     """
     α, ε = step_size, epsilon
     model = for_attack(model)
-    x = x_adv = images
+    x = x_adv = images.detach()
     for _ in range(iterations):
         gradient = loss_gradient(model, x_adv, targets)
         x_adv = torch.clamp(x_adv - α * gradient, x - ε, x + ε).clamp(0, 1)

@@ -26,8 +26,8 @@ def p_fgvm(
     """
     α, λ = step_size, penalty
     model = for_attack(model)
-    x = images
-    x_adv = x if start is None else start
+    x = images.detach()
+    x_adv = x if start is None else start.detach()
     for _ in range(iterations):
         gradient = loss_gradient(model, x_adv, targets)
         x_adv = (x_adv - α * (gradient + λ * (x_adv - x))).clamp(0, 1)

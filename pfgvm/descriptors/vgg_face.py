@@ -1,6 +1,5 @@
 """The VGG-Face CNN descriptor: VGG-16's convolutions, weights of Parkhi et al., "Deep Face Recognition" (2015)."""
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -50,7 +49,7 @@ def load(path: str | Path) -> VGGFace:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+    except Exception:  # a damaged or foreign file may fail anywhere in the unpickler
         problem = "is no plain PyTorch weights file, or holds code, which is not run"
         raise InputError(f"{path}: {problem}; {remedy}") from None
     descriptor = VGGFace()

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import jinja2
 import pandas as pd
 
-from pfgvm import comparison, tables
-from pfgvm.comparison import DESCRIPTORS
-from pfgvm.markup import Printed
+from pfgvm.report import comparison, tables
+from pfgvm.report.comparison import DESCRIPTORS
+from pfgvm.report.markup import Printed
 from pfgvm.settings import Settings
 
 FACES = {

@@ -7,8 +7,8 @@ from itertools import zip_longest
 
 import pandas as pd
 
-from pfgvm.markup import MISSING, Printed, printed_cells
-from pfgvm.tables import MODELS, PAPER_METHODS, improvement, wilson_interval
+from pfgvm.report.markup import MISSING, Printed, printed_cells
+from pfgvm.report.tables import MODELS, PAPER_METHODS, improvement, wilson_interval
 
 DATASETS = {"synthetic": "synthetic faces", "celeba": "CelebA", "folder": "own folder"}
 DESCRIPTORS = {"dlib": "dlib", "vgg_face": "VGG-Face"}
@@ -33,7 +33,7 @@ def model_name(model: str, descriptors: Mapping[str, str]) -> str:
 def table1(architecture: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str]) -> Printed:
     """The layers of both models; a column holds the paper's layer where it is another one.
 
-    architecture: pfgvm.tables.architecture. paper: the published values. descriptors: name by model.
+    architecture: pfgvm.report.tables.architecture. paper: the published values. descriptors: name by model.
     """
     rows = []
     for model in MODELS:
@@ -109,7 +109,7 @@ def _parameter(row: Mapping, name: str) -> str:
 def table3(results: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str]) -> Printed:
     """Table 3 in the paper's form, in pairs of rows, ours over the paper's, from the float images.
 
-    results: pfgvm.tables.results. A cell of a method that was not run holds an en dash. Improvements follow
+    results: pfgvm.report.tables.results. A cell of a method that was not run holds an en dash. Improvements follow
     from the values as printed, rounded to one decimal (the paper truncates).
     """
     floats = results[results["pixels"] == "float"]
@@ -185,7 +185,7 @@ def interval(rate: float, count: int) -> str:
 
 
 def table3_full(results: pd.DataFrame, descriptors: Mapping[str, str]) -> Printed:
-    """Every row and measure of pfgvm.tables.results, rates in per cent."""
+    """Every row and measure of pfgvm.report.tables.results, rates in per cent."""
     columns = [
         *[("", name) for name in ("Model", "Descriptor", "Method", "Pixels", "Images", "L2")],
         *[("MSSIM", name) for name in ("legacy", "Wang")],
@@ -228,7 +228,7 @@ def _rate(rate: float) -> str:
 def table4(training: pd.DataFrame, paper: Mapping, frozen: Mapping[str, bool | None]) -> Printed:
     """Table 4 in the paper's form: one row a property, for each model ours and the paper's.
 
-    training: pfgvm.tables.training. frozen: by model, whether its descriptor was frozen (None: it has none).
+    training: pfgvm.report.tables.training. frozen: by model, whether its descriptor was frozen (None: it has none).
     """
     rows = {row["model"]: row for row in training.to_dict("records")}
     blank = [MISSING] * len(_PROPERTIES)

@@ -1,0 +1,1 @@
+"""The report: tables as numbers, then beside the paper's, as text, figures and a page."""

@@ -1,0 +1,138 @@
+"""The environment's several descriptions agree, pin everything, and name no package registry."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DIRECT = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+# One entry: a pin and its hashes, joined by backslashes.
+ENTRIES = [
+    entry for entry in LOCK.replace("\\\n", " ").splitlines() if entry.strip() and not entry.lstrip().startswith("#")
+]
+PINS = [Requirement(re.split(r"\s--hash", entry)[0]) for entry in ENTRIES]
+MACHINES = [
+    {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": system,
+        "platform_system": {"linux": "Linux", "darwin": "Darwin"}[system],
+        "platform_machine": machine,
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "os_name": "posix",
+    }
+    for python in ("3.11", "3.12", "3.13")
+    for system, machine in (("linux", "x86_64"), ("darwin", "arm64"))
+]
+
+
+def pins_of(name: str, machine: dict[str, str]) -> list[Requirement]:
+    """The lock's pins of the package `name` that hold on `machine`."""
+    return [
+        pin
+        for pin in PINS
+        if canonicalize_name(pin.name) == canonicalize_name(name) and (not pin.marker or pin.marker.evaluate(machine))
+    ]
+
+
+@pytest.mark.parametrize("direct", DIRECT, ids=lambda requirement: requirement.name)
+def test_every_direct_dependency_is_pinned_once_on_every_machine(direct: Requirement):
+    for machine in MACHINES:
+        [pin] = pins_of(direct.name, machine)
+        [exact] = pin.specifier
+        assert exact.operator == "=="
+        assert direct.specifier.contains(exact.version, prereleases=True), f"{pin} is not {direct}"
+
+
+def test_every_entry_is_one_exact_pin_with_hashes():
+    for entry, pin in zip(ENTRIES, PINS, strict=True):
+        assert [specifier.operator for specifier in pin.specifier] == ["=="], entry
+        assert "*" not in str(pin.specifier) and pin.url is None
+        hashes = re.findall(r"--hash=(\S+)", entry)
+        assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes), pin.name
+
+
+def test_the_lock_names_no_address_and_no_option():
+    assert "://" not in LOCK and " @ " not in LOCK
+    assert not [entry for entry in ENTRIES if entry.lstrip().startswith("-")]
+
+
+def test_torch_and_torchvision_are_a_matching_pair():
+    [wanted] = [
+        requirement for requirement in map(Requirement, metadata.requires("torchvision")) if requirement.name == "torch"
+    ]
+    for machine in MACHINES:
+        [torch], [torchvision] = pins_of("torch", machine), pins_of("torchvision", machine)
+        # Installed builds carry a local label (+cpu), pins do not.
+        assert str(torchvision.specifier) == f"=={Version(metadata.version('torchvision')).public}"
+        assert str(torch.specifier) == f"=={Version(metadata.version('torch')).public}"
+        assert wanted.specifier.contains(str(torch.specifier).removeprefix("=="))
+
+
+def test_this_python_is_one_that_the_project_takes():
+    supported = SpecifierSet(PROJECT["requires-python"])
+    assert supported.contains(".".join(map(str, sys.version_info[:3])))
+    assert all(supported.contains(machine["python_full_version"]) for machine in MACHINES)
+    assert not supported.contains("3.10.9") and not supported.contains("3.14.0")
+
+
+def test_conda_installs_python_and_the_same_pins_and_nothing_else():
+    environment = YAML(typ="safe", pure=True).load(ROOT / "environment.yml")
+    *packages, pip = environment["dependencies"]
+    assert pip == {"pip": ["--require-hashes", "-r requirements.lock"]}
+    [python, installer] = packages
+    assert installer == "pip"
+    name, version = python.split("=")
+    assert name == "python"
+    assert SpecifierSet(PROJECT["requires-python"]).contains(f"{version}.0")
+    assert environment["name"] == PROJECT["name"]
+
+
+def test_make_setup_installs_the_lock_with_its_hashes():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"pip install .*--require-hashes -r requirements\.lock$", makefile, re.MULTILINE)
+    assert len(re.findall(r"\binstall\b", makefile)) == 1
+
+
+def project_files() -> list[Path]:
+    """Every file that Git keeps or would keep."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_no_file_names_a_package_registry():
+    # In two halves, so that this file does not hold what it looks for.
+    halves = [
+        ("py", "pi.org"),
+        ("py", "pi.python"),
+        ("python", "hosted"),
+        ("download.", "pytorch"),
+        ("conda.", "anaconda"),
+        ("repo.", "anaconda"),
+        ("anaconda", ".org"),
+        ("index", "-url"),
+        ("index", "_url"),
+        ("find", "-links"),
+    ]
+    hosts = re.compile("|".join(re.escape(first + second) for first, second in halves), re.IGNORECASE)
+    files = project_files()
+    assert len(files) > 50
+    for path in files:
+        content = path.read_bytes()
+        if b"\0" not in content:
+            found = hosts.search(content.decode("utf-8", errors="replace"))
+            assert not found, f"{path.relative_to(ROOT)} names {found[0]}"
