@@ -12,10 +12,10 @@ def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
 
     Ties go to the share named first: 900 at 0.70/0.15/0.15 gives 630/135/135.
     """
-    # Rounding first: 0.15 * 900 is not 135 in binary.
+    # Rounding first: in binary 0.29 * 100 falls short of 29.
     exact = {name: round(total * share, 9) for name, share in shares.items()}
     counts = {name: int(value) for name, value in exact.items()}
-    by_remainder = sorted(shares, key=lambda name: counts[name] - exact[name])
+    by_remainder = sorted(shares, key=lambda name: round(counts[name] - exact[name], 9))
     for name in by_remainder[: total - sum(counts.values())]:
         counts[name] += 1
     return counts

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pfgvm.errors import InputError
 from pfgvm.settings import Settings, parse
@@ -25,8 +25,13 @@ def read_settings() -> Settings:
         values = YAML(typ="safe", pure=True).load(SETTINGS)
     except OSError as error:
         raise InputError(f"{SETTINGS}: cannot be read ({error.strerror}); run from the project's folder") from None
-    except YAMLError as error:
-        raise InputError(f"{SETTINGS}: is not valid YAML; correct it:\n{error}") from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise InputError(f"{SETTINGS}, line {line}: is not valid YAML ({error.problem}); correct it") from None
+    except YAMLError:
+        raise InputError(f"{SETTINGS}: is not a text file; restore the committed file") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{SETTINGS}: holds no settings; restore the committed file")
     return parse(values, str(SETTINGS))
 
 

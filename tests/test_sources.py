@@ -51,7 +51,7 @@ def test_a_zip_may_hold_more_than_the_listed_images(tmp_path: Path):
     with zipfile.ZipFile(root / "img_align_celeba.zip", "a") as archive:
         archive.writestr("img_align_celeba/999999.jpg", b"unlisted")
         archive.writestr("__MACOSX/img_align_celeba/._000001.jpg", b"left by an archiver")
-        archive.mkdir("img_align_celeba/000001.jpg.d")
+        archive.mkdir("other/000001.jpg")
     source = open_source("celeba", root)
     assert listed(source) == names(FACES)
     assert source.read("000001.jpg") == FACES["10"]["000001.jpg"]
@@ -230,3 +230,18 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, name: str):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b"")
     assert_refused("folder", tmp_path, str(tmp_path), "one folder a person")
+
+
+def test_a_zip_with_one_image_twice_is_refused(tmp_path: Path):
+    celeba_zip(tmp_path, {"img_align_celeba/000001.jpg": b"one", "other/000001.jpg": b"two"})
+    identities(tmp_path, ["000001.jpg 1"])
+    with pytest.raises(InputError, match=r"img_align_celeba\.zip: holds 000001\.jpg twice"):
+        open_source("celeba", tmp_path)
+
+
+def test_a_name_that_is_no_plain_text_is_refused(tmp_path: Path):
+    folder = tmp_path / "one\rtwo"
+    folder.mkdir()
+    (folder / "1.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match="no plain text; rename"):
+        open_source("folder", tmp_path).people()

@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pfgvm.errors import InputError
 
@@ -18,10 +18,15 @@ def decode(content: bytes, name: str) -> Image.Image:
         with Image.open(io.BytesIO(content)) as picture:
             picture.load()
             upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I;16"):
+                # Pillow would clip 16 bits to 8 rather than scale them.
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             if upright.has_transparency_data:
                 layer = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
             return upright.convert("RGB")
+    except UnidentifiedImageError:
+        raise InputError(f"{name}: not a whole picture (unknown format); replace or remove it") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{name}: not a whole picture ({error}); replace or remove it") from None
 

@@ -1,6 +1,7 @@
 """The layouts in which faces lie on disk, read in place: CelebA's own, and one folder a person."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -84,19 +85,22 @@ class FolderSource:
         self._root = root
 
     def people(self) -> dict[str, list[str]]:
-        """See Source. Raises InputError when no folder holds an image."""
+        """See Source. Raises InputError when no folder holds an image, or a name is no plain text."""
         people = {
             folder.name: [f"{folder.name}/{file.name}" for file in folder.iterdir() if _is_picture(file)]
             for folder in self._root.iterdir()
             if folder.is_dir() and not folder.name.startswith(".")
         }
+        for name in (*people, *(image for images in people.values() for image in images)):
+            if not name.isprintable():
+                raise InputError(f"{self._root}: the name {name!r} is no plain text; rename that file or folder")
         if not any(people.values()):
             raise InputError(f"{self._root}: holds no folder of images; data.source folder wants one folder a person")
         return people
 
     def read(self, image: str) -> bytes:
         """See Source."""
-        return (self._root / image).read_bytes()
+        return _content(self._root / image)
 
 
 class _Folder:
@@ -107,7 +111,7 @@ class _Folder:
         return {file.name for file in self.path.iterdir()}
 
     def read(self, image: str) -> bytes:
-        return (self.path / image).read_bytes()
+        return _content(self.path / image)
 
 
 class _Zip:
@@ -117,10 +121,16 @@ class _Zip:
             self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
             raise InputError(f"{path}: not a whole zip ({error}); download it again") from None
+        self._members: dict[str, str] = {}
         for name in self._archive.namelist():
             if "\\" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise InputError(f"{path}: holds the unsafe path {name!r}; use CelebA's own {PICTURES}.zip")
-        self._members = {PurePosixPath(name).name: name for name in self._archive.namelist() if name[-1:] != "/"}
+            if name[-1:] == "/":
+                continue
+            image = PurePosixPath(name).name
+            if image in self._members:
+                raise InputError(f"{path}: holds {image} twice; use CelebA's own {PICTURES}.zip")
+            self._members[image] = name
 
     def names(self) -> set[str]:
         return set(self._members)
@@ -128,8 +138,15 @@ class _Zip:
     def read(self, image: str) -> bytes:
         try:
             return self._archive.read(self._members[image])
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
             raise InputError(f"{self.path}: {image} cannot be read ({error}); download the zip again") from None
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); replace or remove it") from None
 
 
 def _lines(path: Path) -> Iterator[str]:
