@@ -1,5 +1,6 @@
 """The report's page: what was run, in words, and every table and figure in one file."""
 
+import math
 from base64 import b64encode
 from collections.abc import Mapping
 
@@ -11,6 +12,8 @@ from pfgvm.report.comparison import DESCRIPTORS
 from pfgvm.report.markup import Printed
 from pfgvm.settings import Settings
 
+# Height and width of the paper's images (Table 4).
+IMAGE_SIZE = (218, 178)
 FACES = {
     "synthetic": "Synthetic, rendered faces, bundled with this project",
     "celeba": "CelebA, aligned and cropped",
@@ -55,6 +58,11 @@ def origin(settings: Settings, records: list[dict], split: pd.DataFrame, results
     if any(record["descriptor"] == "dlib" for record in records):
         caveats.append(
             "Model B stands on dlib's face descriptor, the paper's on VGG-Face: B's numbers are this descriptor's own."
+        )
+    if (height, width) != IMAGE_SIZE:
+        caveats.append(
+            f"Images hold {height * width / math.prod(IMAGE_SIZE):.0%} of the paper's pixels: the same change of each "
+            f"pixel has an L2 norm of {math.sqrt(height * width / math.prod(IMAGE_SIZE)):.2f} times the paper's."
         )
     tested = (split["split"] == "test").sum()
     caveats.append(
