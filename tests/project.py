@@ -84,7 +84,8 @@ class Project:
         done = subprocess.run(
             command,
             cwd=cwd or self.folder,
-            env={**os.environ, "PATH": path, "PYTHONPATH": "", "DVC_NO_ANALYTICS": "1"},
+            # No identity of the machine's: a newcomer may have told Git none.
+            env={**os.environ, "PATH": path, "PYTHONPATH": "", "GIT_CONFIG_GLOBAL": os.devnull},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

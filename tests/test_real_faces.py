@@ -1,0 +1,38 @@
+"""What only photographs can show; CelebA may not be passed on, so its folder is looked for beside the project."""
+
+import numpy as np
+import pytest
+import torch
+
+from pfgvm.descriptors import dlib_face, dlib_file
+from pfgvm.faces.images import decode, to_size
+from pfgvm.faces.sources import open_source
+from pfgvm.faces.subset import select_subset
+from tests.project import ROOT
+
+CELEBA = ROOT.parent / "shared" / "celeba"
+pytestmark = pytest.mark.skipif(not CELEBA.is_dir(), reason="no CelebA faces in ../shared/celeba")
+
+
+def test_the_papers_subset_can_be_drawn():
+    subset = select_subset(open_source("celeba", CELEBA), persons=30, images_per_person=30, seed=0)
+    assert [len(images) for images in subset.images.values()] == [30] * 30
+
+
+def test_dlibs_descriptor_tells_photographed_persons_apart():
+    subset = select_subset(open_source("celeba", CELEBA), persons=12, images_per_person=6, seed=0)
+    persons = np.repeat(np.arange(12), 6)
+    pictures = [
+        to_size(decode(content, name), (218, 178))
+        for images in subset.images.values()
+        for name, content in images.items()
+    ]
+    images = torch.from_numpy(np.stack(pictures)).float() / 255
+    with torch.no_grad():
+        descriptors = dlib_file.load()(dlib_face.FaceChips((218, 178))(images))
+    distances = torch.cdist(descriptors, descriptors).numpy()
+    pairs = np.triu_indices(len(persons), k=1)
+    same = persons[pairs[0]] == persons[pairs[1]]
+    threshold = np.quantile(distances[pairs][~same], 0.01)
+    # A handful of crops show a bystander; a scrambled or misaligned network finds next to no true pair.
+    assert (distances[pairs][same] < threshold).mean() > 0.8
