@@ -43,7 +43,7 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
             if other_person != person:
                 raise InputError(
                     f"{image} (person {person}) is the same picture as {other} (person {other_person}); "
-                    "remove the wrong one from the faces"
+                    "remove the wrong one (of CelebA: its line of the list), or set another subset.seed"
                 )
             if other != image:
                 subset.notes.append(f"{image} repeats {other} (person {person}): passed over")
