@@ -22,7 +22,7 @@ def choose(name: str) -> torch.device:
     # cuBLAS is deterministic only with a workspace of fixed size, which it reads here when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a fifth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid: writes every tensor twice
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)

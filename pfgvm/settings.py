@@ -46,6 +46,8 @@ class Section(BaseModel):
 
 
 class Data(Section):
+    """Where the faces come from, and their size."""
+
     source: Literal["synthetic", "celeba", "folder"] = Field(description="where the faces come from")
     root: str = Field(min_length=1, description="folder that holds them")
     # Two poolings by 2 (model A) leave nothing of fewer than 4 pixels; five (VGG-16) of fewer than 32.
@@ -61,12 +63,16 @@ class Data(Section):
 
 
 class Subset(Section):
+    """How many persons and images are drawn."""
+
     persons: int = Field(ge=2, description="persons to recognise (paper: 30)")
     images_per_person: int = Field(ge=3, description="images of each (paper: 30); one at least for each split")
     seed: NonNegativeInt
 
 
 class Split(Section):
+    """Shares of the images; they sum to 1 (Table 4)."""
+
     train: PositiveFloat = Field(lt=1, description="share (Table 4: 0.70)")
     validation: PositiveFloat = Field(lt=1, description="share (Table 4: 0.15)")
     test: PositiveFloat = Field(lt=1, description="share (Table 4: 0.15)")
@@ -85,10 +91,14 @@ class Split(Section):
 
 
 class ModelA(Section):
+    """Training of model A alone."""
+
     epochs: PositiveInt = Field(description="Table 4: 147")
 
 
 class ModelB(Section):
+    """Training of model B alone, and the descriptor it stands on."""
+
     epochs: PositiveInt = Field(description="Table 4: 144")
     descriptor: Literal["vgg_face", "dlib"]
     weights: str | None = Field(description="the descriptor's weights file; null: the installed one of dlib")
@@ -102,6 +112,8 @@ class ModelB(Section):
 
 
 class Train(Section):
+    """Training of both models (Table 4)."""
+
     learning_rate: PositiveFloat = Field(description="Table 4: 1e-4")
     batch_size: int = Field(ge=2, description="Table 4: 16; batch normalisation needs two images")
     checkpoint: Literal["best", "last"]
@@ -111,22 +123,30 @@ class Train(Section):
 
 
 class PFGVM(Section):
+    """P-FGVM (Table 2); its λ is attack.lambda."""
+
     step_size: PerModel[PositiveFloat] = Field(description="α of Table 2")
     iterations: PerModel[PositiveInt] = Field(description="N of Table 2")
 
 
 class IFGVM(Section):
+    """I-FGVM (Table 2)."""
+
     step_size: PerModel[PositiveFloat] = Field(description="α of Table 2")
     iterations: PerModel[PositiveInt] = Field(description="N of Table 2")
     epsilon: PerModel[PositiveFloat] = Field(description="ε of Table 2")
 
 
 class IFGSM(Section):
+    """I-FGSM (Table 2)."""
+
     iterations: PerModel[PositiveInt] = Field(description="N of Table 2; α is ε/N")
     epsilon: PerModel[PositiveFloat] = Field(description="ε of Table 2")
 
 
 class Attack(Section):
+    """The attacks, and what the paper leaves open of them."""
+
     penalty: PerModel[NonNegativeFloat] = Field(alias="lambda", description="λ of Table 2")
     p_fgvm: PFGVM
     i_fgvm: IFGVM

@@ -55,7 +55,7 @@ def write_cell(attack: Attack, rows: pd.DataFrame, settings: Settings, model: Pa
             targets = _targets(network, settings, names, padded(classes, size).to(device), images)
             adversarial = attack(network, images, targets, names)
             cell["image"][part] = names
-            cell["target"][part] = [facts["classes"][target] for target in targets[: len(names)]]
+            cell["target"][part] = [facts["classes"][target] for target in targets[: len(names)].tolist()]
             cell["pixels"][part] = adversarial[: len(names)].cpu().numpy()
         cell.flush()
 

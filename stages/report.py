@@ -60,7 +60,7 @@ def main(faces: Path, split: Path, scores: Path, models: Path, adversarial: Path
         files[f"{name}.tex"] = "\n".join(map(latex, forms)).encode()
     files["metrics.json"] = json.dumps(tables.metrics(numbers["table3"], numbers["table4"]), indent=2).encode()
     template = (out / "index.html.j2").read_text("utf-8")
-    made_from = origin(settings, records, read_table(split), numbers["table3"])
+    made_from = origin(settings, records, read_table(split), numbers["table3"], paper)
     files["index.html"] = page(template, printed, pictures, made_from).encode()
     for name, content in files.items():
         with write_whole(out / name) as path:

@@ -25,7 +25,7 @@ def main(method: str, model: Path, faces: Path, split: Path, cell: Path, out: Pa
     facts = read_facts(model)
     images = np.load(cell, mmap_mode="r")
     known = read_table(split).set_index("image")
-    table = pd.DataFrame(_rows(images, settings, model, faces))
+    table = pd.DataFrame(_rows(images, settings, model, facts, faces))
     table.insert(1, "person", table["image"].map(known["person"]))
     table.insert(2, "split", table["image"].map(known["split"]))
     table.insert(3, "model", facts["model"])
@@ -33,8 +33,7 @@ def main(method: str, model: Path, faces: Path, split: Path, cell: Path, out: Pa
     write_table(table, out)
 
 
-def _rows(cell: np.ndarray, settings: Settings, model: Path, faces: Path) -> Iterator[dict]:
-    facts = read_facts(model)
+def _rows(cell: np.ndarray, settings: Settings, model: Path, facts: dict, faces: Path) -> Iterator[dict]:
     device = machine.choose(settings.device)
     network = read_model(model, device)
     size = settings.attack.batch_size
@@ -64,7 +63,7 @@ def _predicted(
     network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int, device: torch.device
 ) -> list[str]:
     logits = network(padded(torch.from_numpy(np.array(images)), batch_size).to(device))
-    return [classes[index] for index in logits[: len(images)].argmax(1)]
+    return [classes[index] for index in logits[: len(images)].argmax(1).tolist()]
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from pfgvm.report.comparison import DESCRIPTORS
 from pfgvm.report.markup import Printed
 from pfgvm.settings import Settings
 
-# Height and width of the paper's images (Table 4).
-IMAGE_SIZE = (218, 178)
 FACES = {
     "synthetic": "Synthetic, rendered faces, bundled with this project",
     "celeba": "CelebA, aligned and cropped",
@@ -32,16 +30,18 @@ TARGETS = {
 }
 
 
-def origin(settings: Settings, records: list[dict], split: pd.DataFrame, results: pd.DataFrame) -> dict:
+def origin(settings: Settings, records: list[dict], split: pd.DataFrame, results: pd.DataFrame, paper: Mapping) -> dict:
     """What the page says of the run: `facts` by name, `caveats`, and the `descriptor` sentence for captions."""
     height, width = settings.data.image_size
+    published = paper["table4"]["A"]
+    share = height * width / (published["image_height"] * published["image_width"])
     sizes = ", ".join(f"{(split['split'] == name).sum()} {name}" for name in ("train", "validation", "test"))
     attacked = results[results["method"].isin(tables.PAPER_METHODS)]["images"]
     versions = {f"{name} {version}": None for r in records for name, version in r["versions"].items()}
     facts = {
         "Faces": FACES[settings.data.source],
         "Persons and images": f"{split['person'].nunique()} persons, {len(split)} images ({sizes})",
-        "Image size": f"{width} x {height} pixels (paper: 178 x 218)",
+        "Image size": f"{width} x {height} pixels (paper: {published['image_width']} x {published['image_height']})",
         "Images attacked": _range(attacked),
         "Attack target": TARGETS[settings.attack.target],
     }
@@ -59,10 +59,10 @@ def origin(settings: Settings, records: list[dict], split: pd.DataFrame, results
         caveats.append(
             "Model B stands on dlib's face descriptor, the paper's on VGG-Face: B's numbers are this descriptor's own."
         )
-    if (height, width) != IMAGE_SIZE:
+    if share != 1:
         caveats.append(
-            f"Images hold {height * width / math.prod(IMAGE_SIZE):.0%} of the paper's pixels: the same change of each "
-            f"pixel has an L2 norm of {math.sqrt(height * width / math.prod(IMAGE_SIZE)):.2f} times the paper's."
+            f"Images hold {share:.0%} of the paper's pixels: the same change of each pixel has an L2 norm of "
+            f"{math.sqrt(share):.2f} times the paper's."
         )
     tested = (split["split"] == "test").sum()
     caveats.append(
