@@ -1,5 +1,5 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro test paper celeba lock
+.PHONY: setup repro cluster test paper celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
@@ -18,6 +18,13 @@ setup: .venv/ready
 
 repro: setup
 	$(ACTIVATE) && dvc repro
+	@$(SHOW)
+
+# One of workflow/profiles: docs/cluster.md.
+PROFILE ?= default
+cluster: setup
+	@test -d "workflow/profiles/$(PROFILE)" || { echo "error: no profile '$(PROFILE)'; there are: $(notdir $(wildcard workflow/profiles/*))"; exit 1; }
+	$(ACTIVATE) && snakemake --workflow-profile workflow/profiles/$(PROFILE)
 	@$(SHOW)
 
 test: setup

@@ -1,5 +1,7 @@
 """One cell of Table 3: one attack on one model over the attacked images, batch by batch."""
 
+import functools
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,16 +9,16 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from pfgvm import device as machine
 from pfgvm import keyed
-from pfgvm.batches import batches, padded
+from pfgvm.batches import padded
 from pfgvm.settings import Settings
 from pfgvm.targets import choose_targets
 from stages.faces import read_images
-from stages.io import read_table, write_whole
-from stages.models import read_facts, read_model
+from stages.io import read_table
+from stages.models import model_files, read_facts, read_model
+from stages.parts import Shard, fingerprint, write_in_parts
 
 # model, images (B, 3, H, W), targets (B,), the images' names -> de-identified images
 Attack = Callable[[nn.Module, Tensor, Tensor, Sequence[str]], Tensor]
@@ -36,28 +38,66 @@ def attacked_images(split: Path, settings: Settings) -> pd.DataFrame:
     return table[table["image"].isin(chosen)].reset_index(drop=True)
 
 
-def write_cell(attack: Attack, rows: pd.DataFrame, settings: Settings, model: Path, faces: Path, out: Path) -> None:
-    """Attack the images of `rows` on the model in the folder `model`; write them to `out` (see `cell_type`)."""
+def write_cell(
+    attack: Attack,
+    rows: pd.DataFrame,
+    settings: Settings,
+    model: Path,
+    faces: Path,
+    out: Path,
+    shard: Shard,
+    *others: Path,
+) -> None:
+    """Attack the images of `rows` on the model in the folder `model`; write them to `out` (see `cell_type`).
+
+    others: the files besides that `attack` reads.
+    """
     facts = read_facts(model)
-    device = machine.choose(settings.device)
-    network = read_model(model, device)
-    image_size = (facts["image_height"], facts["image_width"])
     size = settings.attack.batch_size
-    with write_whole(out) as partial:
-        cell = np.lib.format.open_memmap(
-            partial, "w+", cell_type(rows["image"], facts["classes"], image_size), shape=(len(rows),)
-        )
-        title = f"{out.stem} {facts['model']}"
-        for part in tqdm(list(batches(len(rows), size)), desc=title, unit="batch", disable=None):
-            names = list(rows["image"][part])
-            classes = torch.tensor([facts["classes"].index(person) for person in rows["person"][part]])
-            images = padded(torch.from_numpy(read_images(faces, names, image_size)), size).to(device)
-            targets = _targets(network, settings, names, padded(classes, size).to(device), images)
-            adversarial = attack(network, images, targets, names)
-            cell["image"][part] = names
-            cell["target"][part] = [facts["classes"][target] for target in targets[: len(names)].tolist()]
-            cell["pixels"][part] = adversarial[: len(names)].cpu().numpy()
-        cell.flush()
+    row = cell_type(rows["image"], facts["classes"], (facts["image_height"], facts["image_width"]))
+
+    @functools.cache
+    def network() -> nn.Module:
+        return read_model(model, machine.choose(settings.device))
+
+    def make(part: slice) -> bytes:
+        names = list(rows["image"][part])
+        images, targets = read_batch(network(), facts, rows[part], settings, faces, size)
+        adversarial = attack(network(), images, targets, names)
+        cell = np.empty(len(names), row)
+        cell["image"] = names
+        cell["target"] = [facts["classes"][target] for target in targets[: len(names)].tolist()]
+        cell["pixels"] = adversarial[: len(names)].cpu().numpy()
+        return cell.tobytes()
+
+    key = fingerprint([*model_files(model), faces, *others], rows.to_csv(), settings.attack, settings.device)
+    write_in_parts(out, _header(row, len(rows)), len(rows), size, make, key, shard)
+
+
+def read_batch(
+    network: nn.Module, facts: dict, rows: pd.DataFrame, settings: Settings, faces: Path, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """The images of `rows`, (batch_size, 3, H, W), and their targets, (batch_size,), both padded, where `network` is.
+
+    facts: of the network's training.
+    """
+    names = list(rows["image"])
+    device = next(network.parameters()).device
+    pixels = read_images(faces, names, (facts["image_height"], facts["image_width"]))
+    images = padded(torch.from_numpy(pixels), batch_size).to(device)
+    classes = torch.tensor([facts["classes"].index(person) for person in rows["person"]])
+    with torch.no_grad():
+        logits = network(images)
+    filled = names + names[-1:] * (batch_size - len(names))
+    chosen = settings.attack
+    return images, choose_targets(chosen.target, filled, padded(classes, batch_size).to(device), logits, chosen.seed)
+
+
+def _header(row: np.dtype, count: int) -> bytes:
+    file = io.BytesIO()
+    array = {"descr": np.lib.format.dtype_to_descr(row), "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(file, array)
+    return file.getvalue()
 
 
 def cell_type(images: Sequence[str], persons: Sequence[str], image_size: tuple[int, int]) -> np.dtype:
@@ -69,10 +109,3 @@ def cell_type(images: Sequence[str], persons: Sequence[str], image_size: tuple[i
             ("pixels", np.float32, (3, *image_size)),
         ]
     )
-
-
-def _targets(network: nn.Module, settings: Settings, names: list[str], classes: Tensor, images: Tensor) -> Tensor:
-    with torch.no_grad():
-        logits = network(images)
-    filled = names + names[-1:] * (len(images) - len(names))
-    return choose_targets(settings.attack.target, filled, classes, logits, settings.attack.seed)

@@ -1,5 +1,6 @@
 """The chosen faces as one file, and their pixels."""
 
+import functools
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +20,14 @@ def write_faces(images: dict[str, bytes], path: Path) -> None:
 
 def read_pixels(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:
     """The `images` in the zip `faces` at `image_size` (height, width): uint8, (n, 3, H, W)."""
-    with zipfile.ZipFile(faces) as archive:
-        return np.stack([to_size(decode(archive.read(image), image), image_size) for image in images])
+    archive = _archive(faces, faces.stat().st_mtime_ns)
+    return np.stack([to_size(decode(archive.read(image), image), image_size) for image in images])
+
+
+@functools.lru_cache(maxsize=1)
+def _archive(path: Path, changed: int) -> zipfile.ZipFile:
+    # To read the list of 200,000 images anew for each batch would take longer than the batch.
+    return zipfile.ZipFile(path)
 
 
 def read_images(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:

@@ -6,9 +6,10 @@ from pfgvm.attacks.i_fgsm import i_fgsm
 from stages.cell import attacked_images, write_cell
 from stages.io import read_settings, run
 from stages.models import read_facts
+from stages.parts import WHOLE, Shard
 
 
-def main(model: Path, faces: Path, split: Path, out: Path) -> None:
+def main(model: Path, faces: Path, split: Path, out: Path, shard: Shard = WHOLE) -> None:
     """Attack the images of `split` on the model in the folder `model`; write them to `out`."""
     settings = read_settings()
     name = read_facts(model)["model"]
@@ -20,7 +21,7 @@ def main(model: Path, faces: Path, split: Path, out: Path) -> None:
     def attack(network, images, targets, names):
         return i_fgsm(network, images, targets, **values)
 
-    write_cell(attack, attacked_images(split, settings), settings, model, faces, out)
+    write_cell(attack, attacked_images(split, settings), settings, model, faces, out, shard)
 
 
 if __name__ == "__main__":

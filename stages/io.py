@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
+import fcntl
 import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 from ruamel.yaml import YAML
@@ -36,13 +38,17 @@ def read_settings() -> Settings:
 
 
 def run(main: Callable[..., None]) -> None:
-    """Run a stage: each parameter of `main` is a required option of the same name, its type the annotation.
+    """Run a stage: each parameter of `main` is an option of the same name, its type the annotation.
+
+    One without a default is required.
 
     An InputError becomes its message on standard error and exit status 1.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     for parameter in inspect.signature(main).parameters.values():
-        parser.add_argument(f"--{parameter.name}", type=parameter.annotation, required=True)
+        required = parameter.default is parameter.empty
+        default = None if required else parameter.default
+        parser.add_argument(f"--{parameter.name}", type=parameter.annotation, required=required, default=default)
     try:
         main(**vars(parser.parse_args()))
     except InputError as error:
@@ -51,14 +57,29 @@ def run(main: Callable[..., None]) -> None:
 
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """A path to write to that becomes `path` when the block ends, and vanishes when it fails."""
+    """A path to write to that becomes `path` when the block ends, and vanishes when it fails.
+
+    Raises InputError while another process writes `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
+    with open(partial, "ab") as file:
+        _claim(file, path)
+        try:
+            yield partial
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def _claim(file: BinaryIO, path: Path) -> None:
+    # The kernel gives a killed process's lock back. Where a file system knows no locks, nothing is guarded.
+    with contextlib.suppress(OSError):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{path}: another process is writing it; wait for that to end, or stop it") from None
 
 
 def read_table(path: Path) -> pd.DataFrame:

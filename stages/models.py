@@ -23,6 +23,11 @@ def write_model(model: nn.Module, facts: dict, folder: Path) -> None:
         partial.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def model_files(folder: Path) -> list[Path]:
+    """The files that `read_model` reads."""
+    return [folder / WEIGHTS, folder / FACTS]
+
+
 def read_facts(folder: Path) -> dict:
     """What training wrote of the model in `folder`."""
     return json.loads((folder / FACTS).read_text(encoding="utf-8"))

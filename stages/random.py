@@ -11,16 +11,20 @@ from pfgvm.batches import padded
 from pfgvm.metrics import l2
 from stages.cell import attacked_images, write_cell
 from stages.io import read_settings, run
+from stages.parts import WHOLE, Shard
 
 
-def main(model: Path, faces: Path, split: Path, p_fgvm: Path, out: Path) -> None:
+def main(model: Path, faces: Path, split: Path, p_fgvm: Path, out: Path, shard: Shard = WHOLE) -> None:
     """Perturb the images of `split` as far in L2 as in the cell `p_fgvm`; write them to `out`."""
     settings = read_settings()
-    cell = np.load(p_fgvm, mmap_mode="r")
-    row_of = {image: row for row, image in enumerate(cell["image"])}
+    rows = attacked_images(split, settings)
+    # The rows of every cell stand in this order.
+    row_of = {image: row for row, image in enumerate(rows["image"])}
 
     def perturb(network, images, targets, names):
         originals = images.cpu().numpy()
+        # Mapped anew for each batch, so that what was read does not stay in memory.
+        cell = np.load(p_fgvm, mmap_mode="r")
         size = [l2(cell["pixels"][row_of[image]], original) for image, original in zip(names, originals)]
         noise = [
             keyed.generator(settings.attack.seed, "random", image).standard_normal(images.shape[1:]) for image in names
@@ -32,7 +36,7 @@ def main(model: Path, faces: Path, split: Path, p_fgvm: Path, out: Path) -> None
             padded(torch.tensor(size), count).to(device),
         )
 
-    write_cell(perturb, attacked_images(split, settings), settings, model, faces, out)
+    write_cell(perturb, rows, settings, model, faces, out, shard, p_fgvm)
 
 
 if __name__ == "__main__":

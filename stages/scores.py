@@ -1,16 +1,20 @@
 """Bring the scores of all cells together."""
 
+import shutil
 from pathlib import Path
 
-import pandas as pd
-
-from stages.io import read_table, run, write_table
+from stages.io import run, write_whole
 
 
 def main(cells: Path, out: Path) -> None:
-    """Write all tables in the folder `cells` (one a model and method) as the one table `out`."""
-    tables = [read_table(path) for path in sorted(cells.glob("*/*.csv"))]
-    write_table(pd.concat(tables).sort_values(["model", "method", "pixels", "image"], kind="stable"), out)
+    """Write all tables in the folder `cells`, one a model and method, one after the other as the one table `out`."""
+    with write_whole(out) as partial, open(partial, "wb") as file:
+        for number, path in enumerate(sorted(cells.glob("*/*.csv"))):
+            with open(path, "rb") as table:
+                header = table.readline()
+                if number == 0:
+                    file.write(header)
+                shutil.copyfileobj(table, file)
 
 
 if __name__ == "__main__":

@@ -73,25 +73,59 @@ class Project:
         """What the stage program `name` prints with `arguments`."""
         return self._run(sys.executable, "-m", f"stages.{name}", *arguments, succeeds=succeeds).stdout
 
-    def restore(self) -> None:
-        """Back to the last commit and its outputs."""
-        self._run("git", "checkout", "--quiet", ".")
-        self.dvc("checkout")
+    def snakemake(self, profile: str, *arguments: str, succeeds: bool = True, **environment: str) -> str:
+        """What `snakemake` prints with one of the workflow's profiles and `arguments`."""
+        return self._run(*snakemake(profile, *arguments), succeeds=succeeds, **environment).stdout
 
-    def _run(self, *command: str, cwd: Path | None = None, succeeds: bool = True) -> subprocess.CompletedProcess:
-        # Stage commands say `python`: the one that runs the tests, as in an activated environment.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    def start_snakemake(self, profile: str, *arguments: str, **environment: str) -> subprocess.Popen:
+        """The same in the background, leading a process group of its own; its words go to `snakemake.out`."""
+        with open(self.folder / "snakemake.out", "w") as output:
+            return subprocess.Popen(
+                snakemake(profile, *arguments),
+                cwd=self.folder,
+                env=self.environment | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def restore(self) -> None:
+        """Back to the last commit and its outputs, as if nothing had run since."""
+        self._run("git", "checkout", "--quiet", ".")
+        self.dvc("checkout", "--force")
+        shutil.rmtree(self.folder / ".snakemake/finished", ignore_errors=True)
+
+    def _run(
+        self, *command: str, cwd: Path | None = None, succeeds: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess:
         done = subprocess.run(
             command,
             cwd=cwd or self.folder,
-            # No identity of the machine's: a newcomer may have told Git none.
-            env={**os.environ, "PATH": path, "PYTHONPATH": "", "GIT_CONFIG_GLOBAL": os.devnull},
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         assert (done.returncode == 0) == succeeds, done.stdout[-3000:]
         return done
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that everything runs with."""
+        return os.environ | {
+            # Stage commands say `python`: the one that runs the tests, as in an activated environment.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": "",
+            # No identity of the machine's: a newcomer may have told Git none.
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            # A job's number of threads: another one changes the last digits of a training.
+            "OMP_NUM_THREADS": "1",
+        }
+
+
+def snakemake(profile: str, *arguments: str) -> list[str]:
+    """The command that runs the workflow with one of its profiles."""
+    return [sys.executable, "-m", "snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *arguments]
 
 
 def stages_run(output: str) -> set[str]:

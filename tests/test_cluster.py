@@ -1,0 +1,114 @@
+"""The pipeline run by Snakemake, on this machine and on a real SLURM, with kills on the way, against `dvc repro`."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import slurm
+from tests.project import Project, stages_run
+from tests.slurm import Slurm, wait_for
+
+needs_slurm = pytest.mark.skipif(
+    not all(map(slurm.which, slurm.PROGRAMS)) or os.getuid() != 0,
+    reason="needs root and Debian's packages slurm-wlm and munge",
+)
+
+
+@pytest.fixture(scope="module")
+def made(built: Project) -> dict[str, bytes]:
+    """What `dvc repro` makes: the pictures, scores and tables."""
+    return outputs(built)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    cluster = Slurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def outputs(project: Project) -> dict[str, bytes]:
+    folders = [*project.folder.glob("data/**/*"), *project.folder.glob("reports/*")]
+    return {
+        str(path.relative_to(project.folder)): path.read_bytes()
+        for path in folders
+        if path.is_file() and "synthetic-faces" not in path.parts
+    }
+
+
+def assert_same(project: Project, made: dict[str, bytes]) -> None:
+    """Everything that `dvc repro` makes is there, equal to the bit, nothing else is, and DVC has nothing left to do."""
+    ours = outputs(project)
+    assert set(ours) == set(made)
+    assert [name for name in made if ours[name] != made[name]] == []
+    assert project.dvc("status").strip() == "Data and pipelines are up to date."
+    assert stages_run(project.dvc("repro")) == set()
+
+
+def finished_parts(project: Project, cell: str) -> list[Path]:
+    return list((project.folder / f"data/adversarial/{cell}").parent.glob(f".{Path(cell).name}.npy.parts/*/[0-9]"))
+
+
+@pytest.mark.timeout(900)
+def test_killed_in_a_cell_and_run_again_on_one_machine(project, made):
+    shards = ("--config", "shards=3")
+    running = project.start_snakemake("default", *shards)
+    wait_for(lambda: finished_parts(project, "A/p_fgvm"), "a finished batch", seconds=300)
+
+    # Whoever comes second is told.
+    assert "is busy" in project.snakemake("default", *shards, succeeds=False)
+    assert "is busy" in project.dvc("repro", succeeds=False)
+    assert running.poll() is None
+
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not (project.folder / "data/adversarial/A/p_fgvm.npy").exists()
+    assert not (project.folder / "data/scores.csv").exists()
+
+    # Left over by a killed process, and no whole file.
+    (project.folder / "data/scores").mkdir(exist_ok=True)
+    (project.folder / "data/scores/.p_fgvm.csv.partial").write_text("half")
+    assert "rule train@A:" not in project.snakemake("default", *shards)
+    assert_same(project, made)
+
+
+@needs_slurm
+@pytest.mark.timeout(900)
+def test_slurm_with_a_job_cancelled_and_a_node_lost(project, cluster, made):
+    # Elsewhere one job a cell: each costs ten seconds of starting.
+    text = (project.folder / "dvc.yaml").read_text()
+    first = text.index("shardable: true") + len("shardable: true")
+    (project.folder / "dvc.yaml").write_text(text[:first] + text[first:].replace(", shardable: true", ""))
+    arguments = (
+        *("--config", "shards=2", "gpus=0", "threads=1"),
+        *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
+        # SLURM's own files come and go on one disk here.
+        *("--latency-wait", "5"),
+    )
+    running = project.start_snakemake("slurm", *arguments, **cluster.environment)
+
+    def job(rule: str) -> str | None:
+        return next((id for id, comment in cluster.running().items() if rule in comment), None)
+
+    wait_for(lambda: job("p_fgvm@A-shard"), "a shard's job", seconds=300)
+    cluster.command("scancel", job("p_fgvm@A-shard"))
+    wait_for(lambda: job("i_fg"), "a cell's job", seconds=300)
+    cluster.kill_node()
+    # SLURM marks a node that does not answer with a star.
+    wait_for(lambda: "*" in cluster.command("sinfo", "--noheader", "--format=%t"), "the loss to be seen")
+    cluster.start_node()
+    words = project.folder / "snakemake.out"
+    assert running.wait(timeout=800) == 0, words.read_text()[-3000:]
+    assert "failed, SLURM status is" in words.read_text()
+    assert_same(project, made)
