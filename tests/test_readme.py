@@ -1,5 +1,7 @@
 """What the README claims is what the committed run says."""
 
+import csv
+
 import pytest
 
 from tests.project import ROOT
@@ -28,3 +30,12 @@ def test_every_make_target_in_the_readme_exists():
     named = {line.split()[1] for line in README.splitlines() if line.startswith("    make ")}
     assert named
     assert all(f"\n{target}:" in makefile for target in named)
+
+
+def test_the_memory_shown_is_the_memory_measured():
+    page = (ROOT / "docs/cluster.md").read_text("utf-8")
+    shown = page.split("memory.csv by tests/test_readme.py -->")[1].split("<!-- end")[0]
+    shown = [[cell.strip() for cell in line.strip("| ").split("|")] for line in shown.split("\n") if line]
+    with open(ROOT / "benchmarks/results/memory.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert shown == [["job \\ images", *header[1:]], ["---", *["---:"] * (len(header) - 1)], *rows]
