@@ -77,8 +77,8 @@ def test_killed_in_a_cell_and_run_again_on_one_machine(project, made):
     assert not (project.folder / "data/scores.csv").exists()
 
     # Left over by a killed process, and no whole file.
-    (project.folder / "data/scores").mkdir(exist_ok=True)
-    (project.folder / "data/scores/.p_fgvm.csv.partial").write_text("half")
+    (project.folder / "data/scores/A").mkdir(parents=True, exist_ok=True)
+    (project.folder / "data/scores/A/.p_fgvm.csv.partial").write_text("half")
     assert "rule train@A:" not in project.snakemake("default", *shards)
     assert_same(project, made)
 
