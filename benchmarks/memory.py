@@ -35,6 +35,11 @@ STAGES = {
     "score": ["score", *COMMON, "--method", "p_fgvm", "--cell", "p_fgvm.npy", "--out", "scores/A/p_fgvm.csv"],
     "scores": ["scores", "--cells", "scores", "--out", "scores.csv"],
 }
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def main() -> None:
@@ -77,17 +82,18 @@ def noise(generator: np.random.Generator) -> bytes:
 
 def peak_mb(arguments: list[str], folder: Path) -> int:
     """The peak resident memory in MB of a stage program run in `folder`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"stages.{arguments[0]}", *arguments[1:]],
+    # Through a small process: a child is charged with the memory of the one that started it.
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, sys.executable, "-m", f"stages.{arguments[0]}", *arguments[1:]],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"error: stage {arguments[0]} failed with status {status}")
+    if done.returncode:
+        sys.exit(f"error: stage {arguments[0]} failed: {done.stderr}")
     # Linux counts in kilobytes, macOS in bytes.
-    return round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+    return round(int(done.stdout) / (1e6 if sys.platform == "darwin" else 1e3))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def finished_parts(project: Project, cell: str) -> list[Path]:
 
 @pytest.mark.timeout(900)
 def test_killed_in_a_cell_and_run_again_on_one_machine(project, made):
-    shards = ("--config", "shards=3")
+    shards = ("--config", "shards=2")
     running = project.start_snakemake("default", *shards)
     wait_for(lambda: finished_parts(project, "A/p_fgvm"), "a finished batch", seconds=300)
 
