@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,7 +48,8 @@ def one_gpu(wanted: int) -> Iterator[dict[str, str]]:
     if not wanted or "CUDA_VISIBLE_DEVICES" in os.environ or not (count := gpus()):
         yield {}
         return
-    folder = Path(".snakemake/gpus")
+    # A machine's own: several may share this folder.
+    folder = Path(".snakemake/gpus") / socket.gethostname()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(folder / str(index), "w")) for index in range(count)]
