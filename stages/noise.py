@@ -42,7 +42,8 @@ def main(model: Path, faces: Path, split: Path, out: Path, iterates: Path, shard
         return p_fgvm(network, images, targets, iterations=steps, start=noise(images, names), **values)
 
     def evolution(network, shown):
-        images, targets = read_batch(network, facts, rows[rows["image"] == shown], settings, faces, batch_size=1)
+        # As large a batch as the cell's: with one image alone, two runs of Model B differ in the last digits.
+        images, targets = read_batch(network, facts, rows[rows["image"] == shown], settings, faces, chosen.batch_size)
         iterate = noise(images, [shown])
         yield 0, iterate
         # An update knows only the iterate before it, so running on from one gives the next.
