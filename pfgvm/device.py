@@ -1,5 +1,7 @@
 """The machine's arithmetic: which device computes, and what is said of it in the report."""
 
+import contextlib
+import ctypes
 import os
 import platform
 
@@ -7,11 +9,15 @@ import torch
 
 from pfgvm.errors import InputError
 
+# malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
 
 def choose(name: str) -> torch.device:
     """The device that the setting `device` names; `auto` takes CUDA, then Apple's MPS, then the CPU.
 
-    Also asks torch for deterministic algorithms, so that two runs give the same digits, and for full float32.
+    Also asks torch for deterministic algorithms, so that two runs give the same digits, and for full float32, and the
+    C library to keep the memory that it was given.
     Raises InputError where the named device is absent.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -25,7 +31,17 @@ def choose(name: str) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid: writes every tensor twice
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
+    _keep_memory()
     return torch.device(name)
+
+
+def _keep_memory() -> None:
+    # glibc gives each large tensor's memory back to the kernel, which clears it page by page for the next one. Other C
+    # libraries have no such function.
+    with contextlib.suppress(AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def described(device: torch.device) -> str:

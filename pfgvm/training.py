@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pfgvm import keyed
+from pfgvm import keyed, twins
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,14 @@ def train(
     # Convolutions are quicker with the channels innermost.
     model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(_parameter_groups(model), lr=learning_rate, eps=1e-7, fused=device.type != "mps")
+    twin = twins.for_training(model)
     history: list[Epoch] = []
     best, best_weights = None, None
     torch.manual_seed(seed)
     for epoch in progress(iter(range(1, epochs + 1))):
         order = torch.from_numpy(keyed.generator(seed, "batches", epoch).permutation(len(training.classes)))
-        train_loss, train_accuracy = _one_epoch(model, optimizer, training, _batches(order, batch_size), device)
-        validation_loss, validation_accuracy = evaluate(model, validation, batch_size, device)
+        train_loss, train_accuracy = _one_epoch(twin, optimizer, training, _batches(order, batch_size), device)
+        validation_loss, validation_accuracy = evaluate(twin, validation, batch_size, device)
         history.append(Epoch(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy))
         rank = (validation_accuracy, -validation_loss)
         if checkpoint == "best" and (best is None or rank > best[0]):

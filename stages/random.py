@@ -22,10 +22,9 @@ def main(model: Path, faces: Path, split: Path, p_fgvm: Path, out: Path, shard: 
     row_of = {image: row for row, image in enumerate(rows["image"])}
 
     def perturb(network, images, targets, names):
-        originals = images.cpu().numpy()
         # Mapped anew for each batch, so that what was read does not stay in memory.
-        cell = np.load(p_fgvm, mmap_mode="r")
-        size = [l2(cell["pixels"][row_of[image]], original) for image, original in zip(names, originals)]
+        pixels = np.load(p_fgvm, mmap_mode="r")["pixels"][[row_of[image] for image in names]]
+        size = l2(torch.from_numpy(pixels), images[: len(names)].cpu())
         noise = [
             keyed.generator(settings.attack.seed, "random", image).standard_normal(images.shape[1:]) for image in names
         ]
@@ -33,7 +32,7 @@ def main(model: Path, faces: Path, split: Path, p_fgvm: Path, out: Path, shard: 
         return random_equal_l2(
             images,
             padded(torch.from_numpy(np.stack(noise)).float(), count).to(device),
-            padded(torch.tensor(size), count).to(device),
+            padded(size, count).to(device),
         )
 
     write_cell(perturb, rows, settings, model, faces, out, shard, p_fgvm)

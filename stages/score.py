@@ -1,19 +1,18 @@
 """Score one cell: every image, as computed and as the 8-bit picture that would be published."""
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pfgvm import device as machine
 from pfgvm.batches import padded
 from pfgvm.faces.images import to_8bit
 from pfgvm.methods import LABELS
-from pfgvm.metrics import l2, linf, mssim, mssim_legacy
+from pfgvm.metrics import l2, linf, mssim
 from stages.faces import read_images
 from stages.io import read_settings, read_table, run
 from stages.models import model_files, read_facts, read_model
@@ -38,7 +37,7 @@ def main(method: str, model: Path, faces: Path, split: Path, cell: Path, out: Pa
         # Mapped anew for each batch, so that what was read does not stay in memory.
         rows = np.load(cell, mmap_mode="r")[part]
         originals = read_images(faces, list(rows["image"]), (facts["image_height"], facts["image_width"]))
-        table = pd.DataFrame(_scores(network(), rows, originals, facts["classes"], size))
+        table = _scores(network(), rows, torch.from_numpy(originals), facts["classes"], size)
         table["person"] = table["image"].map(known["person"])
         table["split"] = table["image"].map(known["split"])
         table["model"] = facts["model"]
@@ -51,30 +50,34 @@ def main(method: str, model: Path, faces: Path, split: Path, cell: Path, out: Pa
 
 
 def _scores(
-    network: nn.Module, rows: np.ndarray, originals: np.ndarray, classes: list[str], batch_size: int
-) -> Iterator[dict]:
-    predicted_clean = _predicted(network, originals, classes, batch_size)
+    network: nn.Module, rows: np.ndarray, originals: Tensor, classes: list[str], batch_size: int
+) -> pd.DataFrame:
+    device = next(network.parameters()).device
     eight_bit = to_8bit(rows["pixels"]).astype(np.float32) / np.float32(255)
-    for pixels, deidentified in (("float", rows["pixels"]), ("8bit", eight_bit)):
-        predicted = _predicted(network, deidentified, classes, batch_size)
-        for index, (image, original) in enumerate(zip(deidentified, originals)):
-            yield {
-                "image": rows["image"][index],
-                "pixels": pixels,
-                "target": rows["target"][index],
-                "predicted_clean": predicted_clean[index],
-                "predicted": predicted[index],
-                "l2": l2(image, original),
-                "linf": linf(image, original),
-                "mssim": mssim(image, original),
-                "mssim_legacy": mssim_legacy(image, original),
-            }
+    predicted_clean = _predicted(network, originals, classes, batch_size)
+    tables = []
+    for pixels, values in (("float", rows["pixels"]), ("8bit", eight_bit)):
+        images = torch.from_numpy(np.array(values))
+        wang, legacy = mssim(images.to(device), originals.to(device))
+        columns = {
+            "image": rows["image"],
+            "pixels": pixels,
+            "target": rows["target"],
+            "predicted_clean": predicted_clean,
+            "predicted": _predicted(network, images, classes, batch_size),
+            "l2": l2(images, originals),
+            "linf": linf(images, originals),
+            "mssim": wang.cpu(),
+            "mssim_legacy": legacy.cpu(),
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables)
 
 
 @torch.no_grad()
-def _predicted(network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int) -> list[str]:
+def _predicted(network: nn.Module, images: Tensor, classes: list[str], batch_size: int) -> list[str]:
     device = next(network.parameters()).device
-    logits = network(padded(torch.from_numpy(np.array(images)), batch_size).to(device))
+    logits = network(padded(images, batch_size).to(device))
     return [classes[index] for index in logits[: len(images)].argmax(1).tolist()]
 
 

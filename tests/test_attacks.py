@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pfgvm.attacks import i_fgsm, i_fgvm, p_fgvm, random_equal_l2
-from pfgvm.attacks.gradient import for_attack, loss_gradient
+from pfgvm.attacks.gradient import loss_gradient
 from pfgvm.batches import batches, padded
 from tests.small import CLASSES, classes, faces, small_a, small_b
 
@@ -237,26 +237,6 @@ def test_the_model_stays_as_it_was_even_in_training_mode(attack):
     assert all(parameter.grad is None for parameter in model.parameters())
     after = model.state_dict()
     assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
-
-
-@pytest.mark.parametrize("name", ["model", "model_on_dlib"])
-@torch.no_grad()
-def test_the_model_made_for_the_attack_is_the_same_function_folded(name, request):
-    model = request.getfixturevalue(name)
-    twin = for_attack(model)
-    assert (twin(faces(4)) - model(faces(4))).abs().max() < 1e-5
-    spared = (nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout)
-    assert not any(isinstance(module, spared) for module in twin.modules())
-    assert not any(parameter.requires_grad for parameter in twin.parameters())
-
-
-@torch.no_grad()
-def test_layers_that_cannot_be_folded_keep_their_place():
-    model = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Flatten())
-    model(faces(4, (8, 8)))  # statistics of its own
-    twin = for_attack(model)
-    assert sum(isinstance(module, nn.BatchNorm2d) for module in twin.modules()) == 2
-    assert (twin(faces(4, (8, 8))) - model.eval()(faces(4, (8, 8)))).abs().max() < 1e-5
 
 
 def test_a_plain_function_can_be_attacked(model):

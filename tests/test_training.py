@@ -1,6 +1,9 @@
 """Training against plain Adam with the regulariser in the loss, its checkpoints, and its repeatability."""
 
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from pfgvm import training
 from pfgvm.errors import InputError
 from pfgvm.models import model_a
 from pfgvm.training import Examples, evaluate, features, train
+from tests.project import ROOT
 
 CPU = torch.device("cpu")
 SETTINGS = {
@@ -250,3 +254,26 @@ def test_a_device_that_is_not_there_is_named(machine_with):
     machine_with(cuda=False, mps=False)
     with pytest.raises(InputError, match="device: cuda is not available on this machine; set device to auto or cpu"):
         machine.choose("cuda")
+
+
+# The pages that the kernel had to clear at each of 25 steps through a convolution.
+PAGES = """
+import resource, sys, torch
+from pfgvm import device
+if sys.argv[1] == "chosen":
+    device.choose("cpu")
+images, convolution = torch.rand(16, 3, 109, 89, requires_grad=True), torch.nn.Conv2d(3, 32, 5)
+for _ in range(25):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    convolution(images).square().sum().backward()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what is asked of it is glibc's")
+def test_the_memory_of_large_tensors_stays_with_the_process():
+    def pages(how: str) -> list[int]:
+        done = subprocess.run([sys.executable, "-c", PAGES, how], cwd=ROOT, check=True, capture_output=True, text=True)
+        return [int(line) for line in done.stdout.split()]
+
+    assert sum(pages("as it is")[10:]) > 3 * sum(pages("chosen")[10:])

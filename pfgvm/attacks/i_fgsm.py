@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from pfgvm.attacks.gradient import Model, for_attack, loss_gradient
+from pfgvm.attacks.gradient import loss_gradient
+from pfgvm.twins import Model, for_attack
 
 
 def i_fgsm(

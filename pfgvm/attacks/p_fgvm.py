@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from pfgvm.attacks.gradient import Model, for_attack, loss_gradient
+from pfgvm.attacks.gradient import loss_gradient
+from pfgvm.twins import Model, for_attack
 
 
 def p_fgvm(

@@ -13,6 +13,15 @@ BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 
 
+class _Scale(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN_RGB).reshape(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return 255 * images - self.mean
+
+
 class VGGFace(nn.Sequential):
     """VGG-16's thirteen convolutions and five poolings, named conv1_1 … pool5.
 
@@ -21,6 +30,7 @@ class VGGFace(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__()
+        self.add_module("scale", _Scale())
         channels = 3
         for block, widths in enumerate(BLOCKS, start=1):
             for layer, width in enumerate(widths, start=1):
@@ -28,10 +38,6 @@ class VGGFace(nn.Sequential):
                 self.add_module(f"relu{block}_{layer}", nn.ReLU())
                 channels = width
             self.add_module(f"pool{block}", nn.MaxPool2d(2))
-        self.register_buffer("mean", torch.tensor(MEAN_RGB).reshape(1, 3, 1, 1), persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return super().forward(255 * images - self.mean)
 
     def features(self, image_size: tuple[int, int]) -> int:
         """How many numbers pool5 holds for an image of `image_size` (height, width): 15,360 at 218 x 178."""

@@ -1,0 +1,99 @@
+"""Twins of a model: the same function of the same weights, arranged so that it is computed faster."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+Model = Callable[[Tensor], Tensor]
+Layers = dict[str, nn.Module]
+
+_FUSIBLE = (
+    (nn.Conv2d, nn.BatchNorm2d, fuse_conv_bn_eval),
+    (nn.Linear, nn.BatchNorm1d, fuse_linear_bn_eval),
+)
+# Layers whose output nobody reads again: not the layer's own gradient, nor another layer.
+_OVERWRITABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.MaxPool2d)
+
+
+def for_training(model: nn.Module) -> nn.Module:
+    """A twin of `model` that trains its weights and running statistics, to the same values.
+
+    In plain sequences of layers ReLU comes after the max-pooling that followed it (they commute, gradients too, and the
+    pooled maps are a fraction of the size) and overwrites its input.
+    """
+    return _twin(model, (_pooled_first, _in_place), lambda layer: None)
+
+
+def for_attack(model: Model) -> Model:
+    """A twin of `model` as it is at evaluation, quick to differentiate by its input and by nothing else.
+
+    As `for_training`; besides, batch normalisation is folded into the layer before it, dropout left out, no parameter
+    asks for a gradient, and images enter with their channels innermost. `model` stays as it was; all but the folded
+    weights is shared with it. A plain function is returned as is.
+    """
+    if not isinstance(model, nn.Module):
+        return model
+    with torch.no_grad():
+        return nn.Sequential(_ChannelsLast(), _twin(model, (_pooled_first, _folded, _in_place), _freeze))
+
+
+class _ChannelsLast(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+def _twin(
+    module: nn.Module, steps: tuple[Callable[[Layers], Layers], ...], change: Callable[[nn.Module], None]
+) -> nn.Module:
+    twin = copy.copy(module)
+    change(twin)
+    layers = {name: _twin(child, steps, change) for name, child in module._modules.items()}
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        for step in steps:
+            layers = step(layers)
+    twin._modules = layers
+    return twin
+
+
+def _freeze(layer: nn.Module) -> None:
+    layer.training = False
+    layer._parameters = {name: None if value is None else value.detach() for name, value in layer._parameters.items()}
+
+
+def _pooled_first(layers: Layers) -> Layers:
+    ordered: list[tuple[str, nn.Module]] = []
+    for name, layer in layers.items():
+        swap = isinstance(layer, nn.MaxPool2d) and not layer.return_indices
+        behind = bool(ordered) and isinstance(ordered[-1][1], nn.ReLU)
+        ordered.insert(len(ordered) - (swap and behind), (name, layer))
+    return dict(ordered)
+
+
+def _folded(layers: Layers) -> Layers:
+    folded: Layers = {}
+    for name, layer in layers.items():
+        previous = next(reversed(folded), None)
+        if both := _fuse(folded.get(previous), layer):
+            folded[previous] = both
+        elif not isinstance(layer, nn.Dropout):
+            folded[name] = layer
+    return folded
+
+
+def _fuse(layer: nn.Module | None, norm: nn.Module) -> nn.Module | None:
+    for layer_kind, norm_kind, fuse in _FUSIBLE:
+        if isinstance(layer, layer_kind) and isinstance(norm, norm_kind):
+            return fuse(layer, norm)
+    return None
+
+
+def _in_place(layers: Layers) -> Layers:
+    previous = None
+    for layer in layers.values():
+        if isinstance(layer, nn.ReLU) and isinstance(previous, _OVERWRITABLE):
+            layer.inplace = True
+        previous = layer
+    return layers
