@@ -65,7 +65,7 @@ def prepare(folder: Path, count: int) -> None:
     YAML().dump(settings, folder / "params.yaml")
     names = [f"{index:06}.png" for index in range(count)]
     generator = np.random.default_rng(0)
-    write_faces({name: noise(generator) for name in names}, folder / "faces.zip")
+    write_faces(names, lambda _: noise(generator), folder / "faces.zip")
     persons = [PERSONS[index % len(PERSONS)] for index in range(count)]
     pd.DataFrame({"image": names, "person": persons, "split": "train"}).to_csv(folder / "split.csv", index=False)
     facts = {"model": "A", "classes": PERSONS, "image_height": SIZE[0], "image_width": SIZE[1]}

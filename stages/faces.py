@@ -2,7 +2,7 @@
 
 import functools
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,14 @@ from pfgvm.faces.images import decode, to_size
 from stages.io import write_whole
 
 
-def write_faces(images: dict[str, bytes], path: Path) -> None:
-    """Keep the original bytes of `images` (name -> file) in one zip that is the same wherever it is made."""
+def write_faces(images: Iterable[str], read: Callable[[str], bytes], path: Path) -> None:
+    """Keep the files that `read` gives for the names `images` in one zip that is the same wherever it is made.
+
+    One file is in memory at a time.
+    """
     with write_whole(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         for name in sorted(images):
-            archive.writestr(zipfile.ZipInfo(name), images[name])
+            archive.writestr(zipfile.ZipInfo(name), read(name))
 
 
 def read_pixels(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:

@@ -19,7 +19,7 @@ def main(subset: Path, faces: Path) -> None:
     for note in chosen.notes:
         print(f"note: {note}", file=sys.stderr)
     rows = [(image, person) for person, images in chosen.images.items() for image in images]
-    write_faces({image: content for images in chosen.images.values() for image, content in images.items()}, faces)
+    write_faces([image for image, _ in rows], source.read, faces)
     write_table(pd.DataFrame(sorted(rows), columns=["image", "person"]), subset)
 
 

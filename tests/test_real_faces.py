@@ -20,12 +20,11 @@ def test_the_papers_subset_can_be_drawn():
 
 
 def test_dlibs_descriptor_tells_photographed_persons_apart():
-    subset = select_subset(open_source("celeba", CELEBA), persons=12, images_per_person=6, seed=0)
+    source = open_source("celeba", CELEBA)
+    subset = select_subset(source, persons=12, images_per_person=6, seed=0)
     persons = np.repeat(np.arange(12), 6)
     pictures = [
-        to_size(decode(content, name), (218, 178))
-        for images in subset.images.values()
-        for name, content in images.items()
+        to_size(decode(source.read(name), name), (218, 178)) for names in subset.images.values() for name in names
     ]
     images = torch.from_numpy(np.stack(pictures)).float() / 255
     with torch.no_grad():

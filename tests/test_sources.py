@@ -1,10 +1,13 @@
 """Faces as they lie on disk: CelebA's layout and one folder a person, whole or damaged."""
 
+import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from faces_on_disk import celeba, celeba_zip, folders, identities, people
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pfgvm.errors import InputError
 from pfgvm.faces.sources import Source, open_source
@@ -168,6 +171,26 @@ def test_a_zip_of_unsafe_paths_is_refused(tmp_path: Path, name: str):
     identities(tmp_path, ["x.jpg 10"])
     celeba_zip(tmp_path, {name: FACES["10"]["000001.jpg"]})
     assert_refused("celeba", tmp_path, "img_align_celeba.zip", "unsafe path", repr(name))
+
+
+@given(st.text("a./\\", min_size=1, max_size=8))
+def test_paths_are_told_apart_as_pathlib_does(name: str):
+    path = PurePosixPath(name)
+    unsafe = path.is_absolute() or ".." in path.parts or "\\" in name
+    with tempfile.TemporaryDirectory() as folder:
+        identities(Path(folder), ["x.jpg 10"])
+        celeba_zip(Path(folder), {name: b""})
+        if unsafe:
+            assert_refused("celeba", Path(folder), "unsafe path", repr(name))
+        else:
+            assert_refused("celeba", Path(folder), "line 1: x.jpg is not in")
+
+
+def test_a_zip_of_a_name_with_a_zero_byte_is_refused(tmp_path: Path):
+    identities(tmp_path, ["x.jpg 10"])
+    path = celeba_zip(tmp_path, {"img_align_celeba/x.jpg$": FACES["10"]["000001.jpg"]})
+    path.write_bytes(path.read_bytes().replace(b"x.jpg$", b"x.jpg\0"))
+    assert_refused("celeba", tmp_path, "unsafe path", repr("img_align_celeba/x.jpg\0"))
 
 
 @pytest.mark.parametrize("damage", ["stored bytes", "deflated bytes", "header", "encrypted", "unknown compression"])

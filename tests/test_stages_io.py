@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -122,8 +123,8 @@ def test_a_column_of_numbers_alone_stays_text(tmp_path: Path):
 
 def test_a_zip_of_faces_is_the_same_whatever_the_order(tmp_path: Path):
     files = {f"{number}.jpg": picture(number) for number in range(5)}
-    write_faces(files, tmp_path / "one.zip")
-    write_faces(dict(reversed(files.items())), tmp_path / "two.zip")
+    write_faces(files, files.__getitem__, tmp_path / "one.zip")
+    write_faces(reversed(files), files.__getitem__, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == files
@@ -131,9 +132,17 @@ def test_a_zip_of_faces_is_the_same_whatever_the_order(tmp_path: Path):
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
+def test_a_zip_of_faces_takes_the_memory_of_one(tmp_path: Path):
+    tracemalloc.start()
+    write_faces(map(str, range(30)), lambda name: name.encode() * 1_000_000, tmp_path / "faces.zip")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000 < (tmp_path / "faces.zip").stat().st_size
+
+
 def test_pixels_come_in_the_order_asked_for(tmp_path: Path):
     files = {f"ann/{number}.png": picture(number, size=(40, 50)) for number in range(3)}
-    write_faces(files, tmp_path / "faces.zip")
+    write_faces(files, files.__getitem__, tmp_path / "faces.zip")
     pixels = read_pixels(tmp_path / "faces.zip", ["ann/2.png", "ann/0.png"], (50, 40))
     assert pixels.shape == (2, 3, 50, 40) and pixels.dtype == np.uint8
     assert np.array_equal(pixels[1:], read_pixels(tmp_path / "faces.zip", ["ann/0.png"], (50, 40)))

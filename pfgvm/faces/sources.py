@@ -1,12 +1,12 @@
 """The layouts in which faces lie on disk, read in place: CelebA's own, and one folder a person."""
 
-import zipfile
-import zlib
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from pfgvm.errors import InputError
+from pfgvm.faces.zips import DamagedZip, Zip
 
 IDENTITIES = "identity_CelebA.txt"
 PICTURES = "img_align_celeba"
@@ -52,23 +52,23 @@ class CelebASource:
     def people(self) -> dict[str, list[str]]:
         """See Source. Raises InputError for a malformed line, an image listed twice, or one that is not there."""
         present = self._pictures.names()
+        # What is left to list. The lists of people share its strings: 200,000 fewer in memory.
+        unlisted = {image: image for image in present}
         people: dict[str, list[str]] = {}
-        listed: set[str] = set()
         for number, line in enumerate(_lines(self._identities), start=1):
-            if not line.strip():
-                continue
-            where = f"{self._identities}, line {number}"
             match line.split():
+                case [image, person] if person.isdigit() and image in unlisted:
+                    people.setdefault(person, []).append(unlisted.pop(image))
                 case [image, person] if person.isdigit():
-                    pass
-                case _:
-                    raise InputError(f"{where}: {line.strip()!r} is not 'image person'; correct or remove the line")
-            if image not in present:
-                raise InputError(f"{where}: {image} is not in {self._pictures.path}; add the image or remove the line")
-            if image in listed:
-                raise InputError(f"{where}: {image} is listed twice; remove one of its lines")
-            listed.add(image)
-            people.setdefault(person, []).append(image)
+                    problem = (
+                        f"{image} is listed twice; remove one of its lines"
+                        if image in present
+                        else f"{image} is not in {self._pictures.path}; add the image or remove the line"
+                    )
+                    raise InputError(f"{self._identities}, line {number}: {problem}")
+                case [_, *_]:
+                    problem = f"{line.strip()!r} is not 'image person'; correct or remove the line"
+                    raise InputError(f"{self._identities}, line {number}: {problem}")
         if not people:
             raise InputError(f"{self._identities}: lists no image; put CelebA's list of identities there")
         return people
@@ -107,8 +107,8 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def names(self) -> set[str]:
-        return {file.name for file in self.path.iterdir()}
+    def names(self) -> Collection[str]:
+        return os.listdir(self.path)
 
     def read(self, image: str) -> bytes:
         return _content(self.path / image)
@@ -117,29 +117,31 @@ class _Folder:
 class _Zip:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._places: dict[str, int] = {}
         try:
-            self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+            self._zip = Zip(path)
+            for name, place in self._zip.members():
+                if _is_unsafe(name):
+                    raise InputError(f"{path}: holds the unsafe path {name!r}; use CelebA's own {PICTURES}.zip")
+                image = name.rpartition("/")[2]
+                if image and self._places.setdefault(image, place) != place:
+                    raise InputError(f"{path}: holds {image} twice; use CelebA's own {PICTURES}.zip")
+        except (DamagedZip, OSError) as error:
             raise InputError(f"{path}: not a whole zip ({error}); download it again") from None
-        self._members: dict[str, str] = {}
-        for name in self._archive.namelist():
-            if "\\" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise InputError(f"{path}: holds the unsafe path {name!r}; use CelebA's own {PICTURES}.zip")
-            if name[-1:] == "/":
-                continue
-            image = PurePosixPath(name).name
-            if image in self._members:
-                raise InputError(f"{path}: holds {image} twice; use CelebA's own {PICTURES}.zip")
-            self._members[image] = name
 
-    def names(self) -> set[str]:
-        return set(self._members)
+    def names(self) -> Collection[str]:
+        return self._places
 
     def read(self, image: str) -> bytes:
         try:
-            return self._archive.read(self._members[image])
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+            return self._zip.read(self._places[image])
+        except (DamagedZip, OSError) as error:
             raise InputError(f"{self.path}: {image} cannot be read ({error}); download the zip again") from None
+
+
+def _is_unsafe(name: str) -> bool:
+    # Without pathlib, which takes seconds for 200,000 names.
+    return name[:1] == "/" or "\\" in name or "\0" in name or (".." in name and ".." in name.split("/"))
 
 
 def _content(file: Path) -> bytes:
@@ -152,7 +154,8 @@ def _content(file: Path) -> bytes:
 def _lines(path: Path) -> Iterator[str]:
     # Universal newlines: CelebA's list exists with LF and with CRLF.
     try:
-        yield from path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as file:
+            yield from file
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not a text file; put CelebA's list of identities there") from None
 

@@ -11,9 +11,9 @@ from pfgvm.faces.sources import Source
 
 @dataclass
 class Subset:
-    """The chosen images, person -> image name -> original bytes, and what was passed over, in words."""
+    """The names of the chosen images by person, and what was passed over, in words."""
 
-    images: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    images: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -28,18 +28,15 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
     people = source.people()
     eligible = [person for person, images in people.items() if len(images) >= images_per_person]
     subset = Subset()
-    owner: dict[str, tuple[str, str]] = {}
+    owner: dict[bytes, tuple[str, str]] = {}
     for person in keyed.shuffled(eligible, seed, "persons"):
         if len(subset.images) == persons:
             break
-        chosen: dict[str, bytes] = {}
+        chosen: list[str] = []
         for image in keyed.shuffled(people[person], seed, "images", person):
             if len(chosen) == images_per_person:
                 break
-            content = source.read(image)
-            picture = decode(content, image)
-            fingerprint = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
-            other_person, other = owner.setdefault(fingerprint, (person, image))
+            other_person, other = owner.setdefault(_fingerprint(source, image), (person, image))
             if other_person != person:
                 raise InputError(
                     f"{image} (person {person}) is the same picture as {other} (person {other_person}); "
@@ -48,7 +45,7 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
             if other != image:
                 subset.notes.append(f"{image} repeats {other} (person {person}): passed over")
                 continue
-            chosen[image] = content
+            chosen.append(image)
         if len(chosen) < images_per_person:
             subset.notes.append(f"person {person} has {len(chosen)} distinct pictures: passed over")
             continue
@@ -60,3 +57,9 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
             + "".join(f"\n  {note}" for note in subset.notes)
         )
     return subset
+
+
+def _fingerprint(source: Source, image: str) -> bytes:
+    """A number that pictures of equal size and pixels share, and no others."""
+    picture = decode(source.read(image), image)
+    return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()

@@ -1,0 +1,76 @@
+"""Measure the rows named, or all: python -m benchmarks [ROW …].
+
+Each row runs in a process of its own and is kept in benchmarks/results/<machine>.json as soon as it is measured; the
+table beside it is written anew from all that are there.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks import attacks, machine, pipeline, selection, similarity, table, training
+from benchmarks.faces import ROOT
+
+RESULTS = Path(__file__).parent / "results"
+CPU = {
+    "attack-a": partial(attacks.against_libraries, "A", "cpu"),
+    "attack-b": partial(attacks.against_libraries, "B", "cpu"),
+    "chip-a": partial(attacks.against_the_chip, "A", "cpu"),
+    "chip-b": partial(attacks.against_the_chip, "B", "cpu"),
+    "training": partial(training.against_a_plain_loop, "cpu"),
+    "mssim": similarity.against_scikit_image,
+    "selection": selection.against_torchvision,
+    "pipeline": pipeline.bundled_run,
+}
+GPU = {
+    "attack-a-gpu": partial(attacks.against_libraries, "A", "cuda"),
+    "attack-b-gpu": partial(attacks.against_libraries, "B", "cuda"),
+    "chip-a-gpu": partial(attacks.against_the_chip, "A", "cuda"),
+    "chip-b-gpu": partial(attacks.against_the_chip, "B", "cuda"),
+    "training-gpu": partial(training.against_a_plain_loop, "cuda"),
+    "paper-gpu": pipeline.paper_on_gpu,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*CPU, *GPU, []], help=", ".join(CPU | GPU))
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.here:
+        for row in options.rows:
+            keep(row)
+        return
+    wanted = options.rows or [*CPU, *(GPU if torch.cuda.is_available() else [])]
+    failed = [row for row in wanted if subprocess.run([sys.executable, "-m", "benchmarks", "--here", row]).returncode]
+    print(table.write(RESULTS / f"{machine.slug(machine.described())}.json", list(CPU | GPU)))
+    if failed:
+        sys.exit(f"error: not measured: {', '.join(failed)}; the reasons are above")
+
+
+def keep(row: str) -> None:
+    """Measure `row` and keep what it gives."""
+    here = machine.described()
+    file = RESULTS / f"{machine.slug(here)}.json"
+    for result in (CPU | GPU)[row]():
+        kept = json.loads(file.read_text()) if file.exists() else {"machine": here, "results": {}}
+        entry = asdict(result) | {"measured_by": row, "commit": _commit(), "versions": here}
+        kept["results"][result.row] = entry
+        RESULTS.mkdir(exist_ok=True)
+        file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+        print(f"{result.row}: {result.ours} {result.others} {result.checks}", flush=True)
+
+
+def _commit() -> str:
+    described = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(described, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
