@@ -8,6 +8,7 @@ from skimage.metrics import structural_similarity
 
 from benchmarks.faces import bundled
 from benchmarks.timing import Result, side_by_side
+from pfgvm import device
 from pfgvm.metrics import mssim
 
 PAIRS, BATCH = 900, 16
@@ -17,6 +18,7 @@ LEGACY = {"win_size": 7, "data_range": 2}
 
 def against_scikit_image() -> Iterator[Result]:
     """900 pairs of 178 x 218, both protocols; an image and the same with noise of σ = 0.01."""
+    device.choose("cpu")  # as in the score stage
     pixels, _ = bundled(PAIRS)
     originals = pixels.float() / 255
     noise = torch.randn(originals.shape, generator=torch.Generator().manual_seed(0))
