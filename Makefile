@@ -1,5 +1,5 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test paper celeba lock
+.PHONY: setup repro cluster test bench paper celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
@@ -30,6 +30,14 @@ cluster: setup
 test: setup
 	$(ACTIVATE) && python -m pytest
 
+# ROWS="mssim selection" measures these alone; without it, all that this machine can.
+bench: .venv/bench
+	$(ACTIVATE) && python -m benchmarks $(ROWS)
+
+.venv/bench: .venv/ready benchmarks/requirements.lock
+	$(ACTIVATE) && python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r benchmarks/requirements.lock
+	@touch $@
+
 paper: setup
 	@test -d "$(DATA)" || { echo "error: no folder '$(DATA)': make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
 	$(ACTIVATE) && dvc exp run \
@@ -42,5 +50,8 @@ celeba: setup
 	$(ACTIVATE) && python -m stages.fetch_celeba --root data
 
 # For maintainers: needs uv.
+LOCK := --universal --generate-hashes --no-header --quiet
 lock:
-	uv pip compile pyproject.toml --extra test --universal --generate-hashes --no-header --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra test $(LOCK) --output-file requirements.lock
+	uv pip compile --group bench --constraints requirements.lock --overrides benchmarks/overrides.txt $(LOCK) \
+		--output-file benchmarks/requirements.lock

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import attacks, machine, pipeline, selection, similarity, table, training
-from benchmarks.faces import ROOT
+from benchmarks import attacks, chip, machine, pipeline, selection, similarity, table, training
+from benchmarks.subjects import ROOT
 
 RESULTS = Path(__file__).parent / "results"
 CPU = {
     "attack-a": partial(attacks.against_libraries, "A", "cpu"),
     "attack-b": partial(attacks.against_libraries, "B", "cpu"),
-    "chip-a": partial(attacks.against_the_chip, "A", "cpu"),
-    "chip-b": partial(attacks.against_the_chip, "B", "cpu"),
+    "chip-a": partial(chip.against_the_chip, "A", "cpu"),
+    "chip-b": partial(chip.against_the_chip, "B", "cpu"),
     "training": partial(training.against_a_plain_loop, "cpu"),
     "mssim": similarity.against_scikit_image,
     "selection": selection.against_torchvision,
@@ -31,8 +31,8 @@ CPU = {
 GPU = {
     "attack-a-gpu": partial(attacks.against_libraries, "A", "cuda"),
     "attack-b-gpu": partial(attacks.against_libraries, "B", "cuda"),
-    "chip-a-gpu": partial(attacks.against_the_chip, "A", "cuda"),
-    "chip-b-gpu": partial(attacks.against_the_chip, "B", "cuda"),
+    "chip-a-gpu": partial(chip.against_the_chip, "A", "cuda"),
+    "chip-b-gpu": partial(chip.against_the_chip, "B", "cuda"),
     "training-gpu": partial(training.against_a_plain_loop, "cuda"),
     "paper-gpu": pipeline.paper_on_gpu,
 }
@@ -40,9 +40,13 @@ GPU = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*CPU, *GPU, []], help=", ".join(CPU | GPU))
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(CPU | GPU))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if unknown := set(options.rows) - set(CPU | GPU):
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(CPU | GPU)}")
+    if not torch.cuda.is_available() and (needy := set(options.rows) & set(GPU)):
+        parser.error(f"{', '.join(sorted(needy))}: wants a CUDA GPU, and there is none here")
     if options.here:
         for row in options.rows:
             keep(row)

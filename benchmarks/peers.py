@@ -1,22 +1,16 @@
-"""I-FGSM towards a target as each attack library's documentation has it."""
+"""I-FGSM towards a target as each attack library's documentation has it; `make bench` installs the libraries."""
 
 import sys
 from types import ModuleType
 
-import foolbox
 import torch
-import torchattacks
-from art.attacks.evasion import BasicIterativeMethod
-from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
-
-# adv-lib imports a plotting server for its optional log; no attack needs it.
-sys.modules.setdefault("visdom", ModuleType("visdom"))
-from adv_lib.attacks import pgd_linf  # noqa: E402
 
 
 def by_torchattacks(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
     """torchattacks' BIM, its labels being the targets."""
+    import torchattacks
+
     attack = torchattacks.BIM(model, eps=epsilon, alpha=epsilon / iterations, steps=iterations)
     attack.set_mode_targeted_by_label(quiet=True)
     return attack(images, targets)
@@ -24,6 +18,8 @@ def by_torchattacks(model: nn.Module, images: Tensor, targets: Tensor, epsilon: 
 
 def by_foolbox(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
     """Foolbox's basic iterative method with the criterion of a targeted misclassification."""
+    import foolbox
+
     attack = foolbox.attacks.LinfBasicIterativeAttack(abs_stepsize=epsilon / iterations, steps=iterations)
     wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=images.device)
     _, clipped, _ = attack(wrapped, images, foolbox.criteria.TargetedMisclassification(targets), epsilons=epsilon)
@@ -32,6 +28,9 @@ def by_foolbox(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float
 
 def by_art(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
     """The Adversarial Robustness Toolbox's basic iterative method, arrays in and out."""
+    from art.attacks.evasion import BasicIterativeMethod
+    from art.estimators.classification import PyTorchClassifier
+
     classifier = PyTorchClassifier(
         model,
         loss=nn.CrossEntropyLoss(),
@@ -54,6 +53,10 @@ def by_art(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, it
 
 def by_adv_lib(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
     """adv-lib's PGD without its random start. It returns an earlier iterate: the last one seen to reach its target."""
+    # It imports a plotting server for its optional log; no attack needs it.
+    sys.modules.setdefault("visdom", ModuleType("visdom"))
+    from adv_lib.attacks import pgd_linf
+
     step_size = epsilon / iterations
     settings = {"targeted": True, "steps": iterations, "random_init": False, "absolute_step_size": step_size}
     return pgd_linf(model, images, targets, epsilon, **settings)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from ruamel.yaml import YAML
 
-from benchmarks.faces import ROOT
+from benchmarks.subjects import ROOT
 from benchmarks.timing import Result
 from pfgvm.descriptors.vgg_face import VGGFace
 

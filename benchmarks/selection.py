@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 from ruamel.yaml import YAML
 
-from benchmarks.faces import ROOT, bundled
+from benchmarks.subjects import ROOT, bundled
 from benchmarks.timing import Result
 
 IMAGES, PERSONS = 202_599, 10_177

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 
-from benchmarks.faces import bundled
+from benchmarks.subjects import bundled
 from benchmarks.timing import Result, side_by_side
 from pfgvm import device
 from pfgvm.metrics import mssim

@@ -15,14 +15,24 @@ from packaging.version import Version
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 DIRECT = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-# One entry: a pin and its hashes, joined by backslashes.
-ENTRIES = [
-    entry for entry in LOCK.replace("\\\n", " ").splitlines() if entry.strip() and not entry.lstrip().startswith("#")
-]
-PINS = [Requirement(re.split(r"\s--hash", entry)[0]) for entry in ENTRIES]
+LOCKS = [ROOT / "requirements.lock", ROOT / "benchmarks/requirements.lock"]
+
+
+def entries(lock: Path) -> list[str]:
+    """A pin and its hashes each, joined by backslashes in the file."""
+    lines = lock.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def pins(lock: Path) -> list[Requirement]:
+    return [Requirement(re.split(r"\s--hash", entry)[0]) for entry in entries(lock)]
+
+
+PINS = pins(LOCKS[0])
+each_lock = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 MACHINES = [
     {
         "python_version": python,
@@ -57,17 +67,30 @@ def test_every_direct_dependency_is_pinned_once_on_every_machine(direct: Require
         assert direct.specifier.contains(exact.version, prereleases=True), f"{pin} is not {direct}"
 
 
-def test_every_entry_is_one_exact_pin_with_hashes():
-    for entry, pin in zip(ENTRIES, PINS, strict=True):
+@each_lock
+def test_every_entry_is_one_exact_pin_with_hashes(lock):
+    for entry, pin in zip(entries(lock), pins(lock), strict=True):
         assert [specifier.operator for specifier in pin.specifier] == ["=="], entry
         assert "*" not in str(pin.specifier) and pin.url is None
         hashes = re.findall(r"--hash=(\S+)", entry)
         assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes), pin.name
 
 
-def test_the_lock_names_no_address_and_no_option():
-    assert "://" not in LOCK and " @ " not in LOCK
-    assert not [entry for entry in ENTRIES if entry.lstrip().startswith("-")]
+@each_lock
+def test_the_lock_names_no_address_and_no_option(lock):
+    text = lock.read_text(encoding="utf-8")
+    assert "://" not in text and " @ " not in text
+    assert not [entry for entry in entries(lock) if entry.lstrip().startswith("-")]
+
+
+def test_the_libraries_to_measure_against_come_on_top_of_the_same_environment():
+    own = {canonicalize_name(pin.name) for pin in PINS}
+    versions = {f"{canonicalize_name(pin.name)}{pin.specifier}" for pin in PINS}
+    wanted = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins(LOCKS[1])}
+    assert all(f"{name}{version}" in versions for name, version in wanted.items() if name in own)
+    for line in PYPROJECT["dependency-groups"]["bench"]:
+        peer = Requirement(line)
+        assert wanted[canonicalize_name(peer.name)] == str(peer.specifier)
 
 
 def test_torch_and_torchvision_are_a_matching_pair():
@@ -104,7 +127,7 @@ def test_conda_installs_python_and_the_same_pins_and_nothing_else():
 def test_make_setup_installs_the_lock_with_its_hashes():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"pip install .*--require-hashes -r requirements\.lock$", makefile, re.MULTILINE)
-    assert len(re.findall(r"\binstall\b", makefile)) == 1
+    assert len(re.findall(r"\binstall\b", makefile)) == len(re.findall(r"install .*--require-hashes", makefile)) == 2
 
 
 def project_files() -> list[Path]:

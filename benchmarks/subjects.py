@@ -1,0 +1,54 @@
+"""What is measured: the bundled faces at the paper's size, and the two models."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pfgvm.faces.images import decode, to_size
+from pfgvm.faces.sources import open_source
+from pfgvm.models import model_a, model_b
+from pfgvm.training import Examples, train
+
+ROOT = Path(__file__).parents[1]
+SIZE = (218, 178)
+PERSONS = 30
+EPOCHS, FACES = 12, 160
+MODELS = {"A": f"trained for {EPOCHS} epochs on {FACES} bundled faces", "B": "VGG-16 with random weights"}
+# On a CPU; a GPU takes 64.
+BATCH = {"A": 16, "B": 4}
+
+
+@functools.cache
+def bundled(count: int) -> tuple[Tensor, Tensor]:
+    """`count` images, uint8 (count, 3, 218, 178), of 30 persons in turn, and their classes, (count,)."""
+    source = open_source("celeba", ROOT / "data/synthetic-faces")
+    people = source.people()
+    persons = sorted(people, key=lambda person: (-len(people[person]), person))[:PERSONS]
+    names = [
+        (images[rank], index)
+        for rank in range(max(map(len, people.values())))
+        for index, images in enumerate(sorted(people[person]) for person in persons)
+        if rank < len(images)
+    ][:count]
+    pixels = np.stack([to_size(decode(source.read(name), name), SIZE) for name, _ in names])
+    return torch.from_numpy(pixels), torch.tensor([index for _, index in names])
+
+
+def under_attack(name: str, device: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """Model `name`, images, (B, 3, 218, 178) in [0, 1], and target classes, each the one after its own, (B,), on `device`."""
+    torch.manual_seed(0)
+    pixels, classes = bundled(FACES)
+    if name == "A":
+        model, faces = model_a(PERSONS, SIZE), Examples(pixels, classes)
+        settings = {"learning_rate": 0.0001, "batch_size": 16, "seed": 0, "checkpoint": "last"}
+        train(model, faces, faces, epochs=EPOCHS, device=torch.device(device), **settings)
+    else:
+        model = model_b(PERSONS, SIZE, "vgg_face")
+    # As a user's model lies in memory, whoever trained it.
+    model = model.eval().to(device, memory_format=torch.contiguous_format)
+    count = BATCH[name] if device == "cpu" else 64
+    images, targets = pixels[:count].float() / 255, (classes[:count] + 1) % PERSONS
+    return model, images.to(device), targets.to(device)
