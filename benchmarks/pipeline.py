@@ -1,6 +1,7 @@
 """The pipeline as a whole: made anew, and with nothing to do."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def bundled_run() -> Iterator[Result]:
             unit="s",
             ours=[_dvc(clone, "repro", "--force")],
             goal=360,
+            checks={"peak memory of a stage, MB": _peak_mb()},
         )
         idle = Path(name) / "idle"
         shutil.copytree(clone, idle, symlinks=True)
@@ -76,6 +78,11 @@ def paper_on_gpu() -> Iterator[Result]:
 def _clone(folder: Path) -> Path:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     return folder
+
+
+def _peak_mb() -> float:
+    """The peak resident memory of the largest process that this one has started, or that they have."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def _dvc(folder: Path, *arguments: str) -> float:

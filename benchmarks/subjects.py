@@ -38,7 +38,7 @@ def bundled(count: int) -> tuple[Tensor, Tensor]:
 
 
 def under_attack(name: str, device: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """Model `name`, images, (B, 3, 218, 178) in [0, 1], and target classes, each the one after its own, (B,), on `device`."""
+    """Model `name`, images, (B, 3, 218, 178) in [0, 1], and target classes, (B,), each the next, on `device`."""
     torch.manual_seed(0)
     pixels, classes = bundled(FACES)
     if name == "A":
