@@ -73,7 +73,7 @@ def _ours(model: nn.Module, pixels: Tensor, classes: Tensor, epochs: int, seed: 
 
 
 def _accuracies(device: str) -> dict[str, float]:
-    """Mean accuracy on unseen faces: 8 persons, 14 images each to learn from and 15 to name, half size, 40 epochs."""
+    """Mean accuracy on unseen faces: 8 persons, 14 images each to learn from and 15 to name, half size, 20 epochs."""
     pixels, classes = bundled(29 * PERSONS)
     known = classes < 8
     pixels = nn.functional.interpolate(pixels[known].float(), (109, 89), mode="area").round().to(torch.uint8)
@@ -84,7 +84,7 @@ def _accuracies(device: str) -> dict[str, float]:
         for name, run in (("ours", _ours), ("DataLoader and Adam", _plain)):
             torch.manual_seed(seed)
             model = model_a(8, (109, 89)).to(device)
-            run(model, pixels[learnt], classes[learnt], 40, seed, device)
+            run(model, pixels[learnt], classes[learnt], 20, seed, device)
             found[name].append(evaluate(model, unseen, BATCH_SIZE, torch.device(device))[1])
     return {
         f"{what} accuracy of {name}, {len(SEEDS)} seeds, {len(unseen.classes)} unseen half-size faces": value
