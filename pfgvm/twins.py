@@ -18,6 +18,9 @@ _FUSIBLE = (
 # Layers whose output nobody reads again: not the layer's own gradient, nor another layer.
 _OVERWRITABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.MaxPool2d)
 
+# Two images of 218 x 178.
+_PIXELS_AT_A_TIME = 80_000
+
 
 def for_training(model: nn.Module) -> nn.Module:
     """A twin of `model` that trains its weights and running statistics, to the same values.
@@ -32,14 +35,16 @@ def for_attack(model: Model) -> Model:
     """A twin of `model` as it is at evaluation, quick to differentiate by its input and by nothing else.
 
     As `for_training`; besides, batch normalisation is folded into the layer before it, dropout left out, no parameter
-    asks for a gradient, images enter with their channels innermost, and pass on a CPU two by two through what comes
-    before a flattening. `model` stays as it was; all but the folded weights is shared with it. A plain function is
-    returned as is.
+    asks for a gradient, images enter with their channels innermost, and pass on a CPU a few at a time through what
+    comes before a flattening. `model` stays as it was; all but the folded weights is shared with it. A plain function
+    is returned as is.
     """
     if not isinstance(model, nn.Module):
         return model
     with torch.no_grad():
-        return nn.Sequential(_ChannelsLast(), _twin(model, (_pooled_first, _folded, _in_place, _two_by_two), _freeze))
+        return nn.Sequential(
+            _ChannelsLast(), _twin(model, (_pooled_first, _folded, _in_place, _few_at_a_time), _freeze)
+        )
 
 
 class _ChannelsLast(nn.Module):
@@ -47,12 +52,12 @@ class _ChannelsLast(nn.Module):
         return images.contiguous(memory_format=torch.channels_last)
 
 
-class _TwoByTwo(nn.Sequential):
-    # The maps of two images stay in a CPU's caches, and their memory with the process: glibc gives every tensor above
+class _FewAtATime(nn.Sequential):
+    # The maps of few images stay in a CPU's caches, and their memory with the process: glibc gives every tensor above
     # 32 MB back to the kernel, which clears it anew.
     def forward(self, images: Tensor) -> Tensor:
-        few = images.split(2) if images.device.type == "cpu" else [images]
-        return torch.cat([nn.Sequential.forward(self, pair) for pair in few])
+        count = max(1, _PIXELS_AT_A_TIME // images[0, 0].numel()) if images.device.type == "cpu" else len(images)
+        return torch.cat([nn.Sequential.forward(self, few) for few in images.split(count)])
 
 
 def _twin(
@@ -109,10 +114,10 @@ def _in_place(layers: Layers) -> Layers:
     return layers
 
 
-def _two_by_two(layers: Layers) -> Layers:
+def _few_at_a_time(layers: Layers) -> Layers:
     names = list(layers)
     flat = next((i for i, name in enumerate(names) if isinstance(layers[name], nn.Flatten)), 0)
     if not flat:
         return layers
     maps = OrderedDict((name, layers.pop(name)) for name in names[:flat])
-    return {"maps": _TwoByTwo(maps), **layers}
+    return {"maps": _FewAtATime(maps), **layers}

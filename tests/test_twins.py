@@ -1,11 +1,13 @@
 """The twins of a model: the same values, other arrangements, and nothing of the caller's touched."""
 
 import copy
+import math
 
 import pytest
 import torch
 from torch import nn
 
+from pfgvm import twins
 from pfgvm.models import model_b
 from pfgvm.twins import for_attack, for_training
 from tests.small import CLASSES, IMAGE_SIZE, classes, faces, small_a, small_b
@@ -74,7 +76,8 @@ def test_poolings_come_before_the_relu_that_they_followed():
 
 
 @torch.no_grad()
-def test_maps_are_made_of_two_images_at_a_time_on_a_cpu():
+def test_maps_are_made_of_a_few_images_at_a_time_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(twins, "_PIXELS_AT_A_TIME", 2 * math.prod(IMAGE_SIZE) + 1)
     seen = []
     model = small_a()
     expected = model(faces(5))
