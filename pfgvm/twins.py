@@ -1,6 +1,7 @@
 """Twins of a model: the same function of the same weights, arranged so that it is computed faster."""
 
 import copy
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -56,8 +57,10 @@ class _FewAtATime(nn.Sequential):
     # The maps of few images stay in a CPU's caches, and their memory with the process: glibc gives every tensor above
     # 32 MB back to the kernel, which clears it anew.
     def forward(self, images: Tensor) -> Tensor:
-        count = max(1, _PIXELS_AT_A_TIME // images[0, 0].numel()) if images.device.type == "cpu" else len(images)
-        return torch.cat([nn.Sequential.forward(self, few) for few in images.split(count)])
+        if images.device.type != "cpu":
+            return super().forward(images)
+        few = images.split(max(1, _PIXELS_AT_A_TIME // math.prod(images.shape[2:])))
+        return torch.cat([nn.Sequential.forward(self, some) for some in few])
 
 
 def _twin(
