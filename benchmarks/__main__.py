@@ -24,6 +24,7 @@ CPU = {
     "chip-a": partial(chip.against_the_chip, "A", "cpu"),
     "chip-b": partial(chip.against_the_chip, "B", "cpu"),
     "training": partial(training.against_a_plain_loop, "cpu"),
+    "training-error": partial(training.error_of_both, "cpu"),
     "mssim": similarity.against_scikit_image,
     "selection": selection.against_torchvision,
     "pipeline": pipeline.bundled_run,
@@ -34,6 +35,7 @@ GPU = {
     "chip-a-gpu": partial(chip.against_the_chip, "A", "cuda"),
     "chip-b-gpu": partial(chip.against_the_chip, "B", "cuda"),
     "training-gpu": partial(training.against_a_plain_loop, "cuda"),
+    "training-error-gpu": partial(training.error_of_both, "cuda"),
     "paper-gpu": pipeline.paper_on_gpu,
 }
 

@@ -56,7 +56,7 @@ def _agreement(model: nn.Module, images: Tensor, targets: Tensor, found: dict[st
 
     return {
         "pixels of the plain path within 1e-5 of theirs, at least": min(close("plain", peer) for peer in COMPARABLE),
-        "pixels of ours, at the least": min(close("ours", peer) for peer in COMPARABLE),
+        "pixels of ours, at least": min(close("ours", peer) for peer in COMPARABLE),
         "L2 of ours over theirs, at the most 1 ±": max(abs(size["ours"] / size[p] - 1).item() for p in COMPARABLE),
         "MR of ours less theirs, at the most ±": max(abs(misnamed["ours"] - misnamed[p]).item() for p in COMPARABLE),
     }

@@ -37,17 +37,22 @@ def write(file: Path, rows: list[str]) -> str:
 
 
 def _cells(result: Result) -> list[str]:
-    ours = f"{median(result.ours):.3g} {result.unit}"
+    ours = f"{_number(median(result.ours))} {result.unit}".strip()
     verdict = VERDICTS[result.reached]
     if not result.others:
         goal = MISSING if result.goal is None else f"≤ {result.goal:g} {result.unit}"
         return [result.row, ours, MISSING, "", MISSING, goal, verdict]
     goal = MISSING if result.goal is None else f"≥ {result.goal:.3g}"
-    other = f"{median(result.others[result.best]):.3g}"
+    other = _number(median(result.others[result.best]))
     return [result.row, ours, result.best, other, f"{result.ratio:.2f}", goal, verdict]
 
 
 def _note(result: Result) -> str:
-    others = [f"{name} {median(values):.3g}" for name, values in result.others.items()]
-    checks = [f"{name}: {value:.6g}" for name, value in result.checks.items()]
-    return f"{result.row}: {result.what}. " + "; ".join(others + checks) + f" ({len(result.ours)} repeats)."
+    others = [f"{name} {_number(median(values))}" for name, values in result.others.items()]
+    checks = [f"{name}: {_number(value)}" for name, value in result.checks.items()]
+    count = len(result.ours)
+    return f"{result.row}: {result.what}. {'; '.join(others + checks)} ({count} repeat{'s' * (count > 1)})."
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

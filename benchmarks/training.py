@@ -1,7 +1,6 @@
 """Training of Model A against the loop that PyTorch's tutorials show."""
 
 from collections.abc import Iterator
-from statistics import mean
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +12,12 @@ from pfgvm.models import L2_REGULARIZER, model_a
 from pfgvm.training import Examples, evaluate, train
 
 # Table 4
-BATCH_SIZE, LEARNING_RATE = 16, 0.0001
+BATCH_SIZE, LEARNING_RATE, EPOCHS = 16, 0.0001, 147
 SEEDS = (0, 1, 2)
 
 
 def against_a_plain_loop(device: str) -> Iterator[Result]:
-    """The time of one step of 16 images at the paper's size, and the accuracy over three seeds at half of it."""
+    """The time of one step of 16 images at the paper's size."""
     steps = 10 if device == "cpu" else 39
     pixels, classes = bundled(steps * BATCH_SIZE)
     pixels, classes = pixels[: steps * BATCH_SIZE], classes[: steps * BATCH_SIZE]
@@ -35,7 +34,21 @@ def against_a_plain_loop(device: str) -> Iterator[Result]:
         ours=times.pop("ours"),
         others=times,
         goal=1.3 if device == "cpu" else 3.0,
-        checks=_accuracies(device),
+    )
+
+
+def error_of_both(device: str) -> Iterator[Result]:
+    """The share of unseen faces that a model misnames after Table 4's epochs, over three seeds.
+
+    8 persons at half the paper's size, 14 images each to learn from and 15 to name.
+    """
+    errors = _errors(device)
+    yield Result(
+        row=f"error of A after training, {device}",
+        what="share of 120 unseen half-size faces of 8 persons that are misnamed, a seed a repeat",
+        unit="",
+        ours=errors.pop("ours"),
+        others=errors,
     )
 
 
@@ -72,22 +85,17 @@ def _ours(model: nn.Module, pixels: Tensor, classes: Tensor, epochs: int, seed: 
     train(model, Examples(pixels, classes), nobody, epochs=epochs, seed=seed, device=torch.device(device), **settings)
 
 
-def _accuracies(device: str) -> dict[str, float]:
-    """Mean accuracy on unseen faces: 8 persons, 14 images each to learn from and 15 to name, half size, 20 epochs."""
+def _errors(device: str) -> dict[str, list[float]]:
     pixels, classes = bundled(29 * PERSONS)
     known = classes < 8
     pixels = nn.functional.interpolate(pixels[known].float(), (109, 89), mode="area").round().to(torch.uint8)
     classes = classes[known]
     learnt, unseen = slice(0, 14 * 8), Examples(pixels[14 * 8 :], classes[14 * 8 :])
-    found: dict[str, list[float]] = {"ours": [], "DataLoader and Adam": []}
+    errors: dict[str, list[float]] = {"ours": [], "DataLoader and Adam": []}
     for seed in SEEDS:
         for name, run in (("ours", _ours), ("DataLoader and Adam", _plain)):
             torch.manual_seed(seed)
             model = model_a(8, (109, 89)).to(device)
-            run(model, pixels[learnt], classes[learnt], 20, seed, device)
-            found[name].append(evaluate(model, unseen, BATCH_SIZE, torch.device(device))[1])
-    return {
-        f"{what} accuracy of {name}, {len(SEEDS)} seeds, {len(unseen.classes)} unseen half-size faces": value
-        for name, values in found.items()
-        for what, value in (("lowest", min(values)), ("mean", mean(values)), ("highest", max(values)))
-    }
+            run(model, pixels[learnt], classes[learnt], EPOCHS, seed, device)
+            errors[name].append(1 - evaluate(model, unseen, BATCH_SIZE, torch.device(device))[1])
+    return errors
