@@ -9,9 +9,10 @@ from torch import nn
 
 from benchmarks import machine, table
 from benchmarks.__main__ import CPU, GPU
-from benchmarks.chip import Traffic
+from benchmarks.chip import Work
 from benchmarks.subjects import PERSONS, bundled
 from benchmarks.timing import Result, side_by_side
+from pfgvm.attacks.gradient import loss_gradient
 from tests.project import ROOT
 
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
@@ -70,18 +71,21 @@ def test_a_machine_is_named_by_its_processor_and_cores():
     assert {"cpu", "cores", "gpu", "torch"} <= set(machine.described())
 
 
-def test_traffic_is_what_operations_read_and_write():
+def test_work_is_what_operations_compute_read_and_write():
     values = torch.ones(100, 50)
-    with Traffic() as traffic:
+    with Work() as work:
         nn.functional.relu(values)
         flat = values.view(-1)  # moves nothing
-    assert traffic.bytes == 2 * flat.nbytes
-    layer = nn.Linear(50, 10, bias=False).requires_grad_(False)
-    values.requires_grad_()
-    with Traffic() as traffic:
-        layer(values).sum().backward()
-    product, gradient = 100 * 50 + 50 * 10 + 100 * 10, 100 * 10 + 50 * 10 + 100 * 50
-    assert traffic.bytes >= 4 * (product + gradient)
+    assert (work.flops, work.bytes) == (0, 2 * flat.nbytes)
+
+
+def test_the_work_of_a_gradient_is_that_of_its_convolutions_and_products():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten(), nn.Linear(4 * 64, 5)).requires_grad_(False)
+    with Work() as work:
+        loss_gradient(model, torch.rand(2, 3, 8, 8), torch.tensor([0, 1]))
+    convolution, product = 2 * 2 * 64 * 4 * 27, 2 * 2 * 256 * 5
+    assert work.flops == 2 * (convolution + product)  # there and back
+    assert work.bytes > 4 * 2 * (2 * 3 * 64 + 2 * 4 * 64)
 
 
 def test_the_subjects_are_bundled_faces_of_all_persons_in_turn():
