@@ -16,6 +16,7 @@ import torch
 
 from benchmarks import attacks, chip, machine, pipeline, selection, similarity, table, training
 from benchmarks.subjects import ROOT
+from stages.io import write_whole
 
 RESULTS = Path(__file__).parent / "results"
 CPU = {
@@ -55,7 +56,9 @@ def main() -> None:
         return
     wanted = options.rows or [*CPU, *(GPU if torch.cuda.is_available() else [])]
     failed = [row for row in wanted if subprocess.run([sys.executable, "-m", "benchmarks", "--here", row]).returncode]
-    print(table.write(RESULTS / f"{machine.slug(machine.described())}.json", list(CPU | GPU)))
+    file = RESULTS / f"{machine.slug(machine.described())}.json"
+    if file.exists():
+        print(table.write(file, list(CPU | GPU)))
     if failed:
         sys.exit(f"error: not measured: {', '.join(failed)}; the reasons are above")
 
@@ -65,11 +68,11 @@ def keep(row: str) -> None:
     here = machine.described()
     file = RESULTS / f"{machine.slug(here)}.json"
     for result in (CPU | GPU)[row]():
-        kept = json.loads(file.read_text()) if file.exists() else {"machine": here, "results": {}}
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"machine": here, "results": {}}
         entry = asdict(result) | {"measured_by": row, "commit": _commit(), "versions": here}
         kept["results"][result.row] = entry
-        RESULTS.mkdir(exist_ok=True)
-        file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+        with write_whole(file) as partial:
+            partial.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{result.row}: {result.ours} {result.others} {result.checks}", flush=True)
 
 

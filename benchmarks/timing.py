@@ -19,7 +19,7 @@ class Result:
     others: dict[str, list[float]] = field(default_factory=dict)
     goal: float | None = None
     """How many times the best other's median over ours; with no others, the most that ours may be."""
-    checks: dict[str, float | str] = field(default_factory=dict)
+    checks: dict[str, float] = field(default_factory=dict)
     """What else was measured in the same run, such as how far the outcomes agree."""
 
     @property

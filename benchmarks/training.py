@@ -20,7 +20,6 @@ def against_a_plain_loop(device: str) -> Iterator[Result]:
     """The time of one step of 16 images at the paper's size."""
     steps = 10 if device == "cpu" else 39
     pixels, classes = bundled(steps * BATCH_SIZE)
-    pixels, classes = pixels[: steps * BATCH_SIZE], classes[: steps * BATCH_SIZE]
     models = {name: model_a(PERSONS, SIZE).to(device) for name in ("ours", "DataLoader and Adam")}
     tasks = {
         "ours": lambda: _ours(models["ours"], pixels, classes, 1, 0, device),
