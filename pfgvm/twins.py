@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from pfgvm.subpixel import FewChannels, serves
+
 Model = Callable[[Tensor], Tensor]
 Layers = dict[str, nn.Module]
 
@@ -36,21 +38,14 @@ def for_attack(model: Model) -> Model:
     """A twin of `model` as it is at evaluation, quick to differentiate by its input and by nothing else.
 
     As `for_training`; besides, batch normalisation is folded into the layer before it, dropout left out, no parameter
-    asks for a gradient, images enter with their channels innermost, and pass on a CPU a few at a time through what
-    comes before a flattening. `model` stays as it was; all but the folded weights is shared with it. A plain function
-    is returned as is.
+    asks for a gradient, convolutions work with the channels innermost, and on a CPU an image's gradient is computed as
+    in `pfgvm.subpixel`, and images pass a few at a time through what comes before a flattening. `model` stays as it
+    was. A plain function is returned as is.
     """
     if not isinstance(model, nn.Module):
         return model
     with torch.no_grad():
-        return nn.Sequential(
-            _ChannelsLast(), _twin(model, (_pooled_first, _folded, _in_place, _few_at_a_time), _freeze)
-        )
-
-
-class _ChannelsLast(nn.Module):
-    def forward(self, images: Tensor) -> Tensor:
-        return images.contiguous(memory_format=torch.channels_last)
+        return _twin(model, (_pooled_first, _folded, _in_place, _few_channels, _few_at_a_time), _freeze)
 
 
 class _FewAtATime(nn.Sequential):
@@ -78,7 +73,15 @@ def _twin(
 
 def _freeze(layer: nn.Module) -> None:
     layer.training = False
-    layer._parameters = {name: None if value is None else value.detach() for name, value in layer._parameters.items()}
+    layer._parameters = {name: _frozen(value) for name, value in layer._parameters.items()}
+
+
+def _frozen(parameter: nn.Parameter | None) -> Tensor | None:
+    if parameter is None:
+        return None
+    # A convolution takes its weights' layout for its input and output.
+    layout = torch.channels_last if parameter.dim() == 4 else torch.contiguous_format
+    return parameter.detach().contiguous(memory_format=layout)
 
 
 def _pooled_first(layers: Layers) -> Layers:
@@ -115,6 +118,10 @@ def _in_place(layers: Layers) -> Layers:
             layer.inplace = True
         previous = layer
     return layers
+
+
+def _few_channels(layers: Layers) -> Layers:
+    return {name: FewChannels(layer) if serves(layer) else layer for name, layer in layers.items()}
 
 
 def _few_at_a_time(layers: Layers) -> Layers:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pfgvm import twins
+from pfgvm.attacks.gradient import loss_gradient
 from pfgvm.models import model_b
 from pfgvm.twins import for_attack, for_training
 from tests.small import CLASSES, IMAGE_SIZE, classes, faces, small_a, small_b
@@ -39,6 +40,27 @@ def test_the_attacked_twin_is_the_same_function_folded(make):
     assert not any(parameter.requires_grad for parameter in twin.parameters())
 
 
+@each_model
+def test_the_attacked_twin_gives_the_image_the_same_gradient(make):
+    model, images = make().double(), faces(3).double()
+    torch.testing.assert_close(
+        loss_gradient(for_attack(model), images, classes(3)), loss_gradient(model, images, classes(3))
+    )
+
+
+@each_model
+def test_convolutions_of_the_attacked_twin_work_with_the_channels_innermost(make):
+    twin = for_attack(make())
+    layouts = []
+    for module in twin.modules():
+        if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > 1:
+            module.register_forward_hook(
+                lambda layer, inputs, output: layouts.append(output.is_contiguous(memory_format=torch.channels_last))
+            )
+    twin(faces(2))
+    assert layouts and all(layouts)
+
+
 @torch.no_grad()
 def test_layers_that_cannot_be_folded_keep_their_place():
     model = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Flatten())
@@ -66,9 +88,9 @@ def test_the_training_twin_gives_every_weight_the_same_gradient_to_the_bit(make)
 def test_poolings_come_before_the_relu_that_they_followed():
     model = small_a()
     assert order(for_training(model))[:4] == ["Conv2d", "BatchNorm2d", "MaxPool2d", "ReLU"]
-    twin = for_attack(model)[1]
+    twin = for_attack(model)
     assert order(twin)[1:] == ["Flatten", "Linear", "ReLU", "Linear"]
-    assert order(twin[0]) == ["Conv2d", "MaxPool2d", "ReLU"] * 2
+    assert order(twin[0]) == ["FewChannels", "MaxPool2d", "ReLU", "Conv2d", "MaxPool2d", "ReLU"]
     assert order(model)[:4] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
     assert not any(relu.inplace for relu in relus(model))
     other = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2), nn.MaxPool2d(2), nn.ReLU(), nn.MaxPool2d(2, return_indices=True))
@@ -82,8 +104,8 @@ def test_maps_are_made_of_a_few_images_at_a_time_on_a_cpu(monkeypatch):
     model = small_a()
     expected = model(faces(5))
     twin = for_attack(model)
-    twin[1][0].conv1.register_forward_hook(lambda layer, inputs, output: seen.append(len(output)))
-    twin[1].fc1.register_forward_hook(lambda layer, inputs, output: seen.append(len(output)))
+    twin[0].conv1.register_forward_hook(lambda layer, inputs, output: seen.append(len(output)))
+    twin.fc1.register_forward_hook(lambda layer, inputs, output: seen.append(len(output)))
     torch.testing.assert_close(twin(faces(5)), expected, rtol=1e-4, atol=1e-5)
     assert seen == [2, 2, 1, 5]
 
@@ -116,6 +138,6 @@ def test_a_sequence_with_a_way_of_its_own_is_left_alone():
             return x
 
     model = Backwards(nn.MaxPool2d(2), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)).eval()
-    for twin in (for_training(model), for_attack(model)[1]):
+    for twin in (for_training(model), for_attack(model)):
         assert order(twin) == order(model)
         torch.testing.assert_close(twin(faces(2, (8, 8))), model(faces(2, (8, 8))))
