@@ -27,7 +27,8 @@ def choose(name: str) -> torch.device:
         raise InputError(f"device: {name} is not available on this machine; set device to auto or cpu")
     # cuBLAS is deterministic only with a workspace of fixed size, which it reads here when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, which takes a second to import a compiler
+    # As use_deterministic_algorithms, which first imports a compiler for a second.
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid: writes every tensor twice
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False

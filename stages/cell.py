@@ -16,9 +16,9 @@ from pfgvm.batches import padded
 from pfgvm.settings import Settings
 from pfgvm.targets import choose_targets
 from stages.faces import read_images
-from stages.io import read_table
 from stages.models import model_files, read_facts, read_model
 from stages.parts import Shard, fingerprint, write_in_parts
+from stages.tables import read_table
 
 # model, images (B, 3, H, W), targets (B,), the images' names -> de-identified images
 Attack = Callable[[nn.Module, Tensor, Tensor, Sequence[str]], Tensor]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -80,14 +79,3 @@ def _claim(file: BinaryIO, path: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(f"{path}: another process is writing it; wait for that to end, or stop it") from None
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV table whose cells are all text (a person's name may look like a number, or like a missing value)."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write `table` to `path` as CSV, whole or not at all."""
-    with write_whole(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")

@@ -12,7 +12,8 @@ from pfgvm.report.comparison import model_name
 from pfgvm.report.markup import latex, markdown
 from pfgvm.report.page import origin, page
 from stages.faces import read_images
-from stages.io import read_settings, read_table, run, write_whole
+from stages.io import read_settings, run, write_whole
+from stages.tables import read_table
 
 
 def main(faces: Path, split: Path, scores: Path, models: Path, adversarial: Path, out: Path) -> None:

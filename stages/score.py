@@ -14,9 +14,10 @@ from pfgvm.faces.images import to_8bit
 from pfgvm.methods import LABELS
 from pfgvm.metrics import l2, linf, mssim
 from stages.faces import read_images
-from stages.io import read_settings, read_table, run
+from stages.io import read_settings, run
 from stages.models import model_files, read_facts, read_model
 from stages.parts import WHOLE, Shard, fingerprint, write_in_parts
+from stages.tables import read_table
 
 COLUMNS = ["image", "person", "split", "model", "method", "pixels", "target", "predicted_clean", "predicted"]
 COLUMNS += ["l2", "linf", "mssim", "mssim_legacy"]

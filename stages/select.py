@@ -1,14 +1,13 @@
 """Choose the persons and the images of each."""
 
+import csv
 import sys
 from pathlib import Path
-
-import pandas as pd
 
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset
 from stages.faces import write_faces
-from stages.io import read_settings, run, write_table
+from stages.io import read_settings, run, write_whole
 
 
 def main(subset: Path, faces: Path) -> None:
@@ -20,7 +19,8 @@ def main(subset: Path, faces: Path) -> None:
         print(f"note: {note}", file=sys.stderr)
     rows = [(image, person) for person, images in chosen.images.items() for image in images]
     write_faces([image for image, _ in rows], source.read, faces)
-    write_table(pd.DataFrame(sorted(rows), columns=["image", "person"]), subset)
+    with write_whole(subset) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([("image", "person"), *sorted(rows)])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pfgvm.split import stratified_split
-from stages.io import read_settings, read_table, run, write_table
+from stages.io import read_settings, run
+from stages.tables import read_table, write_table
 
 
 def main(subset: Path, split: Path) -> None:

@@ -15,8 +15,9 @@ from pfgvm.models import architecture, model_a, model_b
 from pfgvm.settings import Settings
 from pfgvm.training import Examples, evaluate, features, train
 from stages.faces import read_pixels
-from stages.io import read_settings, read_table, run, write_table
+from stages.io import read_settings, run
 from stages.models import write_model
+from stages.tables import read_table, write_table
 
 
 def main(model: str, faces: Path, split: Path, out: Path) -> None:

@@ -25,8 +25,9 @@ from pfgvm.models import model_a
 from pfgvm.settings import parse
 from stages.cell import attacked_images, cell_type
 from stages.faces import read_images, read_pixels, write_faces
-from stages.io import read_table, run, write_table, write_whole
+from stages.io import run, write_whole
 from stages.models import read_facts, read_model, write_model
+from stages.tables import read_table, write_table
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"data.source": "celeba", "data.root": "faces", "subset.persons": 2, "subset.images_per_person": 7}
