@@ -13,12 +13,18 @@ from pfgvm.errors import InputError
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
-def choose(name: str) -> torch.device:
+# The faster arithmetic of float32 tensors that a device has: products of rounded numbers, summed in float32.
+_REDUCED = {"cuda": "tf32", "cpu": "bf16"}
+
+
+def choose(name: str, precision: str = "float32") -> torch.device:
     """The device that the setting `device` names; `auto` takes CUDA, then Apple's MPS, then the CPU.
 
-    Also asks torch for deterministic algorithms, so that two runs give the same digits, and for full float32, and the
-    C library to keep the memory that it was given.
-    Raises InputError where the named device is absent.
+    Also asks torch for deterministic algorithms, so that two runs give the same digits, and the C library to keep the
+    memory that it was given.
+    precision: of convolutions and matrix products: `float32`; on CUDA `tf32` (10 bits of mantissa); on a CPU `bf16`
+    (7 bits), which one without such instructions computes in float32 all the same.
+    Raises InputError where the named device is absent, or does not have that precision.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -31,9 +37,20 @@ def choose(name: str) -> torch.device:
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid: writes every tensor twice
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False
+    _set_precision(name, precision)
     _keep_memory()
     return torch.device(name)
+
+
+def _set_precision(device: str, precision: str) -> None:
+    if precision not in ("float32", _REDUCED.get(device)):
+        known = " or ".join(filter(None, ("float32", _REDUCED.get(device))))
+        raise InputError(f"attack.precision: {device} does not compute in {precision}; set it to {known}")
+    here = "ieee" if precision == "float32" else precision
+    for operations in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
+        operations.fp32_precision = here if device == "cuda" else "ieee"
+    for operations in (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv):
+        operations.fp32_precision = here if device == "cpu" else "ieee"
 
 
 def _keep_memory() -> None:

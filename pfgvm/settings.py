@@ -155,6 +155,7 @@ class Attack(Section):
     seed: NonNegativeInt
     images_per_person: PositiveInt | None
     batch_size: PositiveInt
+    precision: Literal["float32", "tf32", "bf16"]
     noise_images: PositiveInt | None
     noise_mean: float
     noise_std: PositiveFloat

@@ -58,7 +58,7 @@ def write_cell(
 
     @functools.cache
     def network() -> nn.Module:
-        return read_model(model, machine.choose(settings.device))
+        return read_model(model, machine.choose(settings.device, settings.attack.precision))
 
     def make(part: slice) -> bytes:
         names = list(rows["image"][part])

@@ -52,7 +52,7 @@ def main(model: Path, faces: Path, split: Path, out: Path, iterates: Path, shard
             yield step, iterate
 
     if shard.count == 1:
-        network = read_model(model, machine.choose(settings.device))
+        network = read_model(model, machine.choose(settings.device, chosen.precision))
         with write_whole(iterates) as partial, open(partial, "wb") as file:
             np.save(file, _evolution_table(drawn[0], evolution(network, drawn[0])))
     attacked = rows[rows["image"].isin(drawn)].reset_index(drop=True)

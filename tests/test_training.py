@@ -224,13 +224,13 @@ def machine_with(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
 
     def pretend(cuda: bool, mps: bool) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
     yield pretend
+    machine.choose("cpu")  # in float32
     torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
@@ -247,7 +247,34 @@ def test_a_device_computes_deterministically_in_full_float32(machine_with):
     assert torch.are_deterministic_algorithms_enabled()
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")  # what cuBLAS needs for it
     assert not torch.backends.cudnn.benchmark
-    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+    assert set(precisions()) == {"ieee"}
+
+
+def precisions() -> tuple[str, ...]:
+    """How float32 is computed: matrix products and convolutions, on CUDA and then on the CPU."""
+    of = torch.backends
+    return tuple(kind.fp32_precision for kind in (of.cuda.matmul, of.cudnn.conv, of.mkldnn.matmul, of.mkldnn.conv))
+
+
+def test_a_lower_precision_is_that_of_the_device_alone(machine_with):
+    machine_with(cuda=True, mps=True)
+    machine.choose("auto", "tf32")
+    assert precisions() == ("tf32", "tf32", "ieee", "ieee")
+    machine.choose("cpu", "bf16")
+    assert precisions() == ("ieee", "ieee", "bf16", "bf16")
+    machine.choose("auto")
+    assert set(precisions()) == {"ieee"}
+
+
+@pytest.mark.parametrize(
+    "device, precision, remedy",
+    [("cuda", "bf16", "float32 or tf32"), ("cpu", "tf32", "float32 or bf16"), ("mps", "tf32", "float32")],
+)
+def test_a_precision_that_the_device_has_not_is_named(device, precision, remedy, machine_with):
+    machine_with(cuda=True, mps=True)
+    message = f"attack.precision: {device} does not compute in {precision}; set it to {remedy}$"
+    with pytest.raises(InputError, match=message):
+        machine.choose(device, precision)
 
 
 def test_a_device_that_is_not_there_is_named(machine_with):

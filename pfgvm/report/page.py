@@ -44,6 +44,7 @@ def origin(settings: Settings, records: list[dict], split: pd.DataFrame, results
         "Image size": f"{width} x {height} pixels (paper: {published['image_width']} x {published['image_height']})",
         "Images attacked": _range(attacked),
         "Attack target": TARGETS[settings.attack.target],
+        "Arithmetic of the attacks": settings.attack.precision,
     }
     for record in records:
         if record["descriptor"] != "none":
