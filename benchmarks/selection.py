@@ -50,10 +50,10 @@ def against_torchvision() -> Iterator[Result]:
         YAML().dump(settings, folder / "params.yaml")
         stage = ["-m", "stages.select", "--subset", "subset.csv", "--faces", "faces.zip"]
         ours, others, peaks = [], [], {}
-        for _ in range(3):
+        for _ in range(5):
             taken, peaks["ours"] = _run(stage, folder)
             ours.append(taken)
-        for _ in range(2):
+        for _ in range(3):
             taken, peaks["torchvision"] = _run(["-c", TORCHVISION, str(folder)], folder)
             others.append(taken)
             shutil.rmtree(root / "img_align_celeba")

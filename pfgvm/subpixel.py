@@ -29,13 +29,17 @@ class FewChannels(nn.Module):
 
 
 def serves(layer: nn.Module) -> bool:
-    """Whether `layer` is a convolution that FewChannels can compute: few channels, stride 1 or 2, even padding."""
+    """Whether `layer` is a convolution that FewChannels can compute: few channels, stride 1 or 2, even padding.
+
+    One with hooks is not: they would not be called.
+    """
     return (
         type(layer) is nn.Conv2d
         and layer.in_channels <= _FEW
         and layer.stride in _STRIDES
         and (layer.groups, layer.dilation, layer.padding_mode) == (1, (1, 1), "zeros")
         and (layer.padding != "same" or all(size % 2 for size in layer.kernel_size))
+        and not (layer._forward_pre_hooks or layer._forward_hooks)
     )
 
 

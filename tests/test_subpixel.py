@@ -53,3 +53,11 @@ def test_outputs_and_gradients_are_those_of_the_convolution(channels, stride):
 )
 def test_other_layers_are_left_alone(layer):
     assert not serves(layer)
+
+
+def test_a_layer_with_hooks_is_left_alone():
+    layer = nn.Conv2d(3, 8, 3)
+    assert serves(layer)
+    layer.register_forward_hook(lambda layer, inputs, output: 2 * output)
+    assert not serves(layer)
+    assert not serves(nn.utils.weight_norm(nn.Conv2d(3, 8, 3)))
