@@ -38,7 +38,7 @@ def choose(name: str, precision: str = "float32") -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid: writes every tensor twice
     torch.backends.cudnn.benchmark = False
     _set_precision(name, precision)
-    _keep_memory()
+    keep_memory()
     return torch.device(name)
 
 
@@ -53,9 +53,12 @@ def _set_precision(device: str, precision: str) -> None:
         operations.fp32_precision = here if device == "cpu" else "ieee"
 
 
-def _keep_memory() -> None:
-    # glibc gives each large tensor's memory back to the kernel, which clears it page by page for the next one. Other C
-    # libraries have no such function.
+def keep_memory() -> None:
+    """Ask the C library to keep, until the process ends, the memory that it was given.
+
+    glibc gives each large tensor's memory back to the kernel, which clears it page by page for the next one. Other C
+    libraries have no such function, and are left as they are.
+    """
     with contextlib.suppress(AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from pfgvm.subpixel import FewChannels, serves
+from pfgvm.convolutions import subpixel, winograd
 
 Model = Callable[[Tensor], Tensor]
 Layers = dict[str, nn.Module]
@@ -38,14 +38,14 @@ def for_attack(model: Model) -> Model:
     """A twin of `model` as it is at evaluation, quick to differentiate by its input and by nothing else.
 
     As `for_training`; besides, batch normalisation is folded into the layer before it, dropout left out, no parameter
-    asks for a gradient, convolutions work with the channels innermost, and on a CPU an image's gradient is computed as
-    in `pfgvm.subpixel`, and images pass a few at a time through what comes before a flattening. `model` stays as it
+    asks for a gradient, and convolutions work with the channels innermost. On a CPU some are computed as in
+    `pfgvm.convolutions`, and images pass a few at a time through what comes before a flattening. `model` stays as it
     was. A plain function is returned as is.
     """
     if not isinstance(model, nn.Module):
         return model
     with torch.no_grad():
-        return _twin(model, (_pooled_first, _folded, _in_place, _few_channels, _few_at_a_time), _freeze)
+        return _twin(model, (_pooled_first, _folded, _in_place, _convolved_sooner, _few_at_a_time), _freeze)
 
 
 class _FewAtATime(nn.Sequential):
@@ -120,8 +120,13 @@ def _in_place(layers: Layers) -> Layers:
     return layers
 
 
-def _few_channels(layers: Layers) -> Layers:
-    return {name: FewChannels(layer) if serves(layer) else layer for name, layer in layers.items()}
+def _convolved_sooner(layers: Layers) -> Layers:
+    for name, layer in layers.items():
+        if subpixel.serves(layer):
+            layers[name] = subpixel.FewChannels(layer)
+        elif winograd.serves(layer):
+            layers[name] = winograd.ManyChannels(layer)
+    return layers
 
 
 def _few_at_a_time(layers: Layers) -> Layers:

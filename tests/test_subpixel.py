@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pfgvm.subpixel import FewChannels, serves
+from pfgvm.convolutions.subpixel import FewChannels, serves
 
 KERNELS, STRIDES, PADDINGS = (1, (2, 3), 3, 4, 5, 7), (1, 2), (0, 1, (2, 3), "same", "valid")
 SIZES = ((9, 9), (10, 12), (11, 10))

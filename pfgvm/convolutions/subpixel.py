@@ -23,15 +23,13 @@ class FewChannels(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """What `layer` gives for images, (B, C, H, W)."""
-        if images.device.type != "cpu":
-            return self.layer(images)
         return _Convolution.apply(images, self.layer.weight, self.layer.bias, self.layer.stride, _padding(self.layer))
 
 
 def serves(layer: nn.Module) -> bool:
     """Whether `layer` is a convolution that FewChannels can compute: few channels, stride 1 or 2, even padding.
 
-    One with hooks is not: they would not be called.
+    It must lie on a CPU, and have no hooks, which would not be called.
     """
     return (
         type(layer) is nn.Conv2d
@@ -39,6 +37,7 @@ def serves(layer: nn.Module) -> bool:
         and layer.stride in _STRIDES
         and (layer.groups, layer.dilation, layer.padding_mode) == (1, (1, 1), "zeros")
         and (layer.padding != "same" or all(size % 2 for size in layer.kernel_size))
+        and layer.weight.device.type == "cpu"
         and not (layer._forward_pre_hooks or layer._forward_hooks)
     )
 
