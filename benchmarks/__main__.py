@@ -22,6 +22,8 @@ RESULTS = Path(__file__).parent / "results"
 CPU = {
     "attack-a": partial(attacks.against_libraries, "A", "cpu"),
     "attack-b": partial(attacks.against_libraries, "B", "cpu"),
+    "attack-a-kept": partial(attacks.against_libraries, "A", "cpu", kept=True),
+    "attack-b-kept": partial(attacks.against_libraries, "B", "cpu", kept=True),
     "chip-a": partial(chip.against_the_chip, "A", "cpu"),
     "chip-b": partial(chip.against_the_chip, "B", "cpu"),
     "training": partial(training.against_a_plain_loop, "cpu"),

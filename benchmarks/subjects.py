@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pfgvm.device import keep_memory
 from pfgvm.faces.images import decode, to_size
 from pfgvm.faces.sources import open_source
 from pfgvm.models import model_a, model_b
@@ -43,7 +42,6 @@ def bundled(count: int) -> tuple[Tensor, Tensor]:
 
 def under_attack(name: str, device: str) -> tuple[nn.Module, Tensor, Tensor]:
     """Model `name`, images, (B, 3, 218, 178) in [0, 1], and target classes, (B,), each the next, on `device`."""
-    keep_memory()  # as every stage does; it hastens the other contestants too
     torch.manual_seed(0)
     pixels, classes = bundled(FACES)
     faces, where = Examples(pixels, classes), torch.device(device)
