@@ -28,6 +28,13 @@ def test_in_float32_it_rounds_to_a_few_millionths():
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
+def test_no_maps_are_no_fault():
+    maps = torch.rand(0, 128, 5, 5, requires_grad=True)
+    outputs = ManyChannels(nn.Conv2d(128, 128, 3, padding=1))(maps)
+    outputs.sum().backward()
+    assert outputs.shape == maps.grad.shape == maps.shape
+
+
 def test_the_outputs_lie_with_their_channels_innermost():
     outputs = ManyChannels(nn.Conv2d(128, 128, 3, padding=1))(torch.rand(2, 128, 6, 5))
     assert outputs.is_contiguous(memory_format=torch.channels_last)

@@ -54,7 +54,8 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
     st.dictionaries(NAMES, st.binary(max_size=300), max_size=5),
     st.sampled_from(METHODS),
     st.binary(max_size=30).filter(lambda comment: END not in comment),
-    st.binary(max_size=30),
+    # zipfile takes these bytes in front of an empty zip for a 64-bit zip's locator.
+    st.binary(max_size=30).filter(lambda prefix: b"PK\6\7" not in prefix),
 )
 @settings(deadline=None)
 def test_whatever_zipfile_writes_is_read_alike(place: Path, files: dict, method: int, comment: bytes, prefix: bytes):

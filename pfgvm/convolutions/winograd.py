@@ -85,7 +85,7 @@ def _transformed(weight: Tensor) -> Tensor:
 
 def _convolved(maps: Tensor, kernels: Tensor) -> Tensor:
     """The convolution of maps, (B, C, H, W), padded by one, with transformed kernels: (B, O, H, W)."""
-    few = max(1, _VALUES_AT_A_TIME // maps[0].numel())
+    few = max(1, _VALUES_AT_A_TIME // maps.shape[1:].numel())
     return torch.cat([_few_convolved(some, kernels) for some in maps.split(few)])
 
 
