@@ -59,3 +59,19 @@ def test_the_outputs_lie_with_their_channels_innermost():
 )
 def test_other_layers_are_left_alone(layer):
     assert not serves(layer)
+
+
+@pytest.fixture
+def products():
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    yield matmul
+    matmul.fp32_precision = before
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+def test_no_layer_is_served_while_products_are_rounded(products, precision):
+    layer = nn.Conv2d(128, 128, 3, padding=1)
+    assert serves(layer)
+    products.fp32_precision = precision
+    assert not serves(layer)

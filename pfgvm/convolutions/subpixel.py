@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
 
+from pfgvm.convolutions.plain import is_plain
+
 # Blocks of 2 x 2 pixels of 4 channels fill a CPU's vector of 16 numbers; strides must divide the block's side.
 _BLOCK = 2
 _FEW, _STRIDES = 4, ((1, 1), (2, 2))
@@ -27,18 +29,15 @@ class FewChannels(nn.Module):
 
 
 def serves(layer: nn.Module) -> bool:
-    """Whether `layer` is a convolution that FewChannels can compute: few channels, stride 1 or 2, even padding.
+    """Whether `layer` is a plain convolution that FewChannels can compute.
 
-    It must lie on a CPU, and have no hooks, which would not be called.
+    It must have few channels, stride 1 or 2, and as much padding on either side.
     """
     return (
-        type(layer) is nn.Conv2d
+        is_plain(layer)
         and layer.in_channels <= _FEW
         and layer.stride in _STRIDES
-        and (layer.groups, layer.dilation, layer.padding_mode) == (1, (1, 1), "zeros")
         and (layer.padding != "same" or all(size % 2 for size in layer.kernel_size))
-        and layer.weight.device.type == "cpu"
-        and not (layer._forward_pre_hooks or layer._forward_hooks)
     )
 
 

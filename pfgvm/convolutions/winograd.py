@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from pfgvm.convolutions.plain import is_plain
+
 # A tile of 6 x 6 inputs gives 4 x 4 outputs. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR
 # 2016), Section 4: Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, here with the interpolation points 0, ±1, ±2, ∞.
 _TILE, _STEP = 6, 4
@@ -51,18 +53,17 @@ class ManyChannels(nn.Module):
 
 
 def serves(layer: nn.Module) -> bool:
-    """Whether `layer` is a convolution that ManyChannels can compute: 3 x 3, stride 1, padded to the same size.
+    """Whether `layer` is a plain convolution that ManyChannels can compute: 3 x 3, stride 1, padded to the same size.
 
-    It must have many channels, lie on a CPU, and have no hooks, which would not be called.
+    It must have many channels. No layer is served while matrix products round their factors to less than float32: the
+    transforms are such products, and enlarge what is rounded.
     """
     return (
-        type(layer) is nn.Conv2d
+        is_plain(layer)
         and min(layer.in_channels, layer.out_channels) >= _MANY
-        and (layer.kernel_size, layer.stride, layer.dilation) == ((3, 3), (1, 1), (1, 1))
+        and (layer.kernel_size, layer.stride) == ((3, 3), (1, 1))
         and layer.padding in ("same", (1, 1))
-        and (layer.groups, layer.padding_mode) == (1, "zeros")
-        and layer.weight.device.type == "cpu"
-        and not (layer._forward_pre_hooks or layer._forward_hooks)
+        and torch.backends.mkldnn.matmul.fp32_precision in ("ieee", "none")
     )
 
 

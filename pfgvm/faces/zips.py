@@ -14,6 +14,7 @@ from pathlib import Path
 _END = struct.Struct("<4s8xII2x")  # signature; length and place of the directory
 _END64 = struct.Struct("<4s36xQQ4s16x")  # the same in 64 bits, then the locator: both lie in front of the end record
 _ENTRY = struct.Struct("<4s4xHH4xIIIHHH8xI")  # of the directory: flags, method, CRC, sizes, lengths, place
+_LISTED = struct.Struct("<4s4xH18xHHH12x")  # of the same: flags, lengths
 _HEADER = struct.Struct("<4s22xHH")  # of a member: lengths of its name and its extra field
 _ENCRYPTED, _UTF8 = 1 << 0, 1 << 11
 _STORED, _DEFLATED = 0, 8
@@ -59,10 +60,10 @@ class Zip:
         place = self._begin
         self._file.seek(place)
         while place < self._end:
-            entry = self._file.read(_ENTRY.size)
-            if entry[:4] != b"PK\1\2" or len(entry) < _ENTRY.size:
+            entry = self._file.read(_LISTED.size)
+            if entry[:4] != b"PK\1\2" or len(entry) < _LISTED.size:
                 raise DamagedZip(f"its directory is damaged at byte {place}")
-            _, flags, _, _, _, _, name_length, extra_length, comment_length, _ = _ENTRY.unpack(entry)
+            _, flags, name_length, extra_length, comment_length = _LISTED.unpack(entry)
             length = name_length + extra_length + comment_length
             name = self._file.read(length)[:name_length]
             try:
@@ -70,7 +71,7 @@ class Zip:
                 yield name.decode("utf-8" if flags & _UTF8 or name.isascii() else "cp437"), place
             except UnicodeDecodeError:
                 raise DamagedZip(f"the name {name!r} is not UTF-8") from None
-            place += _ENTRY.size + length
+            place += _LISTED.size + length
 
     def read(self, place: int) -> bytes:
         """The file of the member at `place`, checked against its length and CRC-32.
