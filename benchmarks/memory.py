@@ -5,9 +5,6 @@ are 48 x 40 pixels of noise, the model is an untrained Model A: what grows, grow
 """
 
 import io
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,11 +14,12 @@ import torch
 from PIL import Image
 from ruamel.yaml import YAML
 
+from benchmarks.programs import measured
+from benchmarks.subjects import ROOT
 from pfgvm.models import model_a
 from stages.faces import write_faces
 from stages.models import write_model
 
-ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks/results/memory.csv"
 COUNTS = (100, 1000, 10000)
 PERSONS = [str(person) for person in range(10)]
@@ -35,11 +33,6 @@ STAGES = {
     "score": ["score", *COMMON, "--method", "p_fgvm", "--cell", "p_fgvm.npy", "--out", "scores/A/p_fgvm.csv"],
     "scores": ["scores", "--cells", "scores", "--out", "scores.csv"],
 }
-MEASURE = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
 
 
 def main() -> None:
@@ -49,7 +42,8 @@ def main() -> None:
             folder = Path(name)
             prepare(folder, count)
             for stage, arguments in STAGES.items():
-                rows.append((stage, count, peak_mb(arguments, folder)))
+                _, peak = measured(["-m", f"stages.{arguments[0]}", *arguments[1:]], folder)
+                rows.append((stage, count, round(peak)))
                 print(*rows[-1], flush=True)
     table = pd.DataFrame(rows, columns=["job", "images", "peak_mb"])
     table = table.pivot(index="job", columns="images", values="peak_mb").reindex(list(STAGES))
@@ -78,22 +72,6 @@ def noise(generator: np.random.Generator) -> bytes:
     file = io.BytesIO()
     Image.fromarray(generator.integers(0, 256, (*SIZE, 3), np.uint8)).save(file, "PNG")
     return file.getvalue()
-
-
-def peak_mb(arguments: list[str], folder: Path) -> int:
-    """The peak resident memory in MB of a stage program run in `folder`."""
-    # Through a small process: a child is charged with the memory of the one that started it.
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, sys.executable, "-m", f"stages.{arguments[0]}", *arguments[1:]],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        sys.exit(f"error: stage {arguments[0]} failed: {done.stderr}")
-    # Linux counts in kilobytes, macOS in bytes.
-    return round(int(done.stdout) / (1e6 if sys.platform == "darwin" else 1e3))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from ruamel.yaml import YAML
 
+from benchmarks.programs import megabytes
 from benchmarks.subjects import ROOT
 from benchmarks.timing import Result, side_by_side
 from pfgvm.descriptors.vgg_face import VGGFace
@@ -125,7 +126,7 @@ def _set(clone: Path, settings: dict[str, object]) -> None:
 
 def _peak_mb() -> float:
     """The peak resident memory of the largest process that this one has started, or that they have."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return megabytes(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def _dvc(folder: Path, *arguments: str) -> float:

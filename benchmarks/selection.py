@@ -1,10 +1,7 @@
 """Selection from CelebA's zip against torchvision's loader, which extracts all of it first."""
 
 import io
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 from ruamel.yaml import YAML
 
+from benchmarks.programs import measured
 from benchmarks.subjects import ROOT, bundled
 from benchmarks.timing import Result
 
@@ -31,13 +29,6 @@ faces = Unchecked(sys.argv[1], split="all", target_type="identity")
 for index in range(0, len(faces), len(faces) // 900):
     faces[index][0].load()
 """
-# From a small process: to Linux a child's peak is at least what its parent held.
-MEASURED = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
-subprocess.run(sys.argv[1:], check=True)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
 
 
 def against_torchvision() -> Iterator[Result]:
@@ -52,10 +43,10 @@ def against_torchvision() -> Iterator[Result]:
         stage = ["-m", "stages.select", "--subset", "subset.csv", "--faces", "faces.zip"]
         ours, others, peaks = [], [], {}
         for _ in range(5):
-            taken, peaks["ours"] = _run(stage, folder)
+            taken, peaks["ours"] = measured(stage, folder)
             ours.append(taken)
         for _ in range(3):
-            taken, peaks["torchvision"] = _run(["-c", TORCHVISION, str(folder)], folder)
+            taken, peaks["torchvision"] = measured(["-c", TORCHVISION, str(folder)], folder)
             others.append(taken)
             shutil.rmtree(root / "img_align_celeba")
     yield Result(
@@ -67,20 +58,6 @@ def against_torchvision() -> Iterator[Result]:
         goal=50,
         checks={f"peak memory of {who}, MB": peak for who, peak in peaks.items()},
     )
-
-
-def _run(arguments: list[str], folder: Path) -> tuple[float, float]:
-    """Seconds and peak MB of a Python program."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, sys.executable, *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    seconds, peak = map(float, done.stdout.split()[-2:])
-    return seconds, peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def _celeba(folder: Path) -> Path:
