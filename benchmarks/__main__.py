@@ -79,8 +79,14 @@ def keep(row: str) -> None:
 
 
 def _commit() -> str:
-    described = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(described, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    """The commit that is checked out; `-dirty` where its files are changed, other than results by the rows before."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    commit = git("rev-parse", "--short", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS.relative_to(ROOT)}")
+    return f"{commit}-dirty" if changed else commit
 
 
 if __name__ == "__main__":
