@@ -33,19 +33,20 @@ def mssim(images: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
     images, originals: (B, 3, H, W) in [0, 1], H and W at least 11, float32; on any device.
     Returns Wang's and the legacy one, (B,) each, within 1e-6 of scikit-image in float64.
     """
-    few = zip(images.split(_PAIRS_AT_ONCE), originals.split(_PAIRS_AT_ONCE))
-    wang, legacy = zip(*(_mssim(*pairs) for pairs in few))
-    return torch.cat(wang), torch.cat(legacy)
+    few = (values.flatten(0, 1).split(_CHANNELS_AT_ONCE) for values in (images, originals))
+    by_channel = torch.cat([_mssim(*pairs) for pairs in zip(*few)])
+    wang, legacy = by_channel.view(-1, images.shape[1], 2).mean(1).unbind(1)
+    return wang, legacy
 
 
-# 48 channels fill a CPU's vectors evenly, and its caches hold them.
-_PAIRS_AT_ONCE = 16
+# They fill a CPU's vector, and its caches hold them.
+_CHANNELS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class _Protocol:
-    window: Tensor
-    """Its weights along one axis; the window is their outer product."""
+    kernels: tuple[Tensor, ...]
+    """Applied one after the other, they are the window."""
     data_range: float
     bessel: float
     """What turns a population covariance into the protocol's."""
@@ -58,42 +59,46 @@ def _window(weights: Tensor) -> Tensor:
     return weights.float()
 
 
-_WANG = _Protocol(_window(torch.exp(-torch.arange(-5.0, 6.0).double().square() / (2 * 1.5**2))), 1, 1)
-_LEGACY = _Protocol(_window(torch.ones(7).double()), 2, 49 / 48)
+_GAUSSIAN = _window(torch.exp(-torch.arange(-5.0, 6.0).double().square() / (2 * 1.5**2)))
+_WANG = _Protocol((_GAUSSIAN[:, None], _GAUSSIAN[None, :]), 1, 1)
+# So few weights are applied sooner in one pass than in two.
+_LEGACY = _Protocol((_window(torch.ones(49).double()).view(7, 7),), 2, 49 / 48)
 
 
-def _mssim(images: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
+def _mssim(images: Tensor, originals: Tensor) -> Tensor:
+    """Both protocols' MSSIM of pairs of channels, (C, H, W): (C, 2)."""
+    # With the channels innermost in memory a filter of each by itself is quickest.
+    x_adv, x = (values[None].contiguous(memory_format=torch.channels_last) for values in (images, originals))
     # Of the sum s = x̃ + x and the difference d = x̃ − x of two images, both factors of SSIM have the form
     # (p_s − p_d + 2C) / (p_s + p_d + 2C) = 1 − 2 p_d / (p_s + p_d + 2C), p being squared means or variances. A small d
     # stays exact in float32, where the textbook's covariance is lost between large numbers. s is taken from its middle,
     # 1, for the same reason.
-    x_adv, x = (_as_channels(values) for values in (images, originals))
-    s, d = (x_adv + x).sub_(1), x_adv - x
-    moments = (s, d, s * s, d * d)
-    wang, legacy = (_similarity(moments, protocol).view(len(images), -1).mean(1) for protocol in (_WANG, _LEGACY))
-    return wang, legacy
+    moments = torch.empty((4, *images.shape), device=images.device, memory_format=torch.channels_last)
+    s, d, *_ = moments.split(1)
+    torch.add(x_adv, x, out=s).sub_(1)
+    torch.sub(x_adv, x, out=d)
+    torch.square(moments[:2], out=moments[2:])
+    return torch.stack([_similarity(moments, protocol) for protocol in (_WANG, _LEGACY)], dim=1)
 
 
-def _as_channels(images: Tensor) -> Tensor:
-    """(B, 3, H, W) as one image of 3B channels, innermost in memory, where a filter of each by itself is quickest."""
-    return images.flatten(0, 1)[None].contiguous(memory_format=torch.channels_last)
-
-
-def _similarity(moments: tuple[Tensor, ...], protocol: _Protocol) -> Tensor:
+def _similarity(moments: Tensor, protocol: _Protocol) -> Tensor:
     c1, c2 = (2 * (k * protocol.data_range) ** 2 for k in (0.01, 0.03))
     c2 /= protocol.bessel
     # Every pass over the images counts, so the arithmetic is done in place.
-    mean_s, mean_d, variance_s, variance_d = (_filtered(values, protocol.window) for values in moments)
-    variance_s.addcmul_(mean_s, mean_s, value=-1).add_(c2)
-    variance_d.addcmul_(mean_d, mean_d, value=-1)
-    squared_s, squared_d = mean_s.add_(1).square_().add_(c1), mean_d.square_()
-    luminance = squared_d.div_(squared_s.add_(squared_d))
-    structure = variance_d.div_(variance_s.add_(variance_d))
-    # (1 − 2 luminance)(1 − 2 structure)
-    return 1 - 2 * (luminance + structure).addcmul_(luminance, structure, value=-2).mean((2, 3))
+    means, variances = _filtered(moments, protocol.kernels).split(2)
+    variances.addcmul_(means, means, value=-1)
+    mean_s, mean_d, variance_s, variance_d = *means, *variances
+    squared_d = mean_d.square_()
+    squares = torch.addcmul(squared_d, mean_s.add_(1), mean_s, out=mean_s).add_(c1)
+    structure = variance_d.div_(variance_s.add_(variance_d).add_(c2))
+    # With luminance = squared_d / squares: (1 − luminance') · (1 − structure'), where x' = 2x, is 1 − 2 · unlike.
+    unlike = torch.addcdiv(structure, squared_d.addcmul_(squared_d, structure, value=-2), squares, out=variance_s)
+    return 1 - 2 * unlike.mean((1, 2))
 
 
-def _filtered(values: Tensor, window: Tensor) -> Tensor:
-    channels, size = values.shape[1], len(window)
-    weights = window.to(values.device).expand(channels, 1, 1, size)
-    return conv2d(conv2d(values, weights.mT, groups=channels), weights, groups=channels)
+def _filtered(values: Tensor, kernels: tuple[Tensor, ...]) -> Tensor:
+    channels = values.shape[1]
+    for kernel in kernels:
+        weights = kernel.to(values.device).expand(channels, 1, *kernel.shape).contiguous()
+        values = conv2d(values, weights, groups=channels)
+    return values

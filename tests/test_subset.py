@@ -11,9 +11,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from faces_on_disk import People, celeba, folders, identities, people, picture
+from faces_on_disk import People, celeba, encoded, folders, identities, people, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from pfgvm import keyed
 from pfgvm.errors import InputError
@@ -133,6 +134,16 @@ def test_equal_pixels_in_other_bytes_are_a_repeat():
     faces["10"]["000099.jpg"] = picture("one more")
     subset = select_subset(Shelf(faces), 2, 3, seed=0)
     assert not {names[0], names[1]} <= set(subset.images["10"])
+
+
+def test_pictures_that_differ_in_one_pixel_of_their_corner_are_not_the_same():
+    faces = people(2, 3)
+    for level, image in enumerate(faces["10"]):
+        drawn = Image.new("RGB", (8, 8))
+        drawn.putpixel((0, 0), (level, 0, 0))
+        faces["10"][image] = encoded(drawn)
+    subset = select_subset(Shelf(faces), 2, 3, seed=0)
+    assert set(subset.images["10"]) == set(faces["10"])
 
 
 def test_a_person_of_repeats_is_passed_over_and_noted():
