@@ -23,6 +23,7 @@ def linf(images: Tensor, originals: Tensor) -> Tensor:
     return (images.double() - originals.double()).flatten(1).abs().amax(dim=1)
 
 
+@torch.no_grad()
 def mssim(images: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
     """Mean structural similarity by two protocols; the mean is over the channels too.
 
@@ -31,7 +32,7 @@ def mssim(images: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
     data range of 2, as if images spanned [-1, 1]. The paper's SI values fit its L2 values under it.
 
     images, originals: (B, 3, H, W) in [0, 1], H and W at least 11, float32; on any device.
-    Returns Wang's and the legacy one, (B,) each, within 1e-6 of scikit-image in float64.
+    Returns Wang's and the legacy one, (B,) each, within 1e-6 of scikit-image in float64; they carry no gradient.
     """
     few = (values.flatten(0, 1).split(_CHANNELS_AT_ONCE) for values in (images, originals))
     by_channel = torch.cat([_mssim(*pairs) for pairs in zip(*few)])
@@ -88,12 +89,14 @@ def _similarity(moments: Tensor, protocol: _Protocol) -> Tensor:
     means, variances = _filtered(moments, protocol.kernels).split(2)
     variances.addcmul_(means, means, value=-1)
     mean_s, mean_d, variance_s, variance_d = *means, *variances
+    mean_s.add_(1)
     squared_d = mean_d.square_()
-    squares = torch.addcmul(squared_d, mean_s.add_(1), mean_s, out=mean_s).add_(c1)
+    squares = torch.addcmul(squared_d, mean_s, mean_s, out=mean_s).add_(c1)
     structure = variance_d.div_(variance_s.add_(variance_d).add_(c2))
-    # With luminance = squared_d / squares: (1 − luminance') · (1 − structure'), where x' = 2x, is 1 − 2 · unlike.
-    unlike = torch.addcdiv(structure, squared_d.addcmul_(squared_d, structure, value=-2), squares, out=variance_s)
-    return 1 - 2 * unlike.mean((1, 2))
+    # SSIM = (1 − 2 luminance)(1 − 2 structure) = 1 − 2 (structure + luminance (1 − 2 structure)), where luminance is
+    # squared_d / squares.
+    squared_d.addcmul_(squared_d, structure, value=-2)
+    return 1 - 2 * torch.addcdiv(structure, squared_d, squares, out=variance_s).mean((1, 2))
 
 
 def _filtered(values: Tensor, kernels: tuple[Tensor, ...]) -> Tensor:
