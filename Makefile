@@ -1,12 +1,14 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test bench paper celeba lock
+.PHONY: setup repro cluster test lint bench paper celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
 # Table 3 in the paper's form is all that comes before the full one.
 SHOW := sed '/^Table 3 in full/,$$d' reports/table3.md && echo "The whole report: reports/index.html"
+# For the shell, whatever characters a folder's name holds.
+quoted = '$(subst ','\'',$(1))'
 # Without VGG-Face's file the paper's scale runs on dlib's descriptor, and the report says so.
-DESCRIPTOR := $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S 'train.B.weights=$(abspath $(VGG_FACE))')
+DESCRIPTOR := $(if $(VGG_FACE),train.B.descriptor=vgg_face $(call quoted,train.B.weights=$(VGG_FACE)))
 
 setup: .venv/ready
 
@@ -30,6 +32,9 @@ cluster: setup
 test: setup
 	$(ACTIVATE) && python -m pytest
 
+lint: setup
+	$(ACTIVATE) && ruff check . && ruff format --check . && mypy
+
 # ROWS="mssim selection" measures these alone; without it, all that this machine can.
 bench: .venv/bench
 	$(ACTIVATE) && python -m benchmarks $(ROWS)
@@ -39,15 +44,16 @@ bench: .venv/bench
 	@touch $@
 
 paper: setup
-	@test -d "$(DATA)" || { echo "error: no folder '$(DATA)': make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
-	$(ACTIVATE) && dvc exp run \
-		-S data.source=celeba -S "data.root=$$(cd '$(DATA)' && pwd)" -S 'data.image_size=[218,178]' \
-		-S subset.persons=30 -S subset.images_per_person=30 \
-		-S attack.images_per_person=null -S attack.noise_images=null $(DESCRIPTOR)
+	@test -d $(call quoted,$(DATA)) || { echo "error: no folder" $(call quoted,$(DATA))": make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
+	$(ACTIVATE) && python -m tools.set_parameters \
+		data.source=celeba $(call quoted,data.root=$(DATA)) 'data.image_size=[218, 178]' \
+		subset.persons=30 subset.images_per_person=30 \
+		attack.images_per_person=null attack.p_fgvm_noise.images=null $(DESCRIPTOR)
+	$(ACTIVATE) && dvc exp run
 	@$(SHOW)
 
 celeba: setup
-	$(ACTIVATE) && python -m stages.fetch_celeba --root data
+	$(ACTIVATE) && python -m tools.fetch_celeba --root data
 
 # For maintainers: needs uv.
 LOCK := --universal --generate-hashes --no-header --quiet

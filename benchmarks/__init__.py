@@ -1,1 +1,1 @@
-"""Speed and memory, measured: `make bench`. Nothing here is a test, and no test is timed."""
+"""How fast the project is, measured: `make bench`. Nothing here is a test, and no test is timed."""

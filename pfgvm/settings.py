@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from pfgvm.errors import InputError
+from pfgvm.models.descriptors import DESCRIPTORS
 
 MODEL_NAMES = ("A", "B")
 
@@ -37,6 +38,12 @@ def _named_for_both(value: dict) -> dict:
 T = TypeVar("T")
 # One number, or one for each model: always read as a mapping.
 PerModel = Annotated[dict[Literal["A", "B"], T], BeforeValidator(_for_both_models), AfterValidator(_named_for_both)]
+
+
+def _known_descriptor(name: str) -> str:
+    if name not in DESCRIPTORS:
+        raise ValueError(f"must be {' or '.join(DESCRIPTORS)}")
+    return name
 
 
 class Section(BaseModel):
@@ -80,6 +87,7 @@ class Split(Section):
 
     @property
     def shares(self) -> dict[str, float]:
+        """The three shares by split, in [0, 1]."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @model_validator(mode="after")
@@ -100,15 +108,9 @@ class ModelB(Section):
     """Training of model B alone, and the descriptor it stands on."""
 
     epochs: PositiveInt = Field(description="Table 4: 144")
-    descriptor: Literal["vgg_face", "dlib"]
-    weights: str | None = Field(description="the descriptor's weights file; null: the installed one of dlib")
+    descriptor: Annotated[str, AfterValidator(_known_descriptor)]
+    weights: str = Field(min_length=1, description="the descriptor's weights file; an empty one: the installed weights")
     freeze_descriptor: bool
-
-    @model_validator(mode="after")
-    def _has_weights(self) -> "ModelB":
-        if self.descriptor == "vgg_face" and self.weights is None:
-            raise ValueError("descriptor vgg_face needs its file: set train.B.weights to vgg_face_dag.pth (see README)")
-        return self
 
 
 class Train(Section):
@@ -144,6 +146,14 @@ class IFGSM(Section):
     epsilon: PerModel[PositiveFloat] = Field(description="ε of Table 2")
 
 
+class PFGVMNoise(Section):
+    """P-FGVM from Gaussian noise (Figure 2)."""
+
+    images: PositiveInt | None = Field(description="how many images start from noise; null: all")
+    mean: float = Field(description="μ of the noise, in pixel values")
+    std: PositiveFloat = Field(description="σ of the noise, in pixel values")
+
+
 class Attack(Section):
     """The attacks, and what the paper leaves open of them."""
 
@@ -151,14 +161,12 @@ class Attack(Section):
     p_fgvm: PFGVM
     i_fgvm: IFGVM
     i_fgsm: IFGSM
+    p_fgvm_noise: PFGVMNoise
     target: Literal["random", "least_likely", "second_most_likely"]
     seed: NonNegativeInt
     images_per_person: PositiveInt | None
     batch_size: PositiveInt
-    precision: Literal["float32", "tf32", "bf16"]
-    noise_images: PositiveInt | None
-    noise_mean: float
-    noise_std: PositiveFloat
+    precision: Literal["float32", "tf32"]
 
 
 class Settings(Section):

@@ -1,89 +1,53 @@
-"""Score one cell: every image, as computed and as the 8-bit picture that would be published."""
+"""Score one adversarial set: every image, as computed and as the 8-bit picture that would be published."""
 
 import functools
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pfgvm import device as machine
-from pfgvm.batches import padded
-from pfgvm.faces.images import to_8bit
-from pfgvm.methods import LABELS
-from pfgvm.metrics import l2, linf, mssim
-from stages.faces import read_images
-from stages.io import read_settings, run
-from stages.models import model_files, read_facts, read_model
-from stages.parts import WHOLE, Shard, fingerprint, write_in_parts
-from stages.tables import read_table
-
-COLUMNS = ["image", "person", "split", "model", "method", "pixels", "target", "predicted_clean", "predicted"]
-COLUMNS += ["l2", "linf", "mssim", "mssim_legacy"]
+from pfgvm.evaluation.scoring import SCORE_COLUMNS, score_images
+from pfgvm.models.device import configure_device
+from stages.common.adversarial_set import read_set
+from stages.common.data_frames import csv_text, read_table
+from stages.common.face_archive import read_images
+from stages.common.methods import load_method
+from stages.common.program import read_settings, run
+from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
+from stages.common.trained_model import TrainedModel
 
 
-def main(method: str, model: Path, faces: Path, split: Path, cell: Path, out: Path, shard: Shard = WHOLE) -> None:
-    """Write the scores of the images in `cell`, made by `method` on the model in the folder `model`, to `out`."""
+def main(
+    *, method: str, model: Path, faces: Path, split: Path, adversarial: Path, out: Path, shard: Shard = WHOLE
+) -> None:
+    """Write the scores of the set `adversarial`, made by `method` on the model in the folder `model`, to `out`."""
     settings = read_settings()
-    facts = read_facts(model)
+    trained = TrainedModel.read(model)
+    label = load_method(method).label
     known = read_table(split).set_index("image")
     size = settings.attack.batch_size
 
     @functools.cache
     def network() -> nn.Module:
-        return read_model(model, machine.choose(settings.device))
+        return trained.network(configure_device(settings.device))
 
     def make(part: slice) -> bytes:
-        # Mapped anew for each batch, so that what was read does not stay in memory.
-        rows = np.load(cell, mmap_mode="r")[part]
-        originals = read_images(faces, list(rows["image"]), (facts["image_height"], facts["image_width"]))
-        table = _scores(network(), rows, torch.from_numpy(originals), facts["classes"], size)
+        # Opened anew for each batch, so that what was read does not stay in memory.
+        rows = read_set(adversarial)[part]
+        originals = read_images(faces, list(rows["image"]), trained.record.image_size)
+        table = score_images(network(), rows["pixels"], originals, trained.record.classes, size)
+        # Twice each image: as floats, then as 8-bit pictures.
+        table["image"] = [*rows["image"], *rows["image"]]
+        table["target"] = [*rows["target"], *rows["target"]]
         table["person"] = table["image"].map(known["person"])
         table["split"] = table["image"].map(known["split"])
-        table["model"] = facts["model"]
-        table["method"] = LABELS[method]
-        return _csv(table[COLUMNS], header=False)
+        table["model"] = trained.record.model
+        table["method"] = label
+        return csv_text(table[SCORE_COLUMNS], header=False)
 
-    key = fingerprint([*model_files(model), faces, split, cell], size, settings.device)
-    count = len(np.load(cell, mmap_mode="r"))
-    write_in_parts(out, _csv(pd.DataFrame(columns=COLUMNS)), count, size, make, key, shard)
-
-
-def _scores(
-    network: nn.Module, rows: np.ndarray, originals: Tensor, classes: list[str], batch_size: int
-) -> pd.DataFrame:
-    device = next(network.parameters()).device
-    eight_bit = to_8bit(rows["pixels"]).astype(np.float32) / np.float32(255)
-    predicted_clean = _predicted(network, originals, classes, batch_size)
-    tables = []
-    for pixels, values in (("float", rows["pixels"]), ("8bit", eight_bit)):
-        images = torch.from_numpy(np.array(values))
-        wang, legacy = mssim(images.to(device), originals.to(device))
-        columns = {
-            "image": rows["image"],
-            "pixels": pixels,
-            "target": rows["target"],
-            "predicted_clean": predicted_clean,
-            "predicted": _predicted(network, images, classes, batch_size),
-            "l2": l2(images, originals),
-            "linf": linf(images, originals),
-            "mssim": wang.cpu(),
-            "mssim_legacy": legacy.cpu(),
-        }
-        tables.append(pd.DataFrame(columns))
-    return pd.concat(tables)
-
-
-@torch.no_grad()
-def _predicted(network: nn.Module, images: Tensor, classes: list[str], batch_size: int) -> list[str]:
-    device = next(network.parameters()).device
-    logits = network(padded(images, batch_size).to(device))
-    return [classes[index] for index in logits[: len(images)].argmax(1).tolist()]
-
-
-def _csv(table: pd.DataFrame, header: bool = True) -> bytes:
-    return table.to_csv(index=False, header=header, lineterminator="\n").encode()
+    key = fingerprint([*trained.files, faces, split, adversarial], size, settings.device)
+    images = range(0, len(read_set(adversarial)), size)
+    write_in_batches(out, csv_text(pd.DataFrame(columns=SCORE_COLUMNS)), images, make, key=key, shard=shard)
 
 
 if __name__ == "__main__":

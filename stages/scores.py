@@ -1,15 +1,16 @@
-"""Bring the scores of all cells together."""
+"""Bring the scores of all adversarial sets together."""
 
 import shutil
 from pathlib import Path
 
-from stages.io import run, write_whole
+from stages.common.files import atomic_write
+from stages.common.program import run
 
 
-def main(cells: Path, out: Path) -> None:
-    """Write all tables in the folder `cells`, one a model and method, one after the other as the one table `out`."""
-    with write_whole(out) as partial, open(partial, "wb") as file:
-        for number, path in enumerate(sorted(cells.glob("*/*.csv"))):
+def main(*, scores: Path, out: Path) -> None:
+    """Write all tables in the folder `scores`, one a model and method, one after the other as the one table `out`."""
+    with atomic_write(out) as partial, open(partial, "wb") as file:
+        for number, path in enumerate(sorted(scores.glob("*/*.csv"))):
             with open(path, "rb") as table:
                 header = table.readline()
                 if number == 0:

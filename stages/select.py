@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset
-from stages.faces import write_faces
-from stages.io import read_settings, run, write_whole
+from stages.common.face_archive import write_faces
+from stages.common.files import atomic_write
+from stages.common.program import read_settings, run
 
 
-def main(subset: Path, faces: Path) -> None:
+def main(*, subset: Path, faces: Path) -> None:
     """Write the chosen images' names to the CSV `subset` and their original files to the zip `faces`."""
     settings = read_settings()
     source = open_source(settings.data.source, Path(settings.data.root))
@@ -19,7 +20,7 @@ def main(subset: Path, faces: Path) -> None:
         print(f"note: {note}", file=sys.stderr)
     rows = [(image, person) for person, images in chosen.images.items() for image in images]
     write_faces([image for image, _ in rows], source.read, faces)
-    with write_whole(subset) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+    with atomic_write(subset) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("image", "person"), *sorted(rows)])
 
 

@@ -4,20 +4,38 @@ from pathlib import Path
 
 from pfgvm.errors import InputError
 from pfgvm.faces.sources import open_source
-from stages.io import read_settings, run, write_whole
+from pfgvm.models.descriptors import DESCRIPTORS, weights_file
+from pfgvm.settings import Settings
+from stages.common.files import atomic_write
+from stages.common.program import read_settings, run
 
 
-def main(out: Path) -> None:
-    """Check params.yaml, and that the faces and the weights it names are there."""
+def main(*, out: Path) -> None:
+    """Check params.yaml, and that the faces and the weights it names are there and of the right kind."""
     settings = read_settings()
     open_source(settings.data.source, Path(settings.data.root))
-    weights = settings.train.B.weights
-    if weights is not None and not Path(weights).is_file():
-        raise InputError(
-            f"{weights}: no such file; set train.B.weights to the descriptor's weights (README: Real faces)"
-        )
-    with write_whole(out) as partial:
+    _check_weights(settings)
+    with atomic_write(out) as partial:
         partial.write_text("params.yaml holds known settings of the right type and range.\n")
+
+
+def _check_weights(settings: Settings) -> None:
+    chosen = settings.train.B
+    try:
+        weights = weights_file(chosen.descriptor, Path(chosen.weights))
+    except OSError as error:
+        raise InputError(
+            f"{chosen.weights}: cannot be read ({error.strerror}); set train.B.weights to the descriptor's weights "
+            "(README: Real faces)"
+        ) from None
+    if weights is None:
+        raise InputError(
+            f"{chosen.weights}: is empty, and no weights of {chosen.descriptor} install with the environment; set "
+            "train.B.weights to your own file of them (README: Real faces)"
+        )
+    if weights == Path(chosen.weights):
+        # The installed ones are pinned by their hash.
+        DESCRIPTORS[chosen.descriptor].module.load(settings.data.image_size, weights)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pfgvm.split import stratified_split
-from stages.io import read_settings, run
-from stages.tables import read_table, write_table
+from pfgvm.faces.split import stratified_split
+from stages.common.data_frames import read_table, write_table
+from stages.common.program import read_settings, run
 
 
-def main(subset: Path, split: Path) -> None:
+def main(*, subset: Path, split: Path) -> None:
     """Write the CSV `subset` again as `split`, with the split of each image."""
     settings = read_settings()
     table = read_table(subset)

@@ -1,18 +1,67 @@
-"""Tables as CSV files. Apart from `stages.io`: a stage without tables need not wait for pandas."""
+"""Tables 1 to 4, ours beside the paper's, and all that the page shows as data."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
+from ruamel.yaml import YAML
 
-from stages.io import write_whole
+from pfgvm.evaluation.metrics import METRICS
+from pfgvm.report import tables
+from pfgvm.report.comparison import formatted_tables
+from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
+from pfgvm.report.run_summary import run_summary
+from stages.common.data_frames import read_table
+from stages.common.files import atomic_write
+from stages.common.program import read_settings, run
+from stages.common.training_records import read_records
+
+COLUMNS = {
+    "table1": tables.TABLE1_COLUMNS,
+    "table2": tables.TABLE2_COLUMNS,
+    "table3": tables.TABLE3_COLUMNS,
+    "table4": tables.TABLE4_COLUMNS,
+}
+# What table1.md to table4.md hold.
+FORMATTED = {"table1": ["table1"], "table2": ["table2"], "table3": ["table3", "table3_full"], "table4": ["table4"]}
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV table whose cells are all text (a person's name may look like a number, or like a missing value)."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> None:
+    """Write the tables (CSV, Markdown, LaTeX), metrics.json, l2.csv and report.json into the folder `out`."""
+    settings = read_settings()
+    records = read_records(models)
+    numbers = {
+        "table1": tables.architecture(records),
+        "table2": tables.attack_parameters(settings),
+        "table3": tables.results(read_scores(scores), {record.model: record.descriptor for record in records}),
+        "table4": tables.training(records),
+    }
+    summary = run_summary(settings, records, read_table(split), numbers["table3"])
+    report = tables.report(numbers, summary, YAML(typ="safe", pure=True).load(paper))
+
+    formatted = formatted_tables(report)
+    texts = {}
+    for name, table in numbers.items():
+        forms = [formatted[key] for key in FORMATTED[name]]
+        texts[f"{name}.csv"] = _csv(table[COLUMNS[name]])
+        texts[f"{name}.md"] = "\n".join(map(markdown, forms))
+        texts[f"{name}.tex"] = LATEX_PREAMBLE + "\n".join(map(latex, forms))
+    texts["l2.csv"] = _csv(tables.bars(numbers["table3"]))
+    texts["metrics.json"] = json.dumps(tables.metrics_by_method(numbers["table3"], numbers["table4"]), indent=2)
+    texts["report.json"] = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    for name, text in texts.items():
+        with atomic_write(out / name) as path:
+            path.write_bytes(text.encode())
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write `table` to `path` as CSV, whole or not at all."""
-    with write_whole(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+def read_scores(path: Path) -> pd.DataFrame:
+    """The scores, names as strings and metrics as numbers."""
+    return read_table(path).astype({metric.name: float for metric in METRICS})
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -8,92 +8,102 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from pfgvm import device as machine
-from pfgvm.descriptors import dlib_file
-from pfgvm.descriptors.weights import file_hash
-from pfgvm.models import architecture, model_a, model_b
+from pfgvm.models import model_a, model_b
+from pfgvm.models.descriptors import weights_file
+from pfgvm.models.device import configure_device, device_name, versions
+from pfgvm.models.target_models import architecture
+from pfgvm.models.training import NORMALIZATION, LabelledData, evaluate, features, train
+from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import Settings
-from pfgvm.training import Examples, evaluate, features, train
-from stages.faces import read_pixels
-from stages.io import read_settings, run
-from stages.models import write_model
-from stages.tables import read_table, write_table
+from stages.common.data_frames import read_table, write_table
+from stages.common.face_archive import read_pixels
+from stages.common.files import sha256
+from stages.common.program import read_settings, run
+from stages.common.trained_model import TrainedModel
 
 
-def main(model: str, faces: Path, split: Path, out: Path) -> None:
-    """Train `model` (A or B) on the images of `split`; write weights, facts and learning curves to `out`."""
+def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
+    """Train `model` (A or B) on the images of `split`; write weights, record and learning curves to `out`."""
     settings = read_settings()
-    device = machine.choose(settings.device)
+    chosen = settings.train
+    device = configure_device(settings.device)
     table = read_table(split)
     classes = sorted(set(table["person"]))
     image_size = settings.data.image_size
-    torch.manual_seed(settings.train.seed)
+    torch.manual_seed(chosen.seed)
     if model == "A":
-        network, facts = model_a(len(classes), image_size), _facts_a(settings)
+        network, epochs, descriptor = model_a(len(classes), image_size), chosen.A.epochs, _NO_DESCRIPTOR
     else:
-        network, facts = _model_b(settings, len(classes))
-    facts |= {"layers": architecture(network, image_size)}
+        network, epochs, descriptor = _model_b(settings, len(classes))
+    layers = architecture(network, image_size)
 
-    inputs = {
-        name: Examples(
+    data = {
+        name: LabelledData(
             torch.from_numpy(read_pixels(faces, rows["image"], image_size)),
             torch.tensor([classes.index(person) for person in rows["person"]]),
         )
         for name, rows in table.groupby("split")
     }
     trainable: nn.Module = network
-    if facts["frozen"]:
+    if descriptor["frozen"]:
         # A frozen descriptor gives the same features in every epoch: they are computed once.
         trainable = network.head
-        batch_size = settings.train.batch_size
-        inputs = {name: features(network.descriptor, part, batch_size, device) for name, part in inputs.items()}
+        data = {name: features(network.descriptor, part, chosen.batch_size, device) for name, part in data.items()}
     trained = train(
         trainable,
-        inputs["train"],
-        inputs["validation"],
-        epochs=facts["epochs"],
-        learning_rate=settings.train.learning_rate,
-        batch_size=settings.train.batch_size,
-        seed=settings.train.seed,
-        checkpoint=settings.train.checkpoint,
+        data["train"],
+        data["validation"],
+        epochs=epochs,
+        learning_rate=chosen.learning_rate,
+        batch_size=chosen.batch_size,
+        seed=chosen.seed,
+        checkpoint=chosen.checkpoint,
         device=device,
-        progress=lambda epochs: tqdm(epochs, total=facts["epochs"], desc=f"train {model}", unit="epoch", disable=None),
+        progress=lambda all_epochs: tqdm(all_epochs, total=epochs, desc=f"train {model}", unit="epoch", disable=None),
     )
-    facts |= {
-        "model": model,
-        "dataset": settings.data.source,
-        "image_height": image_size[0],
-        "image_width": image_size[1],
-        "classes": classes,
-        "images": len(table),
-        "learning_rate": settings.train.learning_rate,
-        "batch_size": settings.train.batch_size,
-        "epoch_used": trained.epoch_used,
-        "device": machine.described(device),
-        "versions": machine.versions(),
+    sizes = {f"{name}_size": len(part.classes) for name, part in data.items()}
+    accuracies = {
+        f"{name}_accuracy": evaluate(trainable, part, chosen.batch_size, device)[1] for name, part in data.items()
     }
-    for name, part in inputs.items():
-        facts[f"{name}_size"] = len(part.classes)
-        _, facts[f"{name}_accuracy"] = evaluate(trainable, part, settings.train.batch_size, device)
-    write_model(network, facts, out)
+    record = TrainingRecord(
+        model=model,
+        **descriptor,
+        dataset=settings.data.source,
+        classes=classes,
+        images=len(table),
+        image_height=image_size[0],
+        image_width=image_size[1],
+        normalization=NORMALIZATION,
+        learning_rate=chosen.learning_rate,
+        optimization=trained.optimization,
+        loss=trained.loss,
+        batch_size=chosen.batch_size,
+        epochs=epochs,
+        epoch_used=trained.epoch_used,
+        layers=layers,
+        device=device_name(device),
+        versions=versions(),
+        **sizes,
+        **accuracies,
+    )
+    TrainedModel.write(network, record, out)
     write_table(pd.DataFrame([asdict(epoch) for epoch in trained.history]), out / "history.csv")
 
 
-def _facts_a(settings: Settings) -> dict:
-    return {"descriptor": "none", "descriptor_sha256": None, "frozen": None, "epochs": settings.train.A.epochs}
+_NO_DESCRIPTOR = {"descriptor": "none", "descriptor_sha256": None, "frozen": None}
 
 
-def _model_b(settings: Settings, classes: int) -> tuple[nn.Module, dict]:
+def _model_b(settings: Settings, classes: int) -> tuple[nn.Module, int, dict]:
     chosen = settings.train.B
-    weights = Path(chosen.weights) if chosen.weights else dlib_file.weights_path()
+    weights = weights_file(chosen.descriptor, Path(chosen.weights))
     network = model_b(classes, settings.data.image_size, chosen.descriptor, weights)
     network.descriptor.requires_grad_(not chosen.freeze_descriptor)
-    return network, {
+    descriptor = {
         "descriptor": chosen.descriptor,
-        "descriptor_sha256": file_hash(weights),
+        "descriptor_sha256": sha256(weights) if weights else None,
         "frozen": chosen.freeze_descriptor,
-        "epochs": chosen.epochs,
     }
+    return network, chosen.epochs, descriptor
 
 
 if __name__ == "__main__":

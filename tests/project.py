@@ -22,7 +22,7 @@ TINY = {
     "attack.i_fgsm.iterations": 2,
     "attack.images_per_person": 2,
     "attack.batch_size": 4,
-    "attack.noise_images": 2,
+    "attack.p_fgvm_noise.images": 2,
 }
 
 

@@ -1,4 +1,7 @@
-"""The attacks against closed forms, against Foolbox, and against what they promise of batches and models."""
+"""The attacks against closed forms, against Foolbox, and against what they promise of batches and arguments.
+
+What they promise of models is in test_any_model.py.
+"""
 
 from functools import partial
 
@@ -9,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from pfgvm.attacks import i_fgsm, i_fgvm, p_fgvm, random_equal_l2
-from pfgvm.attacks.gradient import loss_gradient
-from pfgvm.batches import batches, padded
+from pfgvm.attacks.common.gradient import loss_gradient
+from pfgvm.errors import InputError
 from tests.small import CLASSES, classes, faces, small_a, small_b
 
 ATTACKS = {
@@ -109,7 +112,8 @@ def test_p_fgvm_settles_where_the_gradient_balances_the_penalty():
     targets = torch.tensor(T)
     x_adv = p_fgvm(linear, x, targets, step_size=1.0, iterations=500, penalty=0.22)
     assert 0 < x_adv.min() and x_adv.max() < 1
-    gradient = loss_gradient(linear, x_adv, targets).flatten(1)
+    with loss_gradient(linear, targets) as gradient_at:
+        gradient = gradient_at(x_adv).flatten(1)
     pull = 0.22 * (x_adv - x).flatten(1)
     assert pull.norm(dim=1).min() > 0.01
     torch.testing.assert_close(gradient.norm(dim=1), pull.norm(dim=1), rtol=1e-9, atol=0)
@@ -213,39 +217,6 @@ def check_batch_sizes(attack, model: nn.Module) -> None:
     torch.testing.assert_close(*sizes, rtol=1e-4, atol=0)
 
 
-def test_a_padded_batch_repeats_its_last_image():
-    assert list(batches(7, 3)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
-    images = faces(3)
-    assert torch.equal(padded(images[:2], 5), images[[0, 1, 1, 1, 1]])
-    assert torch.equal(padded(images, 3), images)
-
-
-@each_attack
-def test_the_model_stays_as_it_was_even_in_training_mode(attack):
-    model = small_a().train()
-    model.conv1.weight.requires_grad_(False)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    modules = dict(model.named_modules())
-    asks = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-
-    result = attack(model, faces(4), classes(4))
-
-    assert torch.equal(result, attack(small_a(), faces(4), classes(4)))  # as at evaluation
-    assert dict(model.named_modules()) == modules
-    assert all(module.training for module in model.modules())
-    assert {name: parameter.requires_grad for name, parameter in model.named_parameters()} == asks
-    assert all(parameter.grad is None for parameter in model.parameters())
-    after = model.state_dict()
-    assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
-
-
-def test_a_plain_function_can_be_attacked(model):
-    settings = {"step_size": 1.0, "iterations": 2, "penalty": 0.22}
-    as_function = p_fgvm(lambda images: model(images), faces(2), classes(2), **settings)
-    as_module = p_fgvm(model, faces(2), classes(2), **settings)
-    torch.testing.assert_close(as_function, as_module, rtol=0, atol=1e-5)
-
-
 def test_random_noise_reaches_the_asked_size_after_clipping():
     images = faces(4).round()  # black and white: half of the noise is clipped
     images[0] = 0.5
@@ -260,3 +231,152 @@ def test_random_noise_reaches_the_asked_size_after_clipping():
     assert (perturbation * noise[1:] >= 0).all()  # along the noise
     other = random_equal_l2(images, noise.flip(-1), asked)
     assert not torch.equal(result[1:], other[1:])
+
+
+def test_random_noise_of_any_scale_gives_one_result():
+    images, asked = faces(2).double(), torch.tensor([0.5, 12.0])
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
+    expected = random_equal_l2(images, noise, asked)
+    for scale in (1e-20, 1e20):
+        torch.testing.assert_close(random_equal_l2(images, scale * noise.double(), asked), expected)
+
+
+def test_random_noise_reaches_a_size_that_saturates_most_pixels():
+    # One value of the noise is small: it is the last to reach 0 or 1.
+    images, noise = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64), torch.ones(1, 3, 8, 8)
+    noise[0, 0, 0, 0] = 1e-6
+    furthest = 0.5 * images[0].numel() ** 0.5
+    for asked in (furthest - 1e-4, furthest):
+        result = random_equal_l2(images, noise, torch.tensor([asked], dtype=torch.float64))
+        assert (result - images).norm().item() == pytest.approx(asked, rel=1e-12)
+    with pytest.raises(InputError, match=r"l2 of image 0 is 7, but this noise moves it by at most 6\.9282"):
+        random_equal_l2(images, noise, torch.tensor([7.0]))
+
+
+def test_no_noise_moves_nothing():
+    assert torch.equal(random_equal_l2(faces(2), torch.zeros(faces(2).shape), torch.zeros(2)), faces(2))
+    with pytest.raises(InputError, match="l2 of image 1 is 1, but this noise moves it by at most 0 "):
+        random_equal_l2(faces(2), torch.zeros(faces(2).shape), torch.tensor([0.0, 1.0]))
+
+
+# ── Arguments ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_value(value: float) -> Tensor:
+    images = faces(2)
+    images[1, 2, 3, 4] = value
+    return images
+
+
+WRONG_IMAGES = {
+    "array": (faces(2).numpy(), "images must be a torch tensor, not ndarray"),
+    "8-bit": ((255 * faces(2)).byte(), "images must be floating-point, not torch.uint8; convert it"),
+    "one image": (faces(2)[0], r"images must be of shape \(B, C, H, W\), not \(3, 64, 52\); add the axis of the batch"),
+    "of 255": (255 * faces(2).round(), r"images must lie in \[0, 1\]; found 0 to 255; divide 8-bit values by 255"),
+    "above 1": (with_value(1.0001), r"images must lie in \[0, 1\]; found .* to 1.0001"),
+    "below 0": (with_value(-0.5), r"images must lie in \[0, 1\]; found -0.5 to "),
+    "NaN": (with_value(np.nan), "images must be finite"),
+    "infinity": (with_value(np.inf), "images must be finite"),
+}
+WRONG_TARGETS = {
+    "list": ([0, 1], "targets must be a torch tensor, not list"),
+    "float": (torch.zeros(2), "targets must be class indices, integers, not torch.float32"),
+    "bool": (torch.zeros(2, dtype=torch.bool), "targets must be class indices, integers, not torch.bool"),
+    "one": (torch.tensor(0), r"targets must be of shape \(2,\), to go with the images, not \(\)"),
+    "too many": (classes(3), r"targets must be of shape \(2,\), to go with the images, not \(3,\)"),
+    "one-hot": (torch.zeros(2, CLASSES, dtype=torch.int64), r"targets must be of shape \(2,\)"),
+    "ignored": (torch.tensor([0, -100]), "targets must be class indices from 0; found -100"),
+    "beyond": (
+        torch.tensor([0, CLASSES]),
+        f"targets must lie in 0 … {CLASSES - 1}, the model's classes; found {CLASSES}",
+    ),
+    "elsewhere": (classes(2).to("meta"), "targets must be where the images are, on cpu, not on meta"),
+}
+WRONG_STARTS = {
+    "shape": (faces(3), r"start must be of shape \(2, 3, 64, 52\), to go with the images, not \(3, 3, 64, 52\)"),
+    "type": (faces(2).double(), "start must be of the images' type, torch.float32, not torch.float64"),
+    "NaN": (with_value(np.nan), "start must be finite"),
+}
+WRONG_SIZES = (0, -1.0, np.nan, np.inf, "1", None, True, torch.tensor(1.0))
+WRONG_NUMBERS = [
+    *[
+        (attack, "step_size", value)
+        for attack in ATTACKS
+        for value in WRONG_SIZES
+        if (attack, value) != ("I-FGSM", None)
+    ],
+    *[(attack, "epsilon", value) for attack in ("I-FGVM", "I-FGSM") for value in WRONG_SIZES],
+    *[("P-FGVM", "penalty", value) for value in WRONG_SIZES[1:]],
+    *[(attack, "iterations", value) for attack in ATTACKS for value in (-1, 2.0, np.nan, "1", None, True)],
+]
+
+
+@each_attack
+@pytest.mark.parametrize(("images", "message"), WRONG_IMAGES.values(), ids=WRONG_IMAGES)
+def test_wrong_images_are_refused(attack, images, message, model):
+    with pytest.raises(InputError, match=message):
+        attack(model, images, classes(2))
+
+
+@each_attack
+@pytest.mark.parametrize(("targets", "message"), WRONG_TARGETS.values(), ids=WRONG_TARGETS)
+def test_wrong_targets_are_refused(attack, targets, message, model):
+    with pytest.raises(InputError, match=message):
+        attack(model, faces(2), targets)
+
+
+@pytest.mark.parametrize(("start", "message"), WRONG_STARTS.values(), ids=WRONG_STARTS)
+def test_wrong_starts_are_refused(start, message, model):
+    with pytest.raises(InputError, match=message):
+        ATTACKS["P-FGVM"](model, faces(2), classes(2), start=start)
+
+
+@pytest.mark.parametrize(("attack", "name", "value"), WRONG_NUMBERS)
+def test_wrong_numbers_are_refused(attack, name, value, model):
+    with pytest.raises(InputError, match=f"^{name} must be "):
+        ATTACKS[attack](model, faces(2), classes(2), **{name: value})
+
+
+WRONG_RANDOM = {
+    "images": (255 * faces(2), faces(2), torch.ones(2), r"images must lie in \[0, 1\]"),
+    "noise": (faces(2), faces(1), torch.ones(2), r"noise must be of shape \(2, 3, 64, 52\)"),
+    "NaN noise": (faces(2), with_value(np.nan), torch.ones(2), "noise must be finite"),
+    "one norm": (faces(2), faces(2), torch.tensor(1.0), r"l2 must be of shape \(2,\)"),
+    "whole norms": (faces(2), faces(2), torch.tensor([1, 1]), "l2 must be floating-point"),
+    "NaN": (faces(2), faces(2), torch.tensor([1, torch.nan]), "l2 must be finite"),
+    "negative": (faces(2), faces(2), torch.tensor([1.0, -1.0]), "l2 must hold norms, at least 0; found -1"),
+}
+
+
+@pytest.mark.parametrize(("images", "noise", "l2", "message"), WRONG_RANDOM.values(), ids=WRONG_RANDOM)
+def test_wrong_arguments_of_the_control_are_refused(images, noise, l2, message):
+    with pytest.raises(InputError, match=message):
+        random_equal_l2(images, noise, l2)
+
+
+@each_attack
+def test_numbers_and_targets_of_other_types_are_taken(attack, model):
+    expected = attack(model, faces(2), classes(2))
+    numbers = {key: np.float64(value) for key, value in attack.keywords.items() if key != "iterations"}
+    for kind in (torch.int32, torch.uint8):
+        found = attack(model, faces(2), classes(2).to(kind), iterations=np.int64(4), **numbers)
+        assert torch.equal(found, expected)
+
+
+@each_attack
+def test_no_images_give_no_images(attack):
+    images = torch.zeros(0, 3, 8, 8)
+    result = attack(lambda x: x.view(len(x), -1), images, torch.zeros(0, dtype=torch.int64))
+    assert (result.shape, result.dtype) == (images.shape, images.dtype)
+
+
+def test_no_images_give_no_images_of_the_control():
+    images = torch.zeros(0, 3, 8, 8)
+    assert random_equal_l2(images, images, torch.zeros(0)).shape == images.shape
+
+
+@each_attack
+def test_a_result_shares_no_memory_with_the_images(attack, model):
+    images = faces(2)
+    attack(model, images, classes(2), iterations=0).zero_()
+    assert torch.equal(images, faces(2))

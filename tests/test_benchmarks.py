@@ -12,7 +12,7 @@ from benchmarks.__main__ import CPU, GPU
 from benchmarks.chip import Work
 from benchmarks.subjects import PERSONS, bundled
 from benchmarks.timing import Result, side_by_side
-from pfgvm.attacks.gradient import loss_gradient
+from pfgvm.attacks.common.gradient import loss_gradient
 from tests.project import ROOT
 
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))

@@ -19,7 +19,7 @@ needs_slurm = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def made(built: Project) -> dict[str, bytes]:
-    """What `dvc repro` makes: the pictures, scores and tables."""
+    """What `dvc repro` makes: the images, scores and tables."""
     return outputs(built)
 
 
@@ -56,15 +56,17 @@ def assert_same(project: Project, made: dict[str, bytes]) -> None:
     assert stages_run(project.dvc("repro")) == set()
 
 
-def finished_parts(project: Project, cell: str) -> list[Path]:
-    return list((project.folder / f"data/adversarial/{cell}").parent.glob(f".{Path(cell).name}.npy.parts/*/[0-9]"))
+def finished_batches(project: Project, adversarial_set: Path) -> list[Path]:
+    folder = project.folder / adversarial_set.with_name(f".{adversarial_set.name}.batches")
+    return list(folder.glob("*/[0-9]"))
 
 
 @pytest.mark.timeout(900)
-def test_killed_in_a_cell_and_run_again_on_one_machine(project, made):
+def test_killed_in_an_attack_and_run_again_on_one_machine(project, made):
     shards = ("--config", "shards=2")
     running = project.start_snakemake("default", *shards)
-    wait_for(lambda: finished_parts(project, "A/p_fgvm"), "a finished batch", seconds=300)
+    adversarial_set = Path("data/adversarial/A/p_fgvm.npy")
+    wait_for(lambda: finished_batches(project, adversarial_set), "a finished batch", seconds=300)
 
     # Whoever comes second is told.
     assert "is busy" in project.snakemake("default", *shards, succeeds=False)
@@ -73,7 +75,7 @@ def test_killed_in_a_cell_and_run_again_on_one_machine(project, made):
 
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    assert not (project.folder / "data/adversarial/A/p_fgvm.npy").exists()
+    assert not (project.folder / adversarial_set).exists()
     assert not (project.folder / "data/scores.csv").exists()
 
     # Left over by a killed process, and no whole file.
@@ -101,9 +103,9 @@ def test_slurm_with_a_job_cancelled_and_a_node_lost(project, cluster, made):
     def job(rule: str) -> str | None:
         return next((id for id, comment in cluster.running().items() if rule in comment), None)
 
-    wait_for(lambda: job("p_fgvm@A-shard"), "a shard's job", seconds=300)
-    cluster.command("scancel", job("p_fgvm@A-shard"))
-    wait_for(lambda: job("i_fg"), "a cell's job", seconds=300)
+    wait_for(lambda: job("attack@A-p_fgvm-shard"), "a shard's job", seconds=300)
+    cluster.command("scancel", job("attack@A-p_fgvm-shard"))
+    wait_for(lambda: job("-i_fg"), "another attack's job", seconds=300)
     cluster.kill_node()
     # SLURM marks a node that does not answer with a star.
     wait_for(lambda: "*" in cluster.command("sinfo", "--noheader", "--format=%t"), "the loss to be seen")

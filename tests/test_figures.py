@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
+from matplotlib import font_manager
 from PIL import Image
 
 from pfgvm.report import figures
@@ -19,6 +21,22 @@ def example(person: str = "a", clean: float = 0.5, change: float = 0.02) -> figu
 def shades(figure) -> list[float]:
     """The mean of every picture that the figure shows, in order."""
     return [round(float(ax.images[0].get_array().mean()), 3) for ax in figure.axes]
+
+
+def test_figure_1_shows_protected_test_images_of_different_persons_first():
+    scores = pd.DataFrame(
+        [
+            ("1.jpg", "a", "train", "b", "a", "b", 1.0),
+            ("2.jpg", "b", "test", "a", "b", "a", 1.0),
+            ("3.jpg", "b", "test", "a", "b", "a", 1.0),
+            ("4.jpg", "c", "test", "a", "c", "c", 1.0),
+            ("5.jpg", "d", "validation", "a", "a", "c", 1.0),
+        ],
+        columns="image person split target predicted_clean predicted l2".split(),
+    ).assign(model="A", method="P-FGVM", pixels="float")
+    assert list(figures.chosen_examples(scores, "A")["image"]) == ["2.jpg", "1.jpg"]
+    assert list(figures.chosen_examples(scores, "A", count=9)["image"]) == ["2.jpg", "1.jpg", "4.jpg", "5.jpg"]
+    assert figures.chosen_examples(scores, "B").empty
 
 
 def test_figure_1_holds_clean_protected_and_ten_times_the_absolute_change():
@@ -44,9 +62,67 @@ def test_figure_1_takes_names_as_they_are():
     assert "person $\\frac_&<xxxx…\nseen as b\ntarget b" in [text.get_text() for text in figure.texts]
 
 
+def below(figure) -> list[str]:
+    """What stands below the pictures of Figure 1."""
+    return [text.get_text() for text in figure.texts if text.get_text().startswith("person ")]
+
+
+@pytest.fixture
+def few_fonts(monkeypatch):
+    """As on a machine that has the fonts which come with Matplotlib alone."""
+    own = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    _forget_fonts()
+    yield
+    _forget_fonts()
+
+
+def _forget_fonts() -> None:
+    figures._fonts.cache_clear()
+    figures._font_with.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["李小龍", "김민수", "山田太郎", "🧑", "a\nb", "\u200bab"])
+def test_a_name_without_a_font_is_written_by_its_escapes(few_fonts, name, recwarn, caplog):
+    figure = figures.figure1({"A": [example(person=name)]}, HEADINGS)
+    figures.png(figure)
+    escaped = name.encode("unicode_escape").decode()
+    shown = escaped if len(escaped) <= 14 else f"{escaped[:13]}…"
+    assert below(figure) == [f"person {shown}\nseen as b\ntarget b"]
+    assert not recwarn.list
+    assert not caplog.records
+
+
+def test_names_of_one_length_without_a_font_are_told_apart(few_fonts):
+    shown = [figures.png(figures.figure1({"A": [example(person=name)]}, HEADINGS)) for name in ("李小龍", "王菲菲")]
+    assert shown[0] != shown[1]
+
+
+def test_names_that_begin_alike_are_shortened_no_further_than_they_differ(few_fonts):
+    names = ["Jennifer_Capriati", "Jennifer_Capshaw", "李小龍", "李小龙"]
+    figure = figures.figure1({"A": [example(person=name) for name in names]}, HEADINGS)
+    shown = [text.split("\n")[0] for text in below(figure)]
+    assert shown[:2] == ["person Jennifer_Capriati", "person Jennifer_Capshaw"]
+    assert len(set(shown)) == 4
+    # A longer line is set smaller, so that it stays below its own picture.
+    sizes = [text.get_size() for text in figure.texts if text.get_text().startswith("person ")]
+    assert max(size * len(text) for size, text in zip(sizes, shown, strict=True)) < 9 * 25
+
+
+def test_a_font_that_is_installed_is_used(few_fonts, recwarn, caplog):
+    # STIX, which comes with Matplotlib, has this one letter of Japanese; its usual font has none.
+    figure = figures.figure1({"A": [example(person="の")]}, HEADINGS)
+    figures.png(figure)
+    assert below(figure) == ["person の\nseen as b\ntarget b"]
+    [text] = [text for text in figure.texts if text.get_text() in below(figure)]
+    assert text.get_fontfamily() == [figures.FONT, "STIXGeneral"]
+    assert not recwarn.list
+    assert not caplog.records
+
+
 def test_figure_2_clips_the_noise_and_ends_with_the_original():
     noise = np.stack([np.full((3, 40, 32), value, dtype=np.float32) for value in (-2.0, 0.4, 3.0)])
-    rows = {"A": figures.Evolution(noise, [0, 5, 50], noise[1]), "B": figures.Evolution(noise[:2], [0, 58], noise[1])}
+    rows = {"A": figures.Trajectory(noise, [0, 5, 50], noise[1]), "B": figures.Trajectory(noise[:2], [0, 58], noise[1])}
     figure = figures.figure2(rows, HEADINGS)
     assert shades(figure) == [0.0, 0.4, 1.0, 0.4, 0.0, 0.4, 0.4]
     texts = [text.get_text() for text in figure.texts]

@@ -1,7 +1,9 @@
 """From a picture's bytes to numbers: every kind of picture a camera or a tool may leave, and what is none."""
 
 import io
+import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +11,12 @@ from faces_on_disk import encoded, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from pfgvm.errors import InputError
-from pfgvm.faces.images import decode, to_8bit, to_size
+from pfgvm.faces.images import decode, picture_suffixes, to_8bit, to_size
 
+ROOT = Path(__file__).parent.parent
 NOISE = np.asarray(Image.open(io.BytesIO(picture("noise"))))
 
 
@@ -72,6 +75,157 @@ def test_a_turned_picture_stands_upright(orientation: int, turns: int):
     exif = Image.Exif()
     exif[0x0112] = orientation  # as stored, the picture wants `turns` quarter turns to the left
     assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), exif=exif)), np.rot90(NOISE, turns))
+
+
+SHORT, LONG, SRATIONAL, DOUBLE, UNKNOWN = 3, 4, 10, 12, 77
+
+
+def exif_of(*tags: tuple[int, int, int, bytes], order: str = "<") -> bytes:
+    """EXIF of `tags` (number, type, count, the four bytes of the value or of its place), in the order given."""
+    rows = b"".join(struct.pack(f"{order}HHI", *tag) + value for *tag, value in tags)
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, len(tags))
+    return b"Exif\0\0" + head + rows + bytes(4)
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little endian", "big endian"])
+@pytest.mark.parametrize("kind", [SHORT, LONG, SRATIONAL, DOUBLE, UNKNOWN])
+@pytest.mark.parametrize("value", [bytes(4), b"\xff" * 4], ids=["zeros", "outside"])
+def test_invalid_tags_leave_a_picture_upright(kind: int, value: bytes, order: str):
+    orientation = (ExifTags.Base.Orientation, SHORT, 1, struct.pack(f"{order}HH", 6, 0))
+    for tag in [0x0001, *map(int, ExifTags.Base)]:
+        if tag != ExifTags.Base.Orientation:
+            exif = exif_of(*sorted([orientation, (tag, kind, 1, value)]), order=order)
+            assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), exif=exif)), np.rot90(NOISE, 3)), hex(tag)
+
+
+def test_a_denominator_of_zero_leaves_a_picture_upright():
+    # XResolution of -1/0, as a phone wrote it: Pillow cannot write it again.
+    resolution = struct.pack("<HHII", 0x011A, SRATIONAL, 1, 38)
+    orientation = struct.pack("<HHIHH", 0x0112, SHORT, 1, 6, 0)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + orientation + resolution + bytes(4) + struct.pack("<ii", -1, 0)
+    stored = Image.fromarray(NOISE)
+    as_stored = np.asarray(Image.open(io.BytesIO(encoded(stored, "JPEG"))))
+    assert np.array_equal(pixels(encoded(stored, "JPEG", exif=exif)), np.rot90(as_stored, 3))
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"",
+        b"Exif\0\0",
+        b"Exif\0\0neither order",
+        exif_of((0x0112, SHORT, 1, b"\0\0\0\0")),
+        exif_of((0x0112, SHORT, 1, b"\x09\0\0\0")),
+        exif_of((0x0112, UNKNOWN, 1, b"\x06\0\0\0")),
+        exif_of((0x0112, SHORT, 1, b"\x06\0\0\0"))[:20],
+    ],
+    ids=["empty", "headless", "foreign", "zero", "nine", "of an unknown type", "truncated"],
+)
+def test_without_a_valid_orientation_a_picture_stays_as_it_is_stored(exif: bytes):
+    assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), exif=exif)), NOISE)
+
+
+def test_an_orientation_in_xmp_counts():
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", '<rdf:Description tiff:Orientation="3"/>')
+    assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), pnginfo=text)), np.rot90(NOISE, 2))
+
+
+def test_a_turned_tiff_is_turned_once():
+    content = encoded(Image.fromarray(NOISE), "TIFF", tiffinfo={ExifTags.Base.Orientation: 6})
+    assert np.array_equal(pixels(content), np.rot90(NOISE, 3))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"])
+@pytest.mark.parametrize("level", [0, 255], ids=["black", "white"])
+def test_black_and_white_of_every_mode_are_kept(mode: str, level: int):
+    even = Image.new("RGB", (4, 4), (level,) * 3)
+    stored = even.convert("RGBA").convert(mode) if mode == "PA" else even.convert(mode)
+    assert (pixels(encoded(stored, "TIFF")) == level).all()
+
+
+def test_lab_gives_its_colours():
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    colours = ImageCms.profileToProfile(Image.new("RGB", (4, 4), (200, 60, 30)), srgb, lab, outputMode="LAB")
+    assert np.abs(pixels(encoded(colours, "TIFF")).astype(int) - [200, 60, 30]).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I;16L"])
+def test_tiffs_of_16_bits_keep_their_brightness(mode: str):
+    levels = np.array([[0, 128 * 257, 65535]], dtype=">u2" if mode == "I;16B" else "<u2")
+    picture = Image.frombytes(mode, (3, 1), levels.tobytes())
+    assert pixels(encoded(picture, "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def tiff_of_grey(bits: int, white_is_zero: bool, data: bytes, width: int) -> bytes:
+    """A TIFF of one row of `width` grey pixels, `data`: Pillow itself writes no such one."""
+    width_height = [(0x0100, LONG, 1, width), (0x0101, LONG, 1, 1)]
+    kind = [(0x0102, SHORT, 1, bits), (0x0103, SHORT, 1, 1), (0x0106, SHORT, 1, 0 if white_is_zero else 1)]
+    place = [(0x0111, LONG, 1, 8), (0x0116, LONG, 1, 1), (0x0117, LONG, 1, len(data))]
+    rows = b"".join(struct.pack("<HHII", *row) for row in width_height + kind + place)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", 8) + rows + bytes(4)
+
+
+def test_grey_of_12_bits_keeps_its_brightness():
+    content = tiff_of_grey(12, False, bytes([0x00, 0x08, 0x00, 0xFF, 0xF0, 0x00]), width=4)  # 0x000 0x800 0xFFF 0x000
+    assert pixels(content)[0, :, 0].tolist() == [0, 128, 255, 0]
+
+
+def test_grey_of_16_bits_whose_zero_is_white_is_no_negative():
+    content = tiff_of_grey(16, True, np.array([0, 128 * 257, 65535], dtype="<u2").tobytes(), width=3)
+    assert pixels(content)[0, :, 0].tolist() == [255, 127, 0]
+
+
+def test_a_transparent_level_of_16_bits_is_white():
+    grey = Image.fromarray(np.array([[100 * 257, 7]], dtype=np.uint16))
+    assert pixels(encoded(grey, transparency=7))[0, :, 0].tolist() == [100, 255]
+
+
+@pytest.mark.parametrize("white", [4095, 65535])
+def test_a_pgm_of_more_than_8_bits_keeps_its_brightness(white: int):
+    levels = np.array([0, white // 2, white], dtype=">u2").tobytes()
+    assert pixels(b"P5 3 1 %d\n" % white + levels)[0, :, 0].tolist() == [0, 127, 255]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+@pytest.mark.parametrize("white", [1, 255, 65535])
+def test_grey_of_32_bits_is_refused(dtype: type, white: int):
+    grey = Image.fromarray((np.array([[0, 1]]) * white).astype(dtype))
+    with pytest.raises(InputError, match=r"^ann/1\.tif: grey of 32 bits .*save it with 8 or 16 bits"):
+        decode(encoded(grey, "TIFF"), "ann/1.tif")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG", "WEBP"])
+def test_of_several_frames_the_first_is_taken(kind: str):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ["white", "black", "red"]]
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    assert Image.open(io.BytesIO(content)).n_frames == 3
+    assert (pixels(content) == 255).all()
+
+
+def test_too_large_a_picture_is_refused_with_the_limit(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 39)  # of 80
+    with pytest.raises(InputError, match=r"^ann/1\.jpg: too large a picture; the limit is 78 pixels; scale it down$"):
+        decode(picture("large", kind="JPEG"), "ann/1.jpg")
+
+
+def test_a_large_picture_is_read_without_a_warning(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    with warnings.catch_warnings(action="error"):
+        assert np.array_equal(pixels(picture("noise")), NOISE)
+
+
+def test_the_data_readme_names_the_limit():
+    assert f"{2 * Image.MAX_IMAGE_PIXELS:,} pixels" in (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+
+
+def test_suffixes_are_those_of_pictures_that_can_be_read():
+    # Besides these, whatever the installed Pillow opens.
+    assert {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".mpo"} <= (
+        picture_suffixes()
+    )
+    # A film, pages, a drawing, data that Pillow only knows by sight, and what it only writes.
+    assert not {".mpg", ".pdf", ".eps", ".wmf", ".h5", ".palm", ".heic", ".txt"} & picture_suffixes()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])

@@ -1,13 +1,16 @@
 """Distances by hand, and structural similarity by the formula of Wang et al. (2004) and by scikit-image."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, uniform_filter
 from skimage.metrics import structural_similarity
 
-from pfgvm import metrics
-from pfgvm.metrics import l2, linf, mssim
+from pfgvm.errors import InputError
+from pfgvm.evaluation.metrics import METRICS, l2, linf, mssim, mssim_legacy
 
 SHAPE = (3, 40, 33)
 RANDOM = np.random.default_rng(0)
@@ -15,7 +18,7 @@ IMAGE = RANDOM.uniform(size=SHAPE).cumsum(axis=2).astype(np.float32) / SHAPE[2]
 NEAR = (IMAGE + RANDOM.normal(scale=0.03, size=SHAPE)).clip(0, 1).astype(np.float32)
 
 
-def similarity(x, y, window, border: int, data_range: float, bessel: float) -> float:
+def similarity(x, y, window, *, border: int, data_range: float, bessel: float) -> float:
     """Mean of (2 μ_x μ_y + C₁)(2 σ_xy + C₂) / ((μ_x² + μ_y² + C₁)(σ_x² + σ_y² + C₂)) inside the border."""
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     channels = []
@@ -35,8 +38,8 @@ def batch(*images: np.ndarray) -> torch.Tensor:
 
 
 def both(image: np.ndarray, original: np.ndarray) -> tuple[float, float]:
-    wang, legacy = mssim(batch(image), batch(original))
-    return wang.item(), legacy.item()
+    pair = batch(image), batch(original)
+    return mssim(*pair).item(), mssim_legacy(*pair).item()
 
 
 def by_scikit_image(image: np.ndarray, original: np.ndarray) -> tuple[float, float]:
@@ -50,34 +53,100 @@ def by_scikit_image(image: np.ndarray, original: np.ndarray) -> tuple[float, flo
 
 def test_mssim_is_that_of_wang():
     # σ 1.5, cut off at 3.5 σ: an 11 x 11 window
-    expected = similarity(NEAR, IMAGE, lambda a: gaussian_filter(a, 1.5, truncate=3.5), 5, 1, 1)
+    expected = similarity(
+        NEAR, IMAGE, lambda a: gaussian_filter(a, 1.5, truncate=3.5), border=5, data_range=1, bessel=1
+    )
     assert expected < 0.99
-    assert both(NEAR, IMAGE)[0] == pytest.approx(expected, abs=1e-6)
+    assert both(NEAR, IMAGE)[0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_mssim_legacy_is_the_old_default_of_scikit_image():
-    expected = similarity(NEAR, IMAGE, lambda a: uniform_filter(a, 7), 3, 2, 49 / 48)
+    expected = similarity(NEAR, IMAGE, lambda a: uniform_filter(a, 7), border=3, data_range=2, bessel=49 / 48)
     assert expected < 0.99
-    assert both(NEAR, IMAGE)[1] == pytest.approx(expected, abs=1e-6)
+    assert both(NEAR, IMAGE)[1] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e-3, 0.02, 0.3])
 @pytest.mark.parametrize("level", ["mid", "black", "white"])
-def test_float32_is_enough_for_mssim(scale, level):
-    # Flat and saturated areas are where the textbook's formula cancels; CelebA has them as backgrounds.
+def test_mssim_is_that_of_scikit_image(scale, level):
+    # Flat and saturated areas, CelebA's backgrounds, are where the variances cancel.
     original = RANDOM.uniform(0.3, 0.6, size=(3, 60, 50)).astype(np.float32)
     original[:, :, 10:] = {"mid": 0.5, "black": 0, "white": 1}[level]
     image = (original + RANDOM.normal(scale=scale, size=original.shape)).clip(0, 1).astype(np.float32)
-    assert both(image, original) == pytest.approx(by_scikit_image(image, original), abs=1e-6)
+    assert both(image, original) == pytest.approx(by_scikit_image(image, original), abs=1e-9)
 
 
-def test_mssim_of_a_pair_hangs_on_that_pair_alone():
-    originals = RANDOM.uniform(size=(metrics._CHANNELS_AT_ONCE + 3, *SHAPE)).astype(np.float32)
+def test_mssim_of_an_image_as_large_as_its_window():
+    images = RANDOM.uniform(size=(2, 1, 11, 11)).astype(np.float32)
+    assert both(*images) == pytest.approx(by_scikit_image(*images), abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_a_metric_of_a_pair_depends_on_that_pair_alone(metric):
+    originals = RANDOM.uniform(size=(5, *SHAPE)).astype(np.float32)
     images = (originals + RANDOM.normal(scale=0.05, size=originals.shape)).clip(0, 1).astype(np.float32)
-    together = torch.stack(mssim(batch(*images), batch(*originals)), dim=1)
-    alone = [both(image, original) for image, original in zip(images, originals, strict=True)]
-    np.testing.assert_allclose(together, alone, atol=1e-6)
-    assert len(set(together[:, 0].tolist())) == len(images)
+    together = metric.function(batch(*images), batch(*originals))
+    alone = [
+        metric.function(batch(image), batch(original)).item() for image, original in zip(images, originals, strict=True)
+    ]
+    assert together.shape == (5,)
+    assert together.dtype == torch.float64
+    np.testing.assert_allclose(together, alone, atol=1e-12)
+    assert len(set(together.tolist())) == len(images)
+    assert metric.function(batch(*images)[:0], batch(*originals)[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_a_metric_knows_which_way_is_better(metric):
+    near, far = (
+        metric.function(batch((IMAGE + noise).clip(0, 1)), batch(IMAGE)).item()
+        for noise in (np.float32(0.01), RANDOM.normal(scale=0.2, size=SHAPE).astype(np.float32))
+    )
+    assert (near < far) == metric.smaller_is_better
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_a_metric_builds_no_graph(metric):
+    images = batch(NEAR).requires_grad_()
+    assert not metric.function(images, batch(IMAGE)).requires_grad
+
+
+PAIR = batch(NEAR), batch(IMAGE)
+WITH_NAN = PAIR[0].clone()
+WITH_NAN[0, 1, 2, 3] = float("nan")
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+@pytest.mark.parametrize(
+    ("images", "originals", "message"),
+    [
+        ((PAIR[0] * 255).byte(), (PAIR[1] * 255).byte(), r"images: of type torch.uint8; .*uint8 / 255"),
+        (PAIR[0] * 255, PAIR[1] * 255, r"images: values from .* in \[0, 1\]"),
+        (PAIR[0], PAIR[1] - 0.5, r"originals: values from -"),
+        (WITH_NAN, PAIR[1], r"images: values from nan to nan; .*finite"),
+        (PAIR[0][..., 1:], PAIR[1], r"their shapes differ \(\(1, 3, 40, 32\) and \(1, 3, 40, 33\)\)"),
+        (PAIR[0][0], PAIR[1][0], r"images: of shape \(3, 40, 33\); give a batch"),
+    ],
+    ids=["uint8", "up to 255", "below 0", "NaN", "shapes", "no batch"],
+)
+def test_what_is_no_batch_of_images_is_refused(metric, images, originals, message):
+    with pytest.raises(InputError, match=message):
+        metric.function(images, originals)
+
+
+def test_mssim_of_images_smaller_than_its_window_is_refused():
+    small = torch.rand(1, 3, 10, 40)
+    with pytest.raises(InputError, match=r"images: 10 x 40 pixels; .* at least 11 x 11"):
+        mssim(small, small)
+    assert mssim_legacy(small, small).item() == 1
+    with pytest.raises(InputError, match=r"at least 7 x 7"):
+        mssim_legacy(small[:, :, :6], small[:, :, :6])
+
+
+def test_the_table_of_metrics_is_read_without_pytorch():
+    # The report reads it, and PyTorch takes seconds to load.
+    program = "import sys, pfgvm.evaluation.metrics as m; sys.exit('torch' in sys.modules or not m.METRICS)"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_an_image_is_like_itself():

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from pfgvm.models import architecture, model_a, model_b
+from pfgvm.models import model_a, model_b
+from pfgvm.models.target_models import architecture
 
 PERSONS = 30
 

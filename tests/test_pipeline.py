@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pfgvm.descriptors.vgg_face import VGGFace
+from pfgvm.models.vgg_face import VGGFace
 from tests.project import stages_run
 
 MODELS = ("A", "B")

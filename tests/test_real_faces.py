@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pfgvm.descriptors import dlib_face, dlib_file
+from pfgvm.models import dlib_face, dlib_file
 from pfgvm.faces.images import decode, to_size
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset

@@ -1,9 +1,12 @@
-"""The report stage on a small made-up run: every file, whole, deterministic and readable offline."""
+"""The stages of the report on a small made-up run: every file, whole, deterministic and readable offline."""
 
 import io
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
@@ -15,12 +18,21 @@ from PIL import Image
 
 from pfgvm.errors import InputError
 from pfgvm.report import tables
-from pfgvm.settings import Settings
-from stages import report
+from pfgvm.report.comparison import formatted_tables
+from pfgvm.settings import MODEL_NAMES, Settings
+from stages import figures as figures_stage
+from stages import page as page_stage
+from stages import tables as tables_stage
+from stages.common.face_archive import read_images
+from stages.common.program import read_settings
+from tests.records import training_record
 
 ROOT = Path(__file__).parent.parent
-FILES = {"metrics.json", "index.html", "figure1.png", "figure2.png", "learning_curves.png"}
-FILES |= {f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex"))}
+FIGURES = {"figure1.png", "figure2.png", "learning_curves.png"}
+TABLES = {"metrics.json", "report.json", "l2.csv"}
+TABLES |= {f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex"))}
+FILES = {"index.html"} | FIGURES | TABLES
+METHODS = ["P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "Random (equal L2)"]
 PERSONS = ["<b>Ann & Bo</b>", "0042", "NA", "c_$x$"]
 IMAGE_SIZE = (40, 32)
 
@@ -36,7 +48,7 @@ def pictures(persons: list[str], count: int, image_size: tuple[int, int]) -> dic
 
 
 def fabricate(folder: Path, made: dict[str, tuple[str, bytes]], image_size: tuple[int, int]) -> dict[str, Path]:
-    """Files as the stages before would leave them, for a run on `made`; the arguments of the report stage."""
+    """Files as the stages before would leave them, for a run on `made`; the paths of all."""
     random = np.random.default_rng(0)
     persons = sorted({person for person, _ in made.values()})
     with zipfile.ZipFile(folder / "faces.zip", "w") as archive:
@@ -47,70 +59,63 @@ def fabricate(folder: Path, made: dict[str, tuple[str, bytes]], image_size: tupl
         [(name, person, splits[name]) for name, (person, _) in made.items()], columns=["image", "person", "split"]
     ).to_csv(folder / "split.csv", index=False)
     scores = []
-    for model in tables.MODELS:
-        cell = folder / "adversarial" / model
-        cell.mkdir(parents=True)
+    for model in MODEL_NAMES:
+        adversarial = folder / "adversarial" / model
+        adversarial.mkdir(parents=True)
         attacked = np.zeros(len(made), [("image", "U40"), ("target", "U40"), ("pixels", "f4", (3, *image_size))])
         for number, (name, (person, _)) in enumerate(made.items()):
             target = persons[(persons.index(person) + 1) % len(persons)]
-            [clean] = report.read_images(folder / "faces.zip", [name], image_size)
+            [clean] = read_images(folder / "faces.zip", [name], image_size)
             noise = random.normal(0, 0.012, clean.shape)
             attacked[number] = (name, target, np.clip(clean + noise, 0, 1))
-            for method, pixels in product(tables.METHODS, tables.PIXELS):
+            for method, pixels in product(METHODS, tables.PIXELS):
                 kept = method.startswith("Random") or random.random() < 0.1
                 predicted = person if kept else target
-                l2 = 3 + tables.METHODS.index(method) + random.random()
+                l2 = 3 + METHODS.index(method) + random.random()
                 mssim, legacy = 0.95 + 0.01 * random.random(), 0.98 + 0.01 * random.random()
                 row = (name, person, splits[name], model, method, pixels, target, person, predicted)
                 scores.append((*row, l2, 0.02, mssim, legacy))
-        np.save(cell / "p_fgvm.npy", attacked)
+        np.save(adversarial / "p_fgvm.npy", attacked)
         steps = [0, 1, 2, 5, 10, 20, 50]
-        evolution = np.zeros(len(steps), [("image", "U40"), ("step", "i4"), ("pixels", "f4", (3, *image_size))])
+        trajectory = np.zeros(len(steps), [("image", "U40"), ("step", "i4"), ("pixels", "f4", (3, *image_size))])
         for row, step in enumerate(steps):
             start = random.normal(0.5, 0.25, clean.shape)
-            evolution[row] = (name, step, clean + 0.78**step * (start - clean))
-        np.save(cell / "noise_iterates.npy", evolution)
+            trajectory[row] = (name, step, clean + 0.78**step * (start - clean))
+        (folder / "trajectories").mkdir(exist_ok=True)
+        np.save(folder / "trajectories" / f"{model}.npy", trajectory)
         write_training(folder / "models" / model, model, persons, len(made), image_size)
     columns = [*"image person split model method pixels target predicted_clean predicted".split()]
     columns += ["l2", "linf", "mssim", "mssim_legacy"]
     pd.DataFrame(scores, columns=columns).to_csv(folder / "scores.csv", index=False)
     (folder / "reports").mkdir()
-    for name in ("paper.yaml", "index.html.j2"):
-        shutil.copy(ROOT / "reports" / name, folder / "reports" / name)
-    arguments = {"faces": "faces.zip", "split": "split.csv", "scores": "scores.csv"}
-    arguments |= {"models": "models", "adversarial": "adversarial", "out": "reports"}
-    return {name: folder / path for name, path in arguments.items()}
+    paths = {"faces": "faces.zip", "split": "split.csv", "scores": "scores.csv", "models": "models"}
+    paths |= {"adversarial": "adversarial", "trajectories": "trajectories", "reports": "reports"}
+    return {name: folder / path for name, path in paths.items()}
+
+
+def write_report(run: Mapping[str, Path]) -> None:
+    """Run the stages tables, figures and page on the files of `run`."""
+    reports = run["reports"]
+    read_by_tables = {name: run[name] for name in ("scores", "split", "models")}
+    tables_stage.main(**read_by_tables, paper=ROOT / "reports" / "paper.yaml", out=reports)
+    read_by_figures = {name: run[name] for name in ("scores", "faces", "models", "adversarial", "trajectories")}
+    figures_stage.main(**read_by_figures, out=reports)
+    page_stage.main(
+        report=reports / "report.json",
+        figures=reports,
+        template=ROOT / "reports" / "index.html.j2",
+        style=ROOT / "reports" / "style.css",
+        out=reports / "index.html",
+    )
 
 
 def write_training(folder: Path, model: str, persons: list[str], images: int, image_size: tuple[int, int]) -> None:
     """What training leaves beside the weights."""
     folder.mkdir(parents=True)
-    layer = {"layer": f"FC({len(persons)})+Softmax", "output": str(len(persons)), "parameters": 2056}
-    facts = {
-        "model": model,
-        "descriptor": "none" if model == "A" else "dlib",
-        "descriptor_sha256": None if model == "A" else "ab" * 32,
-        "frozen": None if model == "A" else True,
-        "dataset": "synthetic",
-        "image_height": image_size[0],
-        "image_width": image_size[1],
-        "classes": persons,
-        "images": images,
-        "train_size": images // 2,
-        "validation_size": images // 4,
-        "test_size": images // 4,
-        "learning_rate": 0.0001,
-        "batch_size": 16,
-        "epochs": 147,
-        "epoch_used": 120,
-        "train_accuracy": 1.0,
-        "validation_accuracy": 0.75,
-        "test_accuracy": 2 / 3,
-        "layers": [{"layer": "MaxPooling(PoolSize(2, 2), Strides(2, 2))", "output": "64", "parameters": 0}, layer],
-        "device": "cpu",
-        "versions": {"python": "3.11.2", "torch": "2.11.0", "system": "Linux"},
-    }
-    (folder / "training.json").write_text(json.dumps(facts), "utf-8")
+    height, width = image_size
+    sizes = {"images": images, "train_size": images // 2, "validation_size": images // 4, "test_size": images // 4}
+    record = training_record(model, classes=persons, image_height=height, image_width=width, **sizes)
+    (folder / "training.json").write_text(record.model_dump_json(), "utf-8")
     epochs = np.arange(1, 148)
     loss = 2 * np.exp(-epochs / 30) + 0.01
     history = {"epoch": epochs, "train_loss": loss, "train_accuracy": 1 - loss / 3}
@@ -141,24 +146,24 @@ def run(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    committed = report.read_settings()
+    committed = read_settings()
     return committed.model_copy(update={"data": committed.data.model_copy(update={"image_size": IMAGE_SIZE})})
 
 
 @pytest.fixture
 def written(run, settings, monkeypatch) -> Path:
-    monkeypatch.setattr(report, "read_settings", lambda: settings)
-    report.main(**run)
-    return run["out"]
+    monkeypatch.setattr(tables_stage, "read_settings", lambda: settings)
+    write_report(run)
+    return run["reports"]
 
 
 def test_every_file_is_written_and_nothing_else(written):
-    assert {path.name for path in written.iterdir()} == FILES | {"paper.yaml", "index.html.j2"}
+    assert {path.name for path in written.iterdir()} == FILES
 
 
 def test_a_second_run_writes_the_same_bytes(written, run):
     before = {name: (written / name).read_bytes() for name in FILES}
-    report.main(**run)
+    write_report(run)
     assert before == {name: (written / name).read_bytes() for name in FILES}
 
 
@@ -211,19 +216,63 @@ def test_captions_name_the_descriptor(written):
 def test_a_failure_leaves_the_earlier_files(written, run, tmp_path):
     before = {name: (written / name).read_bytes() for name in FILES}
     wrong = tmp_path / "scores.csv"
-    wrong.write_text(run["scores"].read_text("utf-8").replace("P-FGVM (noise)", "PGD"), "utf-8")
-    with pytest.raises(InputError, match="PGD"):
-        report.main(**run | {"scores": wrong})
+    wrong.write_text(run["scores"].read_text("utf-8").replace("8bit", "4bit"), "utf-8")
+    with pytest.raises(InputError, match="4bit"):
+        write_report({**run, "scores": wrong})
     assert before == {name: (written / name).read_bytes() for name in FILES}
 
 
 def test_tables_stand_without_a_method(run, settings, monkeypatch, tmp_path):
-    monkeypatch.setattr(report, "read_settings", lambda: settings)
+    monkeypatch.setattr(tables_stage, "read_settings", lambda: settings)
     scores = pd.read_csv(run["scores"], dtype=str, keep_default_na=False)
     fewer = tmp_path / "scores.csv"
     scores[(scores["method"] != "I-FGSM") | (scores["model"] == "A")].to_csv(fewer, index=False)
-    out = tmp_path / "reports"
-    shutil.copytree(run["out"], out)
-    report.main(**run | {"scores": fewer, "out": out})
-    [line] = [line for line in (out / "table3.md").read_text("utf-8").splitlines() if line.startswith("| I-FGSM ")]
+    write_report({**run, "scores": fewer, "reports": tmp_path})
+    [line] = [line for line in (tmp_path / "table3.md").read_text("utf-8").splitlines() if line.startswith("| I-FGSM ")]
     assert [cell.strip() for cell in line.strip("|").split("|")][5:] == ["–", "–", "–"]
+
+
+def test_a_further_method_is_shown_after_the_paper_s(run, settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(tables_stage, "read_settings", lambda: settings)
+    scores = pd.read_csv(run["scores"], dtype=str, keep_default_na=False)
+    more = tmp_path / "scores.csv"
+    pd.concat([scores, scores[scores["method"] == "I-FGSM"].assign(method="Blur & <b>")]).to_csv(more, index=False)
+    write_report({**run, "scores": more, "reports": tmp_path})
+    assert list(pd.read_csv(tmp_path / "table3.csv")["method"].unique()) == [*METHODS[:3], "Blur & <b>", *METHODS[3:]]
+    assert "Blur & <b>" in Page((tmp_path / "index.html").read_text("utf-8")).text
+    assert "Blur \\& \\textless{}b\\textgreater{}" in (tmp_path / "table3.tex").read_text("utf-8")
+
+
+def test_report_json_holds_the_tables_as_numbers(written):
+    report = json.loads((written / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
+    table3 = pd.read_csv(written / "table3.csv")
+    for name in ("l2", "mssim", "mr", "target_rate"):
+        assert [row[name] for row in report["table3"]] == table3[name].tolist()
+    assert all(row["mr_low"] <= row["mr"] <= row["mr_high"] for row in report["table3"])
+    assert [metric["name"] for metric in report["metrics"]] == ["l2", "mssim_legacy", "mssim"]
+    assert report["run"]["images"] == {"train": 8, "validation": 4, "test": 4}
+    rows = formatted_tables(report)["table3_full"].rows
+    assert [float(row[5]) for row in rows] == table3["l2"].round(2).tolist()
+
+
+def test_a_rate_over_no_image_is_null_in_report_json_and_a_dash_on_the_page(run, settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(tables_stage, "read_settings", lambda: settings)
+    scores = pd.read_csv(run["scores"], dtype=str, keep_default_na=False)
+    never_right = tmp_path / "scores.csv"
+    scores.assign(predicted_clean="nobody").to_csv(never_right, index=False)
+    write_report({**run, "scores": never_right, "reports": tmp_path})
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert {row["mr_correct"] for row in report["table3"]} == {None}
+    assert (tmp_path / "index.html").read_text("utf-8").count('<td class="number">–</td>') >= 20
+
+
+def test_the_page_holds_the_style(written):
+    style = (ROOT / "reports" / "style.css").read_text("utf-8")
+    assert f"<style>\n{style}</style>" in (written / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("stage", ["tables", "figures", "page"])
+def test_the_report_is_made_without_pytorch(stage):
+    # It takes seconds to load.
+    program = f"import sys, stages.{stage}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

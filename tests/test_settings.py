@@ -1,9 +1,9 @@
 """The committed settings hold the paper's numbers; wrong ones are refused by name, whoever wrote them."""
 
 import copy
+import re
 import shlex
 import subprocess
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
 from pfgvm.settings import MODEL_NAMES, Settings, parse
-from stages.io import read_settings
+from stages.common.program import read_settings
+from tools import set_parameters
 
 ROOT = Path(__file__).parent.parent
 PARAMS = ROOT / "params.yaml"
@@ -99,29 +100,21 @@ def test_marked_keys_are_exactly_those_that_leave_the_paper():
     assert marked == {"image_size", "persons", "images_per_person", "descriptor"}
 
 
-def test_make_paper_sets_the_papers_scale():
+def test_make_paper_sets_the_papers_scale(params: Path):
     command = ["make", "--dry-run", "--no-print-directory", "paper", "DATA=/faces/celeba", "VGG_FACE=/weights/vgg.pth"]
     recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     words = shlex.split(recipe)
-    overrides = dict(override.split("=", 1) for flag, override in pairwise(words) if flag == "-S")
-    values = copy.deepcopy(COMMITTED)
-    for key, value in overrides.items():
-        *sections, last = key.split(".")
-        section = values
-        for name in sections:
-            section = section[name]
-        assert last in section, f"make paper overrides {key}, which params.yaml does not know"
-        section[last] = YAML(typ="safe", pure=True).load(value)
-    settings = parse(values, "make paper")
+    set_parameters.main([word for word in words if re.match(r"[a-z][\w.]*=", word)])
+    settings = read_settings()
     table4 = PAPER["table4"]["A"]
     assert_holds_table2(settings)
     assert_holds_table4_training(settings)
     assert settings.data.source == table4["dataset"]
-    assert "/faces/celeba" in settings.data.root
+    assert settings.data.root == "/faces/celeba"
     assert settings.data.image_size == (table4["image_height"], table4["image_width"])
     assert settings.subset.persons == table4["classes"]
     assert settings.subset.persons * settings.subset.images_per_person == table4["images"]
-    assert settings.attack.images_per_person is None and settings.attack.noise_images is None
+    assert settings.attack.images_per_person is None and settings.attack.p_fgvm_noise.images is None
     assert (settings.train.B.descriptor, settings.train.B.weights) == ("vgg_face", "/weights/vgg.pth")
 
 
@@ -194,7 +187,7 @@ def test_a_null_cap_means_all():
         ("attack.lambda", -0.1, ["attack.lambda", "greater than or equal to 0"]),
         ("attack.lambda", float("nan"), ["attack.lambda", "finite"]),
         ("attack.lambda", float("inf"), ["attack.lambda", "finite"]),
-        ("attack.noise_mean", float("-inf"), ["attack.noise_mean", "finite"]),
+        ("attack.p_fgvm_noise.mean", float("-inf"), ["attack.p_fgvm_noise.mean", "finite"]),
         ("attack.p_fgvm.iterations", 0, ["attack.p_fgvm.iterations", "greater than 0"]),
         ("attack.images_per_person", 0, ["attack.images_per_person", "greater than 0"]),
         ("subset.persons", 1, ["subset.persons", "2"]),
@@ -215,7 +208,10 @@ def test_a_null_cap_means_all():
         ("split.train", 0.8, ["split", "sum to 1", "1.1"]),
         ("data.source", "celeba", ["data", "celeba", "set data.root"]),
         ("data.source", "folder", ["data", "folder", "set data.root"]),
-        ("train.B.descriptor", "vgg_face", ["train.B", "set train.B.weights"]),
+        ("attack.precision", "bf16", ["attack.precision", "'float32' or 'tf32'", "'bf16'"]),
+        ("train.B.descriptor", "arcface", ["train.B.descriptor", "vgg_face or dlib", "'arcface'"]),
+        ("train.B.weights", None, ["train.B.weights", "string"]),
+        ("train.B.weights", "", ["train.B.weights"]),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(key: str, value: Any, words: list[str]):
@@ -305,3 +301,55 @@ def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"params\.yaml: cannot be read .* run from the project's folder"):
         read_settings()
+
+
+ODD_NAMES = [
+    "celeba (1)",
+    "Téléchargements",
+    "下载",
+    "a,b",
+    "R&D",
+    "it's",
+    'a"b',
+    "a\\b",
+    "#x",
+    "a=b",
+    "[x]",
+    "{y}",
+    "a: b",
+]
+
+
+@pytest.mark.parametrize(
+    "name", [*ODD_NAMES, "$HOME", "- x", "null", "5", "a # b", "%s", "!tag", "`ls`", "two  words "]
+)
+def test_a_folder_of_any_name_reaches_params(params: Path, name: str):
+    set_parameters.main(["data.source=folder", f"data.root=/faces/{name}", f"train.B.weights={name}"])
+    assert read_settings().data.root == f"/faces/{name}"
+    assert read_settings().train.B.weights == name
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_make_hands_on_a_folder_of_any_name(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    command = ["make", "--dry-run", "--no-print-directory", "paper", f"DATA={tmp_path / name}", f"VGG_FACE={name}.pth"]
+    recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = shlex.split(recipe)
+    assert f"data.root={tmp_path / name}" in words and f"train.B.weights={name}.pth" in words
+
+
+def test_other_settings_and_comments_stay_where_one_is_set(params: Path):
+    before = params.read_text(encoding="utf-8")
+    set_parameters.main(["attack.images_per_person=null", "data.image_size=[218, 178]"])
+    after = params.read_text(encoding="utf-8")
+    changed_lines = [new for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
+    assert changed_lines == ["  image_size: [218, 178]", "  images_per_person: null"]
+    assert read_settings().attack.images_per_person is None
+
+
+@pytest.mark.parametrize("assignment", ["attack.lamda=1", "attacks.seed=1", "attack.seed.x=1", "attack.seed"])
+def test_what_cannot_be_set_is_named_and_nothing_is_written(params: Path, assignment: str):
+    before = params.read_bytes()
+    with pytest.raises(InputError, match=re.escape(assignment.split("=")[0])):
+        set_parameters.main(["subset.persons=9", assignment])
+    assert params.read_bytes() == before

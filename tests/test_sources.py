@@ -17,7 +17,7 @@ FACES = people(3, 4)
 
 def listed(source: Source) -> dict[str, list[str]]:
     """The people of `source`, their images in order."""
-    return {person: sorted(images) for person, images in source.people().items()}
+    return {person: sorted(images) for person, images in source.images_by_person().items()}
 
 
 def names(faces: dict[str, dict[str, bytes]]) -> dict[str, list[str]]:
@@ -27,7 +27,7 @@ def names(faces: dict[str, dict[str, bytes]]) -> dict[str, list[str]]:
 def assert_refused(kind: str, root: Path, *words: str) -> None:
     """Opening and listing the faces under `root` fails with a message that holds `words`."""
     with pytest.raises(InputError) as refused:
-        open_source(kind, root).people()
+        open_source(kind, root).images_by_person()
     for word in words:
         assert word in str(refused.value)
 
@@ -147,7 +147,7 @@ def test_what_is_no_file_in_an_images_place_is_refused(tmp_path: Path, link: boo
         place.mkdir()
     with pytest.raises(InputError, match=r"000001\.jpg"):
         source = open_source("celeba", tmp_path)
-        source.people()
+        source.images_by_person()
         source.read("000001.jpg")
 
 
@@ -232,7 +232,7 @@ def test_folders_may_bear_any_name(tmp_path: Path):
     persons = ["Zoë", "李小龍", 'O\'Brien, "Pat"', "001", "NA", " spaced "]
     faces = people(persons, 2)
     source = open_source("folder", folders(tmp_path, faces))
-    assert set(source.people()) == set(persons)
+    assert set(source.images_by_person()) == set(persons)
     assert source.read("李小龍/000003.jpg") == faces["李小龍"]["000003.jpg"]
 
 
@@ -267,4 +267,4 @@ def test_a_name_that_is_no_plain_text_is_refused(tmp_path: Path):
     folder.mkdir()
     (folder / "1.jpg").write_bytes(b"")
     with pytest.raises(InputError, match="no plain text; rename"):
-        open_source("folder", tmp_path).people()
+        open_source("folder", tmp_path).images_by_person()

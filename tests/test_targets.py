@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from pfgvm import keyed
-from pfgvm.targets import choose_targets
+from pfgvm import seeding
+from pfgvm.attacks.common.targets import choose_targets
 
 POLICIES = ("random", "least_likely", "second_most_likely")
 
@@ -62,9 +62,9 @@ def test_an_unknown_policy_is_refused():
 
 def test_keyed_randomness_is_the_same_everywhere():
     # the first 16 bytes of the SHA-256 of the key as JSON
-    assert keyed.number(20190501, "target", "000001.jpg") == 236236626924524342008489499835458577538
-    assert keyed.shuffled(NAMES[:6], 1, "subset") == [NAMES[i] for i in (0, 1, 5, 4, 2, 3)]
-    drawn = keyed.generator(1, "noise", "000001.jpg").normal(size=3)
+    assert seeding.derive_seed(20190501, "target", "000001.jpg") == 236236626924524342008489499835458577538
+    assert seeding.shuffled(NAMES[:6], 1, "subset") == [NAMES[i] for i in (0, 1, 5, 4, 2, 3)]
+    drawn = seeding.rng(1, "noise", "000001.jpg").normal(size=3)
     expected = [-0.7567290277876902, -0.8029610494574565, 0.5227798123973122]
     np.testing.assert_allclose(drawn, expected, rtol=1e-12)
 
@@ -79,15 +79,15 @@ def test_keyed_randomness_differs_by_every_part_of_the_key():
         ("1", "a", "b"),
         (1, "a"),
     ]
-    assert len({keyed.number(*key) for key in keys}) == len(keys)
-    assert len({keyed.generator(*key).random() for key in keys}) == len(keys)
-    assert keyed.shuffled(NAMES[:50], 1) != keyed.shuffled(NAMES[:50], 2)
+    assert len({seeding.derive_seed(*key) for key in keys}) == len(keys)
+    assert len({seeding.rng(*key).random() for key in keys}) == len(keys)
+    assert seeding.shuffled(NAMES[:50], 1) != seeding.shuffled(NAMES[:50], 2)
 
 
 @given(st.lists(st.text(max_size=4), max_size=20), st.randoms())
 def test_a_shuffle_does_not_ask_for_the_order_it_gets(names, random):
     other = names.copy()
     random.shuffle(other)
-    shuffled = keyed.shuffled(names, 1, "subset")
-    assert shuffled == keyed.shuffled(other, 1, "subset")
+    shuffled = seeding.shuffled(names, 1, "subset")
+    assert shuffled == seeding.shuffled(other, 1, "subset")
     assert sorted(shuffled) == sorted(set(names))

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torchvision.models import vgg16
 
-from pfgvm.descriptors import vgg_face
 from pfgvm.errors import InputError
+from pfgvm.models import vgg_face
 
 LAYERS = [f"conv{block}_{layer}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for layer in range(1, count + 1)]
 
@@ -38,19 +38,38 @@ def weights(reference) -> dict[str, torch.Tensor]:
 @torch.no_grad()
 def test_a_file_gives_the_convolutions_of_vgg_16(more, weights, reference, tmp_path):
     torch.save(weights | more, tmp_path / "vgg_face_dag.pth")
-    descriptor = vgg_face.load(tmp_path / "vgg_face_dag.pth")
+    descriptor = vgg_face.load((109, 89), tmp_path / "vgg_face_dag.pth")
     images = torch.rand(2, 3, 109, 89, generator=torch.Generator().manual_seed(0))
     means = torch.tensor([129.1863, 104.7624, 93.5940]).view(3, 1, 1)
     expected = reference(255 * images - means)
     assert expected.shape == (2, 512, 3, 2) and (expected > 1).float().mean() > 0.2
-    torch.testing.assert_close(descriptor(images), expected, rtol=1e-4, atol=1e-3)
-    assert descriptor.features((109, 89)) == 512 * 3 * 2
+    torch.testing.assert_close(descriptor(images), expected.flatten(1), rtol=1e-4, atol=1e-3)
+    assert descriptor.features == 512 * 3 * 2
 
 
 def test_at_full_size_it_gives_15360_numbers():
     with torch.device("meta"):
-        descriptor = vgg_face.VGGFace()
-        assert descriptor(torch.rand(1, 3, 218, 178)).numel() == descriptor.features((218, 178)) == 15_360
+        descriptor = vgg_face.build((218, 178))
+        assert descriptor(torch.rand(1, 3, 218, 178)).shape == (1, descriptor.features) == (1, 15_360)
+
+
+WRAPPINGS = {
+    "under state_dict": lambda weights: {"epoch": 3, "state_dict": weights},
+    "of DataParallel": lambda weights: {f"module.{name}": value for name, value in weights.items()},
+    "both": lambda weights: {"state_dict": {f"module.{name}": value for name, value in weights.items()}},
+    "in half precision": lambda weights: {name: value.half().float().half() for name, value in weights.items()},
+    "in double precision": lambda weights: {name: value.double() for name, value in weights.items()},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_weights_are_found_as_others_write_them(wrap, weights, tmp_path):
+    torch.save(wrap(weights), tmp_path / "weights.pth")
+    found = vgg_face.read_weights(tmp_path / "weights.pth")
+    assert found.keys() == weights.keys()
+    for name, value in found.items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, weights[name], rtol=1e-3, atol=1e-4)
 
 
 class Runs:
@@ -65,7 +84,7 @@ class Runs:
 
 def refused(path: Path) -> str:
     with pytest.raises(InputError) as error:
-        vgg_face.load(path)
+        vgg_face.read_weights(path)
     message = str(error.value)
     assert str(path) in message and "train.B.weights" in message and "\n" not in message
     return message
@@ -93,9 +112,11 @@ def test_code_in_a_file_is_not_run(protocol, tmp_path):
         b"PK\x03\x04",
         b"\xff\xd8\xff\xe0 JPEG",
         b"{}",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 1\n",
+        b"<!doctype html><html></html>",
         b"\x80\x02}q\x00.",
     ],
-    ids=["empty", "text", "pickle cut", "zip cut", "picture", "json", "bare pickle"],
+    ids=["empty", "text", "pickle cut", "zip cut", "picture", "json", "Git-LFS pointer", "web page", "bare pickle"],
 )
 def test_what_is_no_weights_file_is_refused(content, tmp_path):
     path = tmp_path / "weights.pth"
@@ -122,12 +143,14 @@ def test_a_folder_is_named(tmp_path):
     "name, value, complaint",
     [
         ("conv1_1.weight", torch.zeros(64, 3, 5, 5), "conv1_1.weight is (64, 3, 5, 5), not (64, 3, 3, 3)"),
-        ("conv5_3.bias", None, "conv5_3.bias is missing, not (512,)"),
-        ("conv3_2.bias", [0.0] * 256, "conv3_2.bias is missing, not (256,)"),
+        ("conv5_3.bias", None, "conv5_3.bias is missing"),
+        ("conv3_2.bias", [0.0] * 256, "conv3_2.bias is missing"),
         ("conv1_2.bias", torch.full((64,), torch.nan), "conv1_2.bias holds values that are not finite"),
         ("conv1_2.bias", torch.full((64,), torch.inf), "conv1_2.bias holds values that are not finite"),
+        ("conv2_1.weight", torch.zeros(128, 64, 3, 3), "conv2_1.weight holds zeros alone"),
+        ("conv1_2.bias", torch.ones(64, dtype=torch.int8), "conv1_2.bias holds int8 values"),
     ],
-    ids=["shape", "missing", "no tensor", "NaN", "infinity"],
+    ids=["shape", "missing", "no tensor", "NaN", "infinity", "zeros", "int8"],
 )
 def test_a_convolution_that_does_not_fit_is_named(name, value, complaint, weights, tmp_path):
     spoilt = {key: tensor for key, tensor in weights.items() if key != name}

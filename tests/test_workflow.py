@@ -4,15 +4,20 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import networkx
 import pytest
+from dvc.exceptions import OverlappingOutputPathsError
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from tests.project import ROOT, Project
 
-PROFILES = ("default", "slurm", "kubernetes")
+sys.path.insert(0, str(ROOT / "workflow"))
+import pipeline
+
+PROFILES = ("default", "slurm")
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def planned(output: str) -> set[str]:
 
 
 def resources(output: str, rule: str) -> dict[str, str]:
-    """What a dry run says that one rule wants."""
+    """The resources that a dry run says one rule asks for."""
     text = re.search(rf"^rule {re.escape(rule)}:.*?resources: (.*?)$", output, re.DOTALL | re.MULTILINE)[1]
     return dict(re.findall(r"(\w+)=([^,\n]+)", text))
 
@@ -54,18 +59,23 @@ def test_nothing_stale_is_nothing_to_do(built):
 
 def test_stale_is_what_dvc_calls_stale_and_what_follows(project):
     project.set(**{"attack.lambda": 0.5})
-    cells = {f"{cell}@{model}" for cell in ("p_fgvm", "noise", "random") for model in "AB"}
-    scores = {f"score@{model}-{cell}" for cell in ("p_fgvm", "noise", "random") for model in "AB"}
+    following_p_fgvm = {
+        f"{stage}@{model}-{method}"
+        for stage in ("attack", "score")
+        for model in "AB"
+        for method in ("p_fgvm", "p_fgvm_noise", "random_equal_l2")
+    }
     # `settings` runs on any edit, and its constant output makes nothing else stale.
-    assert planned(project.snakemake("default", "--dry-run")) == cells | scores | {"settings", "scores", "report"}
+    others = {"settings", "trajectory@A", "trajectory@B", "scores", "tables", "figures", "page"}
+    assert planned(project.snakemake("default", "--dry-run")) == following_p_fgvm | others
 
 
 def test_an_upstream_stage_that_writes_the_same_reruns_nothing(project):
     project.edit("stages/split.py", '"""Split', '"""(Edited.) Split')
     words = project.snakemake("default")
-    assert "rule p_fgvm@A:" in words
+    assert "rule attack@A-p_fgvm:" in words
     assert (project.folder / "logs/split.log").read_text() == ""
-    for stage in ("train@A", "p_fgvm@B", "score@A-random", "scores"):
+    for stage in ("train@A", "attack@B-p_fgvm", "score@A-random_equal_l2", "scores"):
         assert "nothing that it reads has changed" in (project.folder / f"logs/{stage}.log").read_text()
     assert project.dvc("status").strip() == "Data and pipelines are up to date."
 
@@ -73,26 +83,25 @@ def test_an_upstream_stage_that_writes_the_same_reruns_nothing(project):
 def test_what_an_edit_overtakes_does_not_count_as_finished(project):
     """A job has run, Snakemake was killed before DVC knew, and then a setting changed."""
     project.set(**{"attack.i_fgsm.iterations": 1})
-    run_job(project, "i_fgsm@A")
-    run_job(project, "i_fgsm@B")
+    run_job(project, "attack@A-i_fgsm")
+    run_job(project, "attack@B-i_fgsm")
     project.set(**{"attack.i_fgsm.iterations": {"A": 2, "B": 1}})
-    due = planned(project.snakemake("default", "--dry-run"))
-    assert {"i_fgsm@A", "i_fgsm@B"} <= due
+    assert {"attack@A-i_fgsm", "attack@B-i_fgsm"} <= planned(project.snakemake("default", "--dry-run"))
 
 
 def test_what_has_finished_counts_though_snakemake_was_killed(project):
     project.set(**{"attack.i_fgsm.iterations": 1})
-    run_job(project, "i_fgsm@A")
-    due = planned(project.snakemake("default", "--dry-run"))
-    assert "i_fgsm@A" not in due and {"i_fgsm@B", "score@A-i_fgsm"} <= due
-    assert "i_fgsm@A" not in json.loads(project.dvc("status", "--json"))
+    run_job(project, "attack@A-i_fgsm")
+    stale = planned(project.snakemake("default", "--dry-run"))
+    assert "attack@A-i_fgsm" not in stale and {"attack@B-i_fgsm", "score@A-i_fgsm"} <= stale
+    assert "attack@A-i_fgsm" not in json.loads(project.dvc("status", "--json"))
 
 
 def test_a_changed_output_does_not_count_as_finished(project):
     project.set(**{"attack.i_fgsm.iterations": 1})
-    run_job(project, "i_fgsm@A")
+    run_job(project, "attack@A-i_fgsm")
     (project.folder / "data/adversarial/A/i_fgsm.npy").write_bytes(b"something else")
-    assert "i_fgsm@A" in planned(project.snakemake("default", "--dry-run"))
+    assert "attack@A-i_fgsm" in planned(project.snakemake("default", "--dry-run"))
 
 
 def test_dvc_lock_survives_a_kill_while_it_is_written(project):
@@ -103,6 +112,60 @@ def test_dvc_lock_survives_a_kill_while_it_is_written(project):
     lock.write_text(whole[: len(whole) // 2] + "\n  half: [")
     assert "Nothing to be done" in project.snakemake("default", "--dry-run")
     assert lock.read_text() == whole
+
+
+CONFLICT = "<<<<<<< HEAD\nmine: 1\n=======\nmine: 2\n>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "remedy"),
+    [
+        ("dvc.lock", "schema: '2.0'\n" + CONFLICT, "git checkout HEAD -- dvc.lock restores it"),
+        ("dvc.lock", "schema: '2.0'\nstages: 3\n", "git checkout HEAD -- dvc.lock restores it"),
+        ("dvc.lock", "", "git checkout HEAD -- dvc.lock restores it"),
+        ("dvc.yaml", "stages: {}\n" + CONFLICT, "correct it by hand"),
+        ("params.yaml", "device: cpu\n" + CONFLICT, "correct it by hand"),
+    ],
+)
+def test_a_file_damaged_by_a_merge_is_named_with_the_remedy(project, file, text, remedy):
+    (project.folder / file).write_text(text)
+    words = project.snakemake("default", "--dry-run", succeeds=False)
+    assert f"{file}: is damaged, or holds the conflict markers of a merge; {remedy}" in words
+
+
+def repo_of(folder: Path, monkeypatch: pytest.MonkeyPatch, stages: dict) -> Repo:
+    """A DVC repository in `folder` with the stages: name -> (dependencies, outputs)."""
+    entries = {name: {"cmd": "true", "deps": deps, "outs": outs} for name, (deps, outs) in stages.items()}
+    YAML().dump({"stages": entries}, folder / "dvc.yaml")
+    monkeypatch.chdir(folder)
+    return Repo.init(no_scm=True)
+
+
+def test_a_folder_stands_for_the_outputs_inside_it_at_any_depth(tmp_path, monkeypatch):
+    stages = {
+        "train": (["library"], ["data/models/A/weights", "data/models/A/record", "data/models/A.log"]),
+        "attack": (["data/models/A"], ["data/adversarial/A/deep/set"]),
+        "other": (["data/models/A/record"], ["data/adversarial/B/set"]),
+        "tables": (["data/models", "data/adversarial/", "data/models/A", "data/models/A.log", "code.py"], ["tables"]),
+    }
+    repo = repo_of(tmp_path, monkeypatch, stages)
+    listed = {stage.name: pipeline.inputs(stage, set()) for stage in repo.index.stages}
+    reads = {name: set(files) for name, files in listed.items()}
+    assert all(len(files) == len(reads[name]) for name, files in listed.items())
+    assert reads["train"] == {"library"}
+    assert reads["attack"] == {"data/models/A/weights", "data/models/A/record"}
+    assert reads["other"] == {"data/models/A/record"}
+    made = {out for name in ("train", "attack", "other") for out in stages[name][1]}
+    assert reads["tables"] == made | {"code.py"}
+    edges = {(before.name, after.name) for after, before in repo.index.graph.edges}
+    others = {("train", "attack"), ("train", "other"), ("attack", "tables"), ("other", "tables")}
+    assert edges == others | {("train", "tables")}
+
+
+def test_no_output_holds_another(tmp_path, monkeypatch):
+    repo = repo_of(tmp_path, monkeypatch, {"one": ([], ["data/models"]), "two": ([], ["data/models/A"])})
+    with pytest.raises(OverlappingOutputPathsError):
+        pipeline.stale(repo)
 
 
 def run_job(project: Project, stage: str) -> None:
@@ -137,13 +200,13 @@ def test_a_wrong_setting_of_the_pipeline_stops_the_run_and_is_shown(project):
 
 def test_a_job_asks_for_what_meta_says(built):
     words = built.snakemake("default", "--dry-run", "--forceall", "--config", "shards=3", "threads=2")
-    for stage, meta in {"split": "split", "train@A": "train", "p_fgvm@B-shard": "p_fgvm"}.items():
+    for stage, meta in {"split": "split", "train@A": "train", "attack@B-p_fgvm-shard": "attack"}.items():
         expected = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"][meta]["meta"]
         wanted = resources(words, stage)
         assert int(wanted["mem_mb"]) == expected["mem_mb"]
         assert int(wanted["runtime"]) == expected["runtime"]
         assert int(wanted["gpu"]) == expected.get("gpus", 0)
-    assert "p_fgvm@B-shard              3" in words
+    assert re.search(r"^attack@B-p_fgvm-shard +3$", words, re.MULTILINE)
     assert "split-shard" not in words and "train@A-shard" not in words
     assert resources(built.snakemake("default", "-nF", "--config", "gpus=0"), "train@A")["gpu"] == "0"
 

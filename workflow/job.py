@@ -1,4 +1,4 @@
-"""Run one stage, or one shard of it, as one job: python workflow/job.py p_fgvm@A [--shard 2-of-4]."""
+"""Run one stage, or one shard of it, as one job: python workflow/job.py attack@A-p_fgvm [--shard 2-of-4]."""
 
 import argparse
 import contextlib
@@ -17,19 +17,20 @@ from dvc.repo import Repo
 
 
 def main() -> None:
+    """Run the stage that the command line names, unless it is up to date, and record that it has finished."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage")
     parser.add_argument("--shard", default="1-of-1")
     arguments = parser.parse_args()
     whole = arguments.shard == "1-of-1"
     stage = Repo().stage.load_one(name=arguments.stage)
-    # An earlier stage ran again and wrote what it had written before.
-    if pipeline.lasts(stage):
+    # The stages before it may have run again and written the same as before.
+    if pipeline.is_up_to_date(stage):
         print(f"{stage.name}: nothing that it reads has changed")
         if whole:
-            pipeline.put_back(stage)
+            pipeline.checkout(stage)
         return
-    dependencies = pipeline.contents(stage.deps)
+    dependencies = pipeline.hashes(stage.deps)
     command = stage.cmd if whole else f"{stage.cmd} --shard {arguments.shard}"
     with one_gpu(stage.meta.get("gpus", 0)) as environment:
         status = subprocess.run(command, shell=True, env=os.environ | environment).returncode
@@ -41,14 +42,14 @@ def main() -> None:
 
 @contextlib.contextmanager
 def one_gpu(wanted: int) -> Iterator[dict[str, str]]:
-    """The variable that gives this job a GPU of its own, waiting for one if need be.
+    """The environment variable that gives this job a GPU of its own, after waiting for one if all are taken.
 
-    Nothing to do for a job that wants none, where a scheduler gave one, and on a machine without.
+    Empty for a job that wants no GPU, where a scheduler has already given one, and on a machine that has none.
     """
     if not wanted or "CUDA_VISIBLE_DEVICES" in os.environ or not (count := gpus()):
         yield {}
         return
-    # A machine's own: several may share this folder.
+    # One folder for each machine, as several may share this one.
     folder = Path(".snakemake/gpus") / socket.gethostname()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -57,7 +58,10 @@ def one_gpu(wanted: int) -> Iterator[dict[str, str]]:
 
 
 def _claim(files: list[TextIO]) -> int:
-    """Lock one of `files`, the first that is free, or wait for the first; the kernel gives a killed job's lock back."""
+    """Lock the first of `files` that is free, or wait for the first of all, and return its index.
+
+    The kernel releases a killed job's lock.
+    """
     for index, file in enumerate(files):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

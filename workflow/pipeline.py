@@ -1,4 +1,4 @@
-"""Between Snakemake and DVC: what there is to run, which of it is due, and what jobs have finished."""
+"""Between Snakemake and DVC: which stages there are, which of them are stale, and which have finished."""
 
 import contextlib
 import fcntl
@@ -17,14 +17,16 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
+from dvc.utils.serialize import ParseError
+from dvc.utils.strictyaml import YAMLValidationError
 from snakemake.exceptions import WorkflowError
 from snakemake.io import ancient, local, report
 
 LOCK = Path("dvc.lock")
 LOCK_BEFORE = Path(".snakemake/dvc.lock.before")
-# Newer than any output, and never the same: a stage that reads it is run.
-NOW = Path(".snakemake/now")
-# One file a job that finished, until dvc.lock says so.
+# Newer than any output and never the same, so that Snakemake runs each stage that reads it.
+FORCE_RERUN = Path(".snakemake/force_rerun")
+# One file for each job that finished, until dvc.lock records it.
 FINISHED = Path(".snakemake/finished")
 
 
@@ -33,7 +35,10 @@ class Busy(WorkflowError):
 
 
 def machine(config: dict) -> dict[str, int]:
-    """The settings `shards`, `gpus` and `threads` of a profile, as numbers. Raises WorkflowError for a wrong one."""
+    """The settings `shards`, `gpus` and `threads` of a profile, with their defaults.
+
+    Raises WorkflowError for an unknown setting, and for one that is no whole number or too small.
+    """
     smallest = {"shards": 1, "gpus": 0, "threads": 1}
     for key, value in config.items():
         if key not in smallest:
@@ -44,63 +49,70 @@ def machine(config: dict) -> dict[str, int]:
 
 
 def plan() -> tuple[Repo, set[str]]:
-    """The pipeline of the working directory, and the stages that are due (see `due`).
+    """The pipeline of the working directory, and the names of its stale stages (see `stale`).
 
-    First puts right what a killed run has left. Raises Busy while another run works in this folder.
+    Repairs what a killed run has left first. Raises Busy while another run works in this folder, and WorkflowError
+    for a dvc.yaml, dvc.lock or params.yaml that DVC cannot read.
     """
     recover()
-    repo = Repo()
-    with alone(repo):
-        tell_dvc(repo)
-        found = due(repo)
-    NOW.parent.mkdir(exist_ok=True)
-    NOW.write_text(str(time.time()))
-    return repo, found
+    try:
+        repo = Repo()
+        with exclusive(repo):
+            commit_to_dvc(repo)
+            names = stale(repo)
+    except (ParseError, YAMLValidationError) as error:
+        file = Path(error.path).name
+        remedy = f"git checkout HEAD -- {file} restores it" if file == LOCK.name else "correct it by hand"
+        raise WorkflowError(f"{file}: is damaged, or holds the conflict markers of a merge; {remedy}") from None
+    FORCE_RERUN.parent.mkdir(exist_ok=True)
+    FORCE_RERUN.write_text(str(time.time()))
+    return repo, names
 
 
-def inputs(stage: PipelineStage, due: set[str]) -> list[str]:
-    """The files that `stage` reads, such that Snakemake finds the stages in `due`, and them alone, in need of a run.
+def inputs(stage: PipelineStage, stale: set[str]) -> list[str]:
+    """The files that `stage` reads, marked such that Snakemake runs the stages in `stale` and no others.
 
+    A folder that stages write into stands for all that they write there, however deep.
     All files are local: they lie in the project's folder, where DVC looks for them, whatever storage a profile names.
-    A folder that stages write into stands for what they write there.
     """
     makers = {str(out): other.name for other in stage.repo.index.stages for out in other.outs}
-    files = []
+    files: list[str] = []
     for dep in stage.deps:
         if not isinstance(dep, ParamsDependency):
-            files += [out for out in makers if out.startswith(f"{dep}/")] or [str(dep)]
-    if stage.name in due:
-        seen = [file if makers.get(file) in due else ancient(file) for file in files] + [str(NOW)]
+            made = [out for out in makers if out.startswith(f"{dep}/")] or [str(dep)]
+            files += [file for file in made if file not in files]
+    if stage.name in stale:
+        marked = [file if makers.get(file) in stale else ancient(file) for file in files] + [str(FORCE_RERUN)]
     else:
-        # What is made anew without making this stage due is constant.
-        seen = [ancient(file) for file in files if makers.get(file) not in due]
-    return [local(file) for file in seen]
+        # What is made anew without making this stage stale is constant.
+        marked = [ancient(file) for file in files if makers.get(file) not in stale]
+    return [local(file) for file in marked]
 
 
 def outputs(stage: PipelineStage) -> list[str]:
-    """The files that `stage` writes; those that DVC leaves to Git, the report's, are for Snakemake's report too."""
+    """The files that `stage` writes; those that Git keeps instead of DVC's cache also go into Snakemake's report."""
     return [local(str(out) if out.use_cache else report(str(out))) for out in stage.outs]
 
 
-def due(repo: Repo) -> set[str]:
-    """The stages to run: those that `dvc status` calls stale, and all that follow them.
+def stale(repo: Repo) -> set[str]:
+    """The names of the stages to run: those that `dvc status` lists, and all downstream of them.
 
-    A stage whose output is constant makes none due that follow it.
+    A stage whose output is constant makes none downstream stale.
     """
-    found = set(repo.status())
-    graph = repo.index.graph.reverse()
-    open_ends = [stage for stage in repo.index.stages if stage.name in found]
-    while open_ends:
-        stage = open_ends.pop()
+    names = set(repo.status())
+    downstream = repo.index.graph.reverse()
+    to_visit = [stage for stage in repo.index.stages if stage.name in names]
+    while to_visit:
+        stage = to_visit.pop()
         if not stage.meta.get("constant"):
-            following = [other for other in graph.successors(stage) if other.name not in found]
-            found |= {other.name for other in following}
-            open_ends += following
-    return found
+            new = [other for other in downstream.successors(stage) if other.name not in names]
+            names |= {other.name for other in new}
+            to_visit += new
+    return names
 
 
-def lasts(stage: PipelineStage) -> bool:
-    """Whether dvc.lock describes `stage` as it is, and its outputs are in place or in DVC's cache."""
+def is_up_to_date(stage: PipelineStage) -> bool:
+    """Whether dvc.lock describes `stage` as it is now, and its outputs are in place or in DVC's cache."""
     return (
         not stage.changed_stage()
         and not any(dep.status() for dep in stage.deps)
@@ -108,41 +120,41 @@ def lasts(stage: PipelineStage) -> bool:
     )
 
 
-def put_back(stage: PipelineStage) -> None:
-    """Fetch the outputs of a stage that `lasts` from DVC's cache where they are not in place."""
+def checkout(stage: PipelineStage) -> None:
+    """Restore from DVC's cache the outputs of an up-to-date `stage` that are not in place."""
     for out in stage.outs:
         if out.status():
             out.checkout(force=True)
 
 
-def contents(items: list[Output]) -> list:
-    """The hashes of a stage's dependencies or outputs as they are now; None for what is missing."""
+def hashes(items: list[Output]) -> list:
+    """The [path, hash] of each of a stage's dependencies or outputs as it is now; the hash of a missing one is None."""
     return [[str(item), item.get_hash().value if item.exists else None] for item in items]
 
 
 def record(stage: PipelineStage, dependencies: list) -> None:
-    """Note that a job has run `stage` on `dependencies` (see `contents`) to its end."""
+    """Record that a job has run `stage` to its end, on dependencies with these `hashes`."""
     FINISHED.mkdir(parents=True, exist_ok=True)
     path = FINISHED / f"{stage.name}.json"
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps([stage.cmd, dependencies, contents(stage.outs)]))
+    partial.write_text(json.dumps([stage.cmd, dependencies, hashes(stage.outs)]))
     os.replace(partial, path)
 
 
 def finished(stage: PipelineStage) -> bool:
-    """Whether a job has run `stage` to its end, and neither what it read nor what it wrote has changed since."""
+    """Whether a job has run `stage` to its end, and neither its inputs nor its outputs have changed since."""
     path = FINISHED / f"{stage.name}.json"
     if not path.exists():
         return False
-    return json.loads(path.read_text()) == [stage.cmd, contents(stage.deps), contents(stage.outs)]
+    return json.loads(path.read_text()) == [stage.cmd, hashes(stage.deps), hashes(stage.outs)]
 
 
-def tell_dvc(repo: Repo) -> None:
-    """Write what jobs have finished into dvc.lock and DVC's cache."""
+def commit_to_dvc(repo: Repo) -> None:
+    """Write the stages that jobs have finished into dvc.lock, and their outputs into DVC's cache."""
     records = list(FINISHED.glob("*.json"))
     stages = [stage for stage in repo.index.stages if finished(stage)]
     if stages:
-        with _kept_before(), repo.lock:
+        with _lock_backed_up(), repo.lock:
             for stage in stages:
                 stage.save()
                 stage.commit()
@@ -152,8 +164,8 @@ def tell_dvc(repo: Repo) -> None:
 
 
 @contextlib.contextmanager
-def _kept_before() -> Iterator[None]:
-    # DVC writes dvc.lock in place: killed meanwhile, it would leave half of it.
+def _lock_backed_up() -> Iterator[None]:
+    # DVC writes dvc.lock in place, and would leave half of it if it were killed meanwhile.
     if not LOCK.exists():
         LOCK.write_text("schema: '2.0'\n")
     partial = LOCK_BEFORE.with_suffix(".partial")
@@ -166,7 +178,7 @@ def _kept_before() -> Iterator[None]:
 
 
 def recover() -> None:
-    """Put dvc.lock back as it was if a kill came while it was written. Raises Busy if it is being written."""
+    """Restore dvc.lock if a run was killed while writing it. Raises Busy if one is writing it now."""
     with contextlib.suppress(FileNotFoundError), open(LOCK_BEFORE, "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -176,13 +188,13 @@ def recover() -> None:
 
 
 @contextlib.contextmanager
-def alone(repo: Repo) -> Iterator[None]:
+def exclusive(repo: Repo) -> Iterator[None]:
     """Keep other runs, DVC's too, from this folder's outputs. Raises Busy while one works on them.
 
     The lock is DVC's own; it is void once this process is dead.
     """
     outs = [out.fs_path for stage in repo.index.stages for out in stage.outs]
-    # Under this very name DVC knows us again when `tell_dvc` asks it to write.
+    # DVC recognises the holder of the lock by this name when `commit_to_dvc` asks it to write.
     command = " ".join(sys.argv)
     try:
         with rwlock(repo.tmp_dir, localfs, command, [], outs, repo.config["core"].get("hardlink_lock", False)):

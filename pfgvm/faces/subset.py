@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from pfgvm import keyed
+from pfgvm import seeding
 from pfgvm.errors import InputError
 from pfgvm.faces.images import decode
 from pfgvm.faces.sources import Source
@@ -11,7 +11,7 @@ from pfgvm.faces.sources import Source
 
 @dataclass
 class Subset:
-    """The names of the chosen images by person, and what was passed over, in words."""
+    """The names of the chosen images by person, and what the source or the choice passed over, in words."""
 
     images: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -25,15 +25,15 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
     Raises InputError for a picture that shows under two persons, for one that is not whole, and when too few persons
     have enough images.
     """
-    people = source.people()
-    eligible = [person for person, images in people.items() if len(images) >= images_per_person]
-    subset = Subset()
+    images_by_person = source.images_by_person()
+    eligible = [person for person, images in images_by_person.items() if len(images) >= images_per_person]
+    subset = Subset(notes=list(source.notes))
     owner: dict[bytes, tuple[str, str]] = {}
-    for person in keyed.shuffled(eligible, seed, "persons"):
+    for person in seeding.shuffled(eligible, seed, "persons"):
         if len(subset.images) == persons:
             break
         chosen: list[str] = []
-        for image in keyed.shuffled(people[person], seed, "images", person):
+        for image in seeding.shuffled(images_by_person[person], seed, "images", person):
             if len(chosen) == images_per_person:
                 break
             other_person, other = owner.setdefault(_fingerprint(source, image), (person, image))

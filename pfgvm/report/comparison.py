@@ -1,19 +1,75 @@
-"""Tables 1 to 4 in the paper's form: what was measured beside what was published."""
+"""Tables 1 to 4 in the paper's form: what was measured beside what was published, as text."""
 
 import difflib
-import math
-from collections.abc import Mapping
-from itertools import zip_longest
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, zip_longest
+from typing import Any
 
-import pandas as pd
+from pfgvm.evaluation.statistics import improvement
+from pfgvm.settings import MODEL_NAMES
 
-from pfgvm.report.markup import MISSING, Printed, printed_cells
-from pfgvm.report.tables import MODELS, PAPER_METHODS, improvement, wilson_interval
-
+PAPER_METHODS = ("P-FGVM", "I-FGVM", "I-FGSM")
 DATASETS = {"synthetic": "synthetic faces", "celeba": "CelebA", "folder": "own folder"}
 DESCRIPTORS = {"dlib": "dlib", "vgg_face": "VGG-Face"}
 PIXEL_FORMATS = {"float": "float", "8bit": "8-bit"}
 DIFFERS = "†"
+MISSING = "–"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FormattedTable:
+    """A table as it is read.
+
+    label is LaTeX's; title the paper's number ("Table 3"), which LaTeX counts itself.
+    caption says what the table shows and which descriptor made it, notes what to know when reading it.
+    columns: two levels of names (group, name), the group empty where a column stands alone. rows: strings.
+    left: how many of the first columns hold words (aligned left); the others hold numbers (aligned right).
+    """
+
+    label: str
+    title: str
+    caption: str
+    columns: list[tuple[str, str]]
+    rows: list[list[str]]
+    left: int = 1
+    notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The upper column names from left to right, each with the number of columns that it spans."""
+        return [(name, len(list(run))) for name, run in groupby(group for group, _ in self.columns)]
+
+    @property
+    def starts(self) -> set[int]:
+        """The columns, counted from 0, at which a named group begins."""
+        first, starts = 0, set()
+        for name, span in self.groups:
+            starts |= {first} if name else set()
+            first += span
+        return starts
+
+    @property
+    def names(self) -> list[str]:
+        """The lower column names."""
+        return [name for _, name in self.columns]
+
+
+def formatted_tables(report: Mapping[str, Any]) -> dict[str, FormattedTable]:
+    """Every table of the report, by name: table1, table2, table3, table3_full, table4.
+
+    report: pfgvm.report.tables.report, or the same read from report.json.
+    """
+    paper, descriptors = report["paper"], report["run"]["descriptors"]
+    return {
+        "table1": table1(report["table1"], paper, descriptors),
+        "table2": table2(report["table2"], paper, descriptors),
+        "table3": table3(report["table3"], paper, descriptors),
+        "table3_full": table3_full(report["table3"], report["metrics"], descriptors),
+        "table4": table4(report["table4"], paper, descriptors),
+    }
 
 
 def descriptor_note(descriptors: Mapping[str, str]) -> str:
@@ -30,32 +86,32 @@ def model_name(model: str, descriptors: Mapping[str, str]) -> str:
     return f"Model {model} ({name})" if name else f"Model {model}"
 
 
-def table1(architecture: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str]) -> Printed:
+def table1(layers: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """The layers of both models; a column holds the paper's layer where it is another one.
 
-    architecture: pfgvm.report.tables.architecture. paper: the published values. descriptors: name by model.
+    layers: the rows of pfgvm.report.tables.architecture. paper: the published values. descriptors: name by model.
     """
     rows = []
-    for model in MODELS:
-        ours = architecture[architecture["model"] == model].to_dict("records")
+    for model in MODEL_NAMES:
+        ours = [row for row in layers if row["model"] == model]
         for layer, published in _aligned(ours, paper["table1"][model]):
             same = layer and published and _plain(layer["layer"]) == _plain(published)
             mine = [layer["layer"], layer["output"], f"{layer['parameters']:,}"] if layer else [MISSING] * 3
             rows.append([model, mine[0], "same" if same else published or MISSING, *mine[1:]])
-    columns = ["Model", "Layer", "Paper", "Output", "Parameters"]
-    return Printed(
+    return FormattedTable(
         "table:architecture",
         "Table 1",
         f"The target models' layers. {descriptor_note(descriptors)}",
-        printed_cells([("", name) for name in columns], rows),
+        columns=[("", name) for name in ("Model", "Layer", "Paper", "Output", "Parameters")],
+        rows=rows,
         left=3,
     )
 
 
-def _aligned(ours: list[dict], published: list[str]) -> list[tuple[dict | None, str | None]]:
+def _aligned(ours: list[Row], published: list[str]) -> list[tuple[Row | None, str | None]]:
     # A descriptor may take more lines here than in the paper: pair equal layers, then what lies between them.
     here, there = [_plain(row["layer"]) for row in ours], [_plain(layer) for layer in published]
-    pairs = []
+    pairs: list[tuple[Row | None, str | None]] = []
     for _, a, b, c, d in difflib.SequenceMatcher(None, here, there).get_opcodes():
         pairs += zip_longest(ours[a:b], published[c:d])
     return pairs
@@ -65,18 +121,18 @@ def _plain(layer: str) -> str:
     return "".join(layer.split()).casefold()
 
 
-def table2(parameters: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str]) -> Printed:
+def table2(parameters: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """The attacks' parameters in pairs of rows, ours over the paper's; ours carries † where it differs.
 
-    parameters: columns model, method, step_size (a number, or a formula like the paper's "ε/N"), iterations,
-    epsilon, lambda; NaN where a method has none.
+    parameters: the rows of pfgvm.report.tables.attack_parameters; step_size is a number, or a formula like the paper's
+    "ε/N"; None where an attack has no such parameter.
     """
     names = {"step_size": "α", "iterations": "N", "epsilon": "ε", "lambda": "λ"}
-    used = {(row["model"], row["method"]): row for row in parameters.to_dict("records")}
+    used = {(row["model"], row["method"]): row for row in parameters}
     rows, differing = [], False
     for method in PAPER_METHODS:
         ours, theirs = [], []
-        for model in MODELS:
+        for model in MODEL_NAMES:
             row = used.get((model, method), {})
             mine = [_parameter(row, name) for name in names]
             printed = [_parameter(paper["table2"][model][method], name) for name in names]
@@ -85,13 +141,14 @@ def table2(parameters: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, s
             ours += [value + mark for value, mark in zip(mine, marks, strict=True)]
             theirs += printed
         rows += [[method, "ours", *ours], ["", "paper", *theirs]]
-    columns = [("", "Method"), ("", "")] + [(f"Model {m}", symbol) for m in MODELS for symbol in names.values()]
-    return Printed(
+    columns = [("", "Method"), ("", "")] + [(f"Model {m}", symbol) for m in MODEL_NAMES for symbol in names.values()]
+    return FormattedTable(
         "table:attacks",
         "Table 2",
         "The attacks' parameters: step size α, iterations N, clipping threshold ε, weight λ of the "
         f"realism term. {descriptor_note(descriptors)}",
-        printed_cells(columns, rows),
+        columns=columns,
+        rows=rows,
         left=2,
         notes=(f"{DIFFERS} differs from the paper's." if differing else "Every value is the paper's.",),
     )
@@ -99,41 +156,41 @@ def table2(parameters: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, s
 
 def _parameter(row: Mapping, name: str) -> str:
     value = row.get(name)
-    if value is None or value != value:
+    if value is None:
         return MISSING
     if isinstance(value, str):
         return value
     return str(int(value)) if name == "iterations" else repr(float(value))
 
 
-def table3(results: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str]) -> Printed:
+def table3(results: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """Table 3 in the paper's form, in pairs of rows, ours over the paper's, from the float images.
 
-    results: pfgvm.report.tables.results. A cell of a method that was not run holds an en dash. Improvements follow
+    results: the rows of pfgvm.report.tables.results. What was not run holds an en dash. Improvements follow
     from the values as printed, rounded to one decimal (the paper truncates).
     """
-    floats = results[results["pixels"] == "float"]
-    rows = {(row["model"], row["method"]): row for row in floats.to_dict("records")}
+    rows = {(row["model"], row["method"]): row for row in results if row["pixels"] == "float"}
     ours = {key: _measured(row["l2"], row["mssim_legacy"], row["mr"]) for key, row in rows.items()}
     lines = []
     for method in PAPER_METHODS:
-        published = [_measured(**paper["table3"][model][method]) for model in MODELS]
-        mine = [ours.get((model, method), [MISSING] * 3) for model in MODELS]
+        published = [_measured(**paper["table3"][model][method]) for model in MODEL_NAMES]
+        mine = [ours.get((model, method), [MISSING] * 3) for model in MODEL_NAMES]
         lines += [[method, "ours", *_per_cent(mine)], ["", "paper", *_per_cent(published)]]
     for baseline in PAPER_METHODS[1:]:
-        published = [[f"{v:.1f}" for v in paper["table3_improvement"][m][baseline].values()] for m in MODELS]
-        mine = [_improvements(ours.get((m, "P-FGVM")), ours.get((m, baseline))) for m in MODELS]
+        published = [[f"{v:.1f}" for v in paper["table3_improvement"][m][baseline].values()] for m in MODEL_NAMES]
+        mine = [_improvements(ours.get((m, "P-FGVM")), ours.get((m, baseline))) for m in MODEL_NAMES]
         lines.append([f"Improvement over {baseline}", "ours", *_all_per_cent(mine)])
         lines.append(["", "paper", *_all_per_cent(published)])
-    columns = [("", "Method"), ("", "")] + [(f"Model {m}", name) for m in MODELS for name in ("L2", "SI", "MR")]
-    return Printed(
+    columns = [("", "Method"), ("", "")] + [(f"Model {m}", name) for m in MODEL_NAMES for name in ("L2", "SI", "MR")]
+    return FormattedTable(
         "table:results",
         "Table 3",
         f"P-FGVM against its baselines, ours over the paper's. {descriptor_note(descriptors)}",
-        printed_cells(columns, lines),
+        columns=columns,
+        rows=lines,
         left=2,
         notes=(
-            *[_coarseness(model, rows) for model in MODELS if any(key[0] == model for key in rows)],
+            *[_sampling_note(model, rows) for model in MODEL_NAMES if any(key[0] == model for key in rows)],
             "SI is the mean MSSIM by the legacy protocol (7 x 7 uniform window, data range 2), the one whose "
             "values can be held against the paper's; Wang's is in the full table.",
             "Improvements follow from the printed values and are rounded; the paper truncates most of its own.",
@@ -167,28 +224,29 @@ def _improvements(proposed: list[str] | None, baseline: list[str] | None) -> lis
     return [MISSING if gain is None else f"{gain:z.1f}".replace("-", "−") for gain in gains]
 
 
-def _coarseness(model: str, rows: Mapping) -> str:
+def _sampling_note(model: str, rows: Mapping) -> str:
     seen = [rows[model, method] for method in PAPER_METHODS if (model, method) in rows]
     if not seen:
         return f"Model {model}: none of the paper's methods was run."
     counts = {row["images"] for row in seen}
     images = f"{seen[0]['images']} images" if len(counts) == 1 else f"{min(counts)} to {max(counts)} images"
-    intervals = ", ".join(f"{row['method']} {interval(row['mr'], row['images'])} %" for row in seen)
+    intervals = ", ".join(f"{row['method']} {_interval(row)} %" for row in seen)
     share = f"{100 / min(counts):.2f} % of MR"
     return f"Model {model}: {images}, one is {share}; 95 % intervals of MR: {intervals}."
 
 
-def interval(rate: float, count: int) -> str:
-    """Wilson's 95 % interval of a rate in [0, 1] over `count` images, printed in per cent."""
-    low, high = wilson_interval(rate, count)
-    return f"{100 * low:.1f}–{100 * high:.1f}"
+def _interval(row: Row) -> str:
+    return f"{100 * row['mr_low']:.1f}–{100 * row['mr_high']:.1f}"
 
 
-def table3_full(results: pd.DataFrame, descriptors: Mapping[str, str]) -> Printed:
-    """Every row and measure of pfgvm.report.tables.results, rates in per cent."""
+def table3_full(results: Sequence[Row], metrics: Sequence[Row], descriptors: Mapping[str, str]) -> FormattedTable:
+    """Every row of pfgvm.report.tables.results, with every metric of Table 3; rates in per cent.
+
+    metrics: of each its name, group, label and digits, in the order of the columns.
+    """
     columns = [
-        *[("", name) for name in ("Model", "Descriptor", "Method", "Pixels", "Images", "L2")],
-        *[("MSSIM", name) for name in ("legacy", "Wang")],
+        *[("", name) for name in ("Model", "Descriptor", "Method", "Pixels", "Images")],
+        *[(metric["group"], metric["label"]) for metric in metrics],
         *[("MR, %", name) for name in ("all", "95 %", "correct", "test")],
         *[("", name) for name in ("Target, %", "Clean error, %")],
     ]
@@ -199,20 +257,19 @@ def table3_full(results: pd.DataFrame, descriptors: Mapping[str, str]) -> Printe
             row["method"],
             PIXEL_FORMATS[row["pixels"]],
             str(row["images"]),
-            f"{row['l2']:.2f}",
-            f"{row['mssim_legacy']:.3f}",
-            f"{row['mssim']:.3f}",
+            *[_number(row[metric["name"]], metric["digits"]) for metric in metrics],
             _rate(row["mr"]),
-            interval(row["mr"], row["images"]),
+            _interval(row),
             *[_rate(row[name]) for name in ("mr_correct", "mr_test", "target_rate", "clean_error")],
         ]
-        for row in results.to_dict("records")
+        for row in results
     ]
-    return Printed(
+    return FormattedTable(
         "table:results-full",
         "Table 3 in full",
         f"Every result, with the noise start, the random control and 8-bit images. {descriptor_note(descriptors)}",
-        printed_cells(columns, rows),
+        columns=columns,
+        rows=rows,
         left=4,
         notes=(
             "The legacy MSSIM is the SI of the paper's form. 95 %: Wilson's interval of the rate; it takes the "
@@ -221,27 +278,32 @@ def table3_full(results: pd.DataFrame, descriptors: Mapping[str, str]) -> Printe
     )
 
 
-def _rate(rate: float) -> str:
-    return MISSING if math.isnan(rate) else f"{100 * rate:.1f}"
+def _number(value: float | None, digits: int) -> str:
+    return MISSING if value is None else f"{value:.{digits}f}"
 
 
-def table4(training: pd.DataFrame, paper: Mapping, frozen: Mapping[str, bool | None]) -> Printed:
+def _rate(rate: float | None) -> str:
+    return MISSING if rate is None else f"{100 * rate:.1f}"
+
+
+def table4(training: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """Table 4 in the paper's form: one row a property, for each model ours and the paper's.
 
-    training: pfgvm.report.tables.training. frozen: by model, whether its descriptor was frozen (None: it has none).
+    training: the rows of pfgvm.report.tables.training; `frozen` is None for a model without a descriptor.
     """
-    rows = {row["model"]: row for row in training.to_dict("records")}
-    blank = [MISSING] * len(_PROPERTIES)
+    trained = {row["model"]: row for row in training}
     sides = []
-    for model in MODELS:
-        published = paper["table4"][model]
-        sides.append(_training_cells(rows[model], frozen[model], published) if model in rows else blank)
-        sides.append(_published_cells(published, paper["descriptor"][model]))
-    columns = [("", "")] + [(f"Model {model}", side) for model in MODELS for side in ("ours", "paper")]
-    cells = [list(line) for line in zip(_PROPERTIES, *sides, strict=True)]
-    descriptors = {model: row["descriptor"] for model, row in rows.items()}
-    caption = f"The target models' training. {descriptor_note(descriptors)}"
-    return Printed("table:training", "Table 4", caption, printed_cells(columns, cells), left=1)
+    for model in MODEL_NAMES:
+        sides.append(_training_cells(trained[model]) if model in trained else [MISSING] * len(_PROPERTIES))
+        sides.append(_published_cells(paper["table4"][model], paper["descriptor"][model]))
+    return FormattedTable(
+        "table:training",
+        "Table 4",
+        f"The target models' training. {descriptor_note(descriptors)}",
+        columns=[("", "")] + [(f"Model {model}", side) for model in MODEL_NAMES for side in ("ours", "paper")],
+        rows=[list(line) for line in zip(_PROPERTIES, *sides, strict=True)],
+        left=1,
+    )
 
 
 _PROPERTIES = (
@@ -251,7 +313,8 @@ _PROPERTIES = (
 )  # fmt: skip
 
 
-def _training_cells(row: Mapping, frozen: bool | None, published: Mapping) -> list[str]:
+def _training_cells(row: Row) -> list[str]:
+    frozen = row["frozen"]
     name = DESCRIPTORS.get(row["descriptor"], MISSING)
     sizes = [row[f"{split}_size"] for split in ("train", "test", "validation")]
     return [
@@ -261,10 +324,10 @@ def _training_cells(row: Mapping, frozen: bool | None, published: Mapping) -> li
         str(row["images"]),
         f"{row['image_width']} x {row['image_height']}",
         *[f"{size} ({100 * size / row['images']:.0f} %)" for size in sizes],
-        published["normalization"],
+        row["normalization"],
         repr(row["learning_rate"]),
-        published["optimization"],
-        published["loss"],
+        row["optimization"],
+        row["loss"],
         str(row["batch_size"]),
         str(row["epochs"]),
         str(row["epoch_used"]),

@@ -1,17 +1,22 @@
 """Figures 1 and 2 in the paper's form, and the learning curves."""
 
+import functools
 import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 DPI = 150
 AMPLIFICATION = 10  # Figure 1 (c)
+FONT = "DejaVu Sans"  # Matplotlib's own: the same on every machine.
+NAME_LENGTH = 14  # Characters of a name that fit under a picture at the usual size.
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Evolution:
+class Trajectory:
     """One row of Figure 2: iterates (float, (n, 3, H, W), shown clipped to [0, 1]), their steps, the original."""
 
     iterates: np.ndarray
@@ -34,8 +39,25 @@ class Evolution:
     clean: np.ndarray
 
 
+def chosen_examples(scores: pd.DataFrame, model: str, count: int = 2) -> pd.DataFrame:
+    """The images that Figure 1 shows of one model: at most `count` rows of its P-FGVM scores, best first.
+
+    Of different persons; classified correctly when clean and de-identified before others, then the test split before
+    others, then by file name.
+    """
+    rows = scores[(scores["model"] == model) & (scores["method"] == "P-FGVM") & (scores["pixels"] == "float")]
+    protected = (rows["predicted_clean"] == rows["person"]) & (rows["predicted"] != rows["person"])
+    ranks = pd.DataFrame({"worse": ~protected, "seen": rows["split"] != "test", "image": rows["image"]})
+    ranked = rows.loc[ranks.sort_values(["worse", "seen", "image"]).index]
+    return ranked.drop_duplicates("person").head(count)
+
+
 def figure1(examples: Mapping[str, Sequence[Example]], headings: Mapping[str, str]) -> Figure:
-    """Figure 1: by model, under its heading, its examples: one a column, rows clean, de-identified, 10 x the change."""
+    """Figure 1: by model, under its heading, its examples: one a column, rows clean, de-identified, 10 x the change.
+
+    Different names look different: a character that no installed font has is written as its escape, and names are
+    shortened no further than they remain distinct.
+    """
     w, h = _cell(next(example for group in examples.values() for example in group).clean, 260)
     gap, between, left, top, foot = 9, 45, 190, 60, 105
     columns = sum(map(len, examples.values()))
@@ -44,6 +66,7 @@ def figure1(examples: Mapping[str, Sequence[Example]], headings: Mapping[str, st
     names = ("(a) clean", "(b) de-identified", f"(c) |perturbation|\n      × {AMPLIFICATION}")
     for row, name in enumerate(names):
         canvas.text(9, top + row * (h + gap) + h // 2, name, ha="left", va="center", linespacing=1.4)
+    labels = _labels({name for group in examples.values() for shown in group for name in _names(shown)})
     x = left
     for model, group in examples.items():
         middle = x + (len(group) * (w + gap) - gap) / 2
@@ -52,29 +75,31 @@ def figure1(examples: Mapping[str, Sequence[Example]], headings: Mapping[str, st
             change = AMPLIFICATION * np.abs(example.protected - example.clean)
             for row, picture in enumerate((example.clean, example.protected, change)):
                 canvas.picture(x, top + row * (h + gap), w, h, picture)
-            lines = [f"person {_short(example.person)}", f"seen as {_short(example.predicted)}"]
-            lines.append(f"target {_short(example.target)}")
-            canvas.text(x + w / 2, top + 3 * (h + gap) + 8, "\n".join(lines), ha="center", va="top", linespacing=1.4)
+            person, predicted, target = (labels[name] for name in _names(example))
+            text = f"person {person}\nseen as {predicted}\ntarget {target}"
+            size = 9 * NAME_LENGTH / max(NAME_LENGTH, *map(len, (person, predicted, target)))
+            y = top + 3 * (h + gap) + 8
+            canvas.text(x + w / 2, y, text, size=size, ha="center", va="top", linespacing=1.4)
             x += w + gap
         x += between - gap
     return canvas.figure
 
 
-def figure2(evolutions: Mapping[str, Evolution], headings: Mapping[str, str]) -> Figure:
+def figure2(trajectories: Mapping[str, Trajectory], headings: Mapping[str, str]) -> Figure:
     """Figure 2: by model one row of iterates from the noise start on, the original image at the end."""
-    w, h = _cell(next(iter(evolutions.values())).clean, 170)
+    w, h = _cell(next(iter(trajectories.values())).clean, 170)
     gap, between, left, top = 8, 30, 150, 48
-    columns = max(len(evolution.steps) for evolution in evolutions.values())
-    canvas = _Canvas(left + columns * (w + gap) + between + w + gap, len(evolutions) * (top + h) + gap)
-    for row, (model, evolution) in enumerate(evolutions.items()):
+    columns = max(len(trajectory.steps) for trajectory in trajectories.values())
+    canvas = _Canvas(left + columns * (w + gap) + between + w + gap, len(trajectories) * (top + h) + gap)
+    for row, (model, trajectory) in enumerate(trajectories.items()):
         y = row * (top + h) + top
         canvas.text(9, y + h // 2, headings[model].replace(" (", "\n("), ha="left", va="center", weight="bold")
-        for column, (step, picture) in enumerate(zip(evolution.steps, evolution.iterates, strict=True)):
+        for column, (step, picture) in enumerate(zip(trajectory.steps, trajectory.iterates, strict=True)):
             x = left + column * (w + gap)
             canvas.picture(x, y, w, h, picture)
             canvas.text(x + w / 2, y - 10, f"i = {step}", ha="center", va="bottom")
         x = left + columns * (w + gap) + between
-        canvas.picture(x, y, w, h, evolution.clean)
+        canvas.picture(x, y, w, h, trajectory.clean)
         canvas.text(x + w / 2, y - 10, "original", ha="center", va="bottom")
     return canvas.figure
 
@@ -134,10 +159,56 @@ class _Canvas:
         ax.set_axis_off()
         ax.imshow(np.clip(pixels, 0, 1).transpose(1, 2, 0), interpolation="nearest")
 
-    def text(self, x: float, y: float, text: str, *, size: float = 9, **style: object) -> None:
+    def text(self, x: float, y: float, text: str, *, size: float = 9, **style: Any) -> None:
         # A person's name may hold $, which is no formula.
-        self.figure.text(x / self.width, 1 - y / self.height, text, size=size, parse_math=False, **style)
+        style |= {"size": size, "parse_math": False, "family": [FONT, *_further_fonts(text)]}
+        self.figure.text(x / self.width, 1 - y / self.height, text, **style)
 
 
-def _short(name: str, length: int = 14) -> str:
-    return name if len(name) <= length else f"{name[: length - 1]}…"
+def _names(example: Example) -> tuple[str, str, str]:
+    return example.person, example.predicted, example.target
+
+
+def _labels(names: set[str]) -> dict[str, str]:
+    written = {name: "".join(map(_writable, name)) for name in names}
+    length = NAME_LENGTH
+    while len({_short(text, length) for text in written.values()}) < len(set(written.values())):
+        length += 1
+    return {name: _short(text, length) for name, text in written.items()}
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _writable(character: str) -> str:
+    if character.isprintable() and (_has(FONT, character) or _font_with(character)):
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _further_fonts(text: str) -> list[str]:
+    missing = [character for character in text if character.isprintable() and not _has(FONT, character)]
+    return sorted({font for font in map(_font_with, missing) if font})
+
+
+@functools.cache
+def _font_with(character: str) -> str | None:
+    return next((font for font in sorted(_fonts()) if _has(font, character)), None)
+
+
+def _has(font: str, character: str) -> bool:
+    return ord(character) in _characters(_fonts()[font])
+
+
+@functools.cache
+def _fonts() -> dict[str, str]:
+    # In the face that text is set in; the font of last resort has a box for every character.
+    upright = [font for font in font_manager.fontManager.ttflist if (font.style, font.weight) == ("normal", 400)]
+    files = {font.name: font.fname for font in upright if not font.name.startswith("Last Resort")}
+    return files | {FONT: font_manager.findfont(FONT)}
+
+
+@functools.cache
+def _characters(file: str) -> frozenset[int]:
+    return frozenset(font_manager.get_font(file).get_charmap())

@@ -1,26 +1,27 @@
 """Tables 1 to 4 as numbers: plain frames from the settings, the scores and the training records."""
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 
 from pfgvm.errors import InputError
-from pfgvm.methods import LABELS
-from pfgvm.settings import MODEL_NAMES as MODELS
-from pfgvm.settings import Settings
+from pfgvm.evaluation.metrics import METRICS
+from pfgvm.evaluation.statistics import interval, mean
+from pfgvm.models.training_record import TrainingRecord
+from pfgvm.report.comparison import PAPER_METHODS
+from pfgvm.settings import MODEL_NAMES, Settings
 
-PAPER_METHODS = ("P-FGVM", "I-FGVM", "I-FGSM")
-METHODS = tuple(LABELS.values())
 PIXELS = ("float", "8bit")
 
 TABLE1_COLUMNS = ["model", "layer", "output", "parameters"]
-TABLE3_COLUMNS = [
-    "model", "descriptor", "method", "pixels", "images", "l2", "mssim", "mssim_legacy",
-    "mr", "mr_correct", "mr_test", "target_rate", "clean_error",
-]  # fmt: skip
+TABLE2_COLUMNS = ["model", "method", "step_size", "iterations", "epsilon", "lambda"]
+_RATES = ["mr", "mr_correct", "mr_test", "target_rate", "clean_error"]
+_TABLE3_COLUMNS = ["model", "descriptor", "method", "pixels", "images", "l2", "mssim", "mssim_legacy", *_RATES]
+_TABLE3_METRICS = [metric.name for metric in METRICS if metric.in_table3]
+# Other programs read the columns by their place: a further metric comes last.
+TABLE3_COLUMNS = [*_TABLE3_COLUMNS, *(name for name in _TABLE3_METRICS if name not in _TABLE3_COLUMNS)]
 TABLE4_COLUMNS = [
     "model", "descriptor", "dataset", "image_height", "image_width", "classes", "images",
     "train_size", "validation_size", "test_size", "learning_rate", "batch_size", "epochs", "epoch_used",
@@ -28,123 +29,128 @@ TABLE4_COLUMNS = [
 ]  # fmt: skip
 
 
-def architecture(records: Sequence[Mapping]) -> pd.DataFrame:
+def architecture(records: Sequence[TrainingRecord]) -> pd.DataFrame:
     """Table 1: one row a layer of each training record, in TABLE1_COLUMNS."""
-    rows = [{"model": record["model"], **layer} for record in records for layer in record["layers"]]
+    rows = [{"model": record.model, **layer.model_dump()} for record in records for layer in record.layers]
     return pd.DataFrame(rows, columns=TABLE1_COLUMNS)
 
 
 def attack_parameters(settings: Settings) -> pd.DataFrame:
-    """Table 2 as set: one row a model and attack; columns model, method, step_size, iterations, epsilon, lambda;
-    None where there is none.
-    """
+    """Table 2 as set: one row a model and attack, in TABLE2_COLUMNS; NaN where an attack has no such parameter."""
     attack = settings.attack
-    rows = []
-    for m in MODELS:
-        p, v, s = attack.p_fgvm, attack.i_fgvm, attack.i_fgsm
-        rows.append((m, "P-FGVM", p.step_size[m], p.iterations[m], None, attack.penalty[m]))
-        rows.append((m, "I-FGVM", v.step_size[m], v.iterations[m], v.epsilon[m], None))
-        rows.append((m, "I-FGSM", "ε/N", s.iterations[m], s.epsilon[m], None))
-    return pd.DataFrame(rows, columns=["model", "method", "step_size", "iterations", "epsilon", "lambda"])
-
-
-def training(records: Sequence[Mapping]) -> pd.DataFrame:
-    """Table 4: one row a training record, in TABLE4_COLUMNS; `classes` is a number, accuracies are in [0, 1]."""
-    rows = [{**record, "classes": len(record["classes"])} for record in records]
-    return pd.DataFrame(rows, columns=TABLE4_COLUMNS)
+    p_fgvm, i_fgvm, i_fgsm = attack.p_fgvm, attack.i_fgvm, attack.i_fgsm
+    rows: list[tuple] = []
+    for model in MODEL_NAMES:
+        rows += [
+            (model, "P-FGVM", p_fgvm.step_size[model], p_fgvm.iterations[model], None, attack.penalty[model]),
+            (model, "I-FGVM", i_fgvm.step_size[model], i_fgvm.iterations[model], i_fgvm.epsilon[model], None),
+            (model, "I-FGSM", "ε/N", i_fgsm.iterations[model], i_fgsm.epsilon[model], None),
+        ]
+    return pd.DataFrame(rows, columns=TABLE2_COLUMNS)
 
 
 def results(scores: pd.DataFrame, descriptors: Mapping[str, str]) -> pd.DataFrame:
-    """Table 3: means over the images, one row a model, method and pixel format, in TABLE3_COLUMNS.
+    """Table 3: means over the images, one row a model, method and pixel format.
 
-    scores: one row an image, model, method and pixel format, persons and predictions as strings.
-    descriptors: the descriptor's name by model. Rates are in [0, 1]: `mr` counts predicted != person over all
-    images, `mr_correct` over those that the model names rightly when clean, `mr_test` over the test split,
-    `target_rate` counts predicted == target, `clean_error` predicted_clean != person. A rate over no image
-    is NaN. Raises InputError where a label is not one of MODELS, METHODS and PIXELS.
+    scores: one row an image, model, method and pixel format, persons and predictions as strings, metrics as numbers.
+    descriptors: the descriptor's name by model.
+
+    Columns: TABLE3_COLUMNS, then `mr_low` and `mr_high`, Wilson's 95 % interval of `mr`. Rates are in [0, 1]: `mr`
+    counts predicted != person over all images, `mr_correct` over those that the model classifies correctly when clean,
+    `mr_test` over the test split, `target_rate` counts predicted == target, `clean_error` predicted_clean != person. A
+    rate over no image is NaN. The paper's methods come first, the others in order of name. Raises InputError where a
+    model or pixel format is unknown.
     """
-    for column, known in (("model", MODELS), ("method", METHODS), ("pixels", PIXELS)):
+    for column, known in (("model", MODEL_NAMES), ("pixels", PIXELS)):
         if unknown := sorted(set(scores[column]) - set(known)):
             raise InputError(f"the scores name the {column} {unknown[0]!r}; known are {', '.join(known)}.")
+    methods = [*PAPER_METHODS, *sorted(set(scores["method"]) - set(PAPER_METHODS))]
     groups = dict(iter(scores.groupby(["model", "method", "pixels"], sort=False)))
-    order = [(model, method, pixels) for model in MODELS for method in METHODS for pixels in PIXELS]
-    rows = [_summary(key, groups[key], descriptors) for key in order if key in groups]
-    return pd.DataFrame(rows, columns=TABLE3_COLUMNS)
+    order = [(model, method, pixels) for model in MODEL_NAMES for method in methods for pixels in PIXELS]
+    keys = ("model", "method", "pixels")
+    rows = [
+        {**dict(zip(keys, key, strict=True)), "descriptor": descriptors[key[0]], **_summary(groups[key])}
+        for key in order
+        if key in groups
+    ]
+    return pd.DataFrame(rows, columns=[*TABLE3_COLUMNS, "mr_low", "mr_high"])
 
 
-def _summary(key: tuple[str, str, str], group: pd.DataFrame, descriptors: Mapping[str, str]) -> dict:
-    model, method, pixels = key
-    missed = group["predicted"] != group["person"]
-    correct = group["predicted_clean"] == group["person"]
+def _summary(scores: pd.DataFrame) -> dict[str, float]:
+    missed = scores["predicted"] != scores["person"]
+    correct = scores["predicted_clean"] == scores["person"]
+    low, high = interval(int(missed.sum()), len(scores))
     return {
-        "model": model,
-        "descriptor": descriptors[model],
-        "method": method,
-        "pixels": pixels,
-        "images": len(group),
-        "l2": mean(group["l2"]),
-        "mssim": mean(group["mssim"]),
-        "mssim_legacy": mean(group["mssim_legacy"]),
+        "images": len(scores),
+        **{name: mean(scores[name]) for name in _TABLE3_METRICS},
         "mr": mean(missed),
+        "mr_low": low,
+        "mr_high": high,
         "mr_correct": mean(missed[correct]),
-        "mr_test": mean(missed[group["split"] == "test"]),
-        "target_rate": mean(group["predicted"] == group["target"]),
+        "mr_test": mean(missed[scores["split"] == "test"]),
+        "target_rate": mean(scores["predicted"] == scores["target"]),
         "clean_error": mean(~correct),
     }
 
 
-def mean(values: Iterable[float]) -> float:
-    """The mean, or NaN of nothing; summed exactly, so that the last digit is the same on every machine."""
-    values = [float(value) for value in values]
-    return math.fsum(values) / len(values) if values else math.nan
+def training(records: Sequence[TrainingRecord]) -> pd.DataFrame:
+    """Table 4: one row a training record; accuracies are in [0, 1].
 
-
-def improvement(proposed: str, baseline: str, *, smaller_is_better: bool) -> Decimal | None:
-    """By how many per cent `proposed` beats `baseline`, both as printed (Table 3, "Percentage Improvement").
-
-    (baseline - proposed) / baseline for L2, (proposed - baseline) / baseline for SI and MR, not rounded;
-    None where the baseline is zero.
+    Columns: TABLE4_COLUMNS, `classes` being a number, then frozen, normalization, optimization and loss.
     """
-    proposed, baseline = Decimal(proposed), Decimal(baseline)
-    if not baseline:
-        return None
-    gain = baseline - proposed if smaller_is_better else proposed - baseline
-    return 100 * gain / baseline
+    rows = [{**record.model_dump(), "classes": len(record.classes)} for record in records]
+    return pd.DataFrame(rows, columns=[*TABLE4_COLUMNS, "frozen", "normalization", "optimization", "loss"])
 
 
-def wilson_interval(rate: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval, in [0, 1], for a rate seen over `count` > 0 images (Wilson 1927)."""
-    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
-    centre = rate + z * z / (2 * count)
-    reach = z * math.sqrt(rate * (1 - rate) / count + (z / (2 * count)) ** 2)
-    scale = 1 + z * z / count
-    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+def as_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of `table` as JSON can hold them: NaN becomes None."""
+    rows = table.to_dict("records")
+    return [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
 
 
-def metrics(table3: pd.DataFrame, table4: pd.DataFrame) -> dict[str, dict]:
+def report(numbers: Mapping[str, pd.DataFrame], run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the page shows, as data: what report.json holds and `comparison.formatted_tables` formats.
+
+    numbers: `table1` to `table4` as frames. run: run_summary.run_summary. paper: the published values.
+    """
+    return {
+        "run": run,
+        "metrics": [
+            {
+                "name": metric.name,
+                "group": metric.label[0],
+                "label": metric.label[1],
+                "digits": metric.digits,
+                "smaller_is_better": metric.smaller_is_better,
+            }
+            for metric in METRICS
+            if metric.in_table3
+        ],
+        **{name: as_records(table) for name, table in numbers.items()},
+        "paper": paper,
+    }
+
+
+def metrics_by_method(table3: pd.DataFrame, table4: pd.DataFrame) -> dict[str, dict]:
     """What to compare between runs: by model, its test accuracy and by method the float row of Table 3.
 
     Six significant digits; what is NaN is left out.
     """
-    summary = {row["model"]: _rounded(row, ["test_accuracy"]) for row in table4.to_dict("records")}
+    names = [*(name for name in TABLE3_COLUMNS if name in _TABLE3_METRICS), "mr", "target_rate"]
+    summary: dict[str, dict] = {row["model"]: _rounded(row, ["test_accuracy"]) for row in table4.to_dict("records")}
     for row in table3[table3["pixels"] == "float"].to_dict("records"):
-        cell = _rounded(row, ["l2", "mssim", "mssim_legacy", "mr", "target_rate"])
-        summary.setdefault(row["model"], {})[row["method"]] = cell
+        summary.setdefault(row["model"], {})[row["method"]] = _rounded(row, names)
     return summary
 
 
-def _rounded(row: Mapping, names: Sequence[str]) -> dict[str, float]:
+def _rounded(row: Mapping, names: Iterable[str]) -> dict[str, float]:
     return {name: float(f"{row[name]:.6g}") for name in names if not math.isnan(row[name])}
 
 
-def examples(scores: pd.DataFrame, model: str, count: int = 2) -> pd.DataFrame:
-    """The images that Figure 1 shows of one model: at most `count` rows of its P-FGVM scores, best first.
+def bars(table3: pd.DataFrame) -> pd.DataFrame:
+    """The bars of `dvc plots`, which adds up rows that share a bar: columns attack (model and method) and l2.
 
-    Of different persons; rightly named when clean and de-identified before others, then the test split
-    before others, then by file name.
+    table3: `results`; its float rows are taken.
     """
-    rows = scores[(scores["model"] == model) & (scores["method"] == "P-FGVM") & (scores["pixels"] == "float")]
-    protected = (rows["predicted_clean"] == rows["person"]) & (rows["predicted"] != rows["person"])
-    ranks = pd.DataFrame({"worse": ~protected, "seen": rows["split"] != "test", "image": rows["image"]})
-    ranked = rows.loc[ranks.sort_values(["worse", "seen", "image"]).index]
-    return ranked.drop_duplicates("person").head(count)
+    floats = table3[table3["pixels"] == "float"]
+    return pd.DataFrame({"attack": floats["model"] + ": " + floats["method"], "l2": floats["l2"]})

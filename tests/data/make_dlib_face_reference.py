@@ -12,7 +12,7 @@ import dlib
 import numpy as np
 from PIL import Image
 
-from pfgvm.descriptors.dlib_file import weights_path
+from pfgvm.models.dlib_file import weights_path
 
 HERE = Path(__file__).parent
 FACES = HERE.parents[1] / "data" / "synthetic-faces" / "img_align_celeba.zip"

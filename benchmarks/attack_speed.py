@@ -1,0 +1,66 @@
+"""I-FGSM against four attack libraries."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.libraries import BY_DEFINITION, LIBRARIES
+from benchmarks.measurement import Measurement, side_by_side
+from benchmarks.workloads import MODELS, PERSONS, under_attack
+from pfgvm.attacks import i_fgsm
+from pfgvm.evaluation.metrics import l2
+from pfgvm.models import fused_for_attack
+
+# Table 2
+EPSILON, ITERATIONS = 0.026, 20
+PLAIN, FUSED = "plain model", "fused_for_attack"
+GOALS = {PLAIN: {"A": 0.95, "B": 0.95}, FUSED: {"A": 2.0, "B": 1.3}}
+
+
+def against_libraries(name: str, device: str) -> Iterator[Measurement]:
+    """I-FGSM with Table 2's ε and N on Model `name`, as the libraries get it and fused; a row for each of the two."""
+    model, images, targets = under_attack(name, device)
+    attacks = {PLAIN: _attack, FUSED: lambda model, *rest: _attack(fused_for_attack(model), *rest), **LIBRARIES}
+    results: dict[str, Tensor] = {}
+
+    def run(who: str, attack: Callable[..., Tensor]) -> None:
+        results[who] = attack(model, images, targets, EPSILON, ITERATIONS).detach().to(images.device)
+
+    tasks = {who: partial(run, who, attack) for who, attack in attacks.items()}
+    times = side_by_side(tasks, 3, 1e-3 * len(images) * ITERATIONS)
+    for who, goals in GOALS.items():
+        yield Measurement(
+            row=f"I-FGSM on {name}, {device}, {who}",
+            what=f"{len(images)} images of 178 x 218, ε {EPSILON}, N {ITERATIONS}; {MODELS[name]}",
+            unit="ms per image and iteration",
+            ours=times[who],
+            others={library: times[library] for library in LIBRARIES},
+            goal=goals[name],
+            checks=_agreement(model, images, targets, results[who], [results[library] for library in BY_DEFINITION]),
+        )
+
+
+def _attack(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
+    return i_fgsm(model, images, targets, epsilon=epsilon, iterations=iterations)
+
+
+@torch.no_grad()
+def _agreement(
+    model: nn.Module, images: Tensor, targets: Tensor, ours: Tensor, theirs: list[Tensor]
+) -> dict[str, float]:
+    """How far our result agrees with those of the libraries, at the worst."""
+    persons = (targets - 1) % PERSONS
+
+    def rate(result: Tensor) -> float:
+        return (model(result).argmax(1) != persons).double().mean().item()
+
+    def norm(result: Tensor) -> float:
+        return l2(result, images).mean().item()
+
+    return {
+        "pixels within 1e-5 of theirs, at least": min(((ours - x).abs() < 1e-5).double().mean().item() for x in theirs),
+        "L2 relative to theirs, at most 1 ±": max(abs(norm(ours) / norm(x) - 1) for x in theirs),
+        "MR less theirs, at most ±": max(abs(rate(ours) - rate(x)) for x in theirs),
+    }

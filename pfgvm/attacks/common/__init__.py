@@ -1,0 +1,1 @@
+"""What the methods share: the gradient, the checks of arguments, the choice of targets, a method's description."""

@@ -1,0 +1,134 @@
+"""Checks of what a caller gives to an attack: every error names the argument, what was found, and the remedy."""
+
+import math
+import numbers
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pfgvm.errors import InputError
+
+
+def checked_images(images: Tensor) -> Tensor:
+    """`images` without a graph. Raises InputError unless they are (B, C, H, W), floating-point, finite, in [0, 1]."""
+    _require_finite_floats("images", images)
+    if images.dim() != 4:
+        raise InputError(f"images must be of shape (B, C, H, W), not {tuple(images.shape)}; add the axis of the batch")
+    if images.numel():
+        low, high = images.min().item(), images.max().item()
+        if low < 0 or high > 1:
+            raise InputError(
+                f"images must lie in [0, 1]; found {low:.6g} to {high:.6g}; divide 8-bit values by 255, and let the "
+                "model itself do any other normalization"
+            )
+    return images.detach()
+
+
+def checked_targets(targets: Tensor, images: Tensor) -> Tensor:
+    """`targets` as int64. Raises InputError unless they are integers ≥ 0, (B,), on the device of `images`.
+
+    Whether the model has that many classes shows in its logits.
+    """
+    _require_tensor("targets", targets)
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise InputError(f"targets must be class indices, integers, not {targets.dtype}")
+    _require_shape("targets", targets, (len(images),))
+    _require_device("targets", targets, images)
+    if targets.numel() and (lowest := int(targets.min())) < 0:
+        raise InputError(f"targets must be class indices from 0; found {lowest}")
+    return targets.long()
+
+
+def checked_start(start: Tensor, images: Tensor) -> Tensor:
+    """`start` without a graph. Raises InputError unless it is finite, like `images` in shape, type and device."""
+    _require_finite_floats("start", start)
+    _require_shape("start", start, tuple(images.shape))
+    _require_device("start", start, images)
+    if start.dtype != images.dtype:
+        raise InputError(f"start must be of the images' type, {images.dtype}, not {start.dtype}; convert it")
+    return start.detach()
+
+
+def checked_noise(noise: Tensor, images: Tensor) -> Tensor:
+    """`noise` without a graph. Raises InputError unless it is finite, like `images` in shape and device."""
+    _require_finite_floats("noise", noise)
+    _require_shape("noise", noise, tuple(images.shape))
+    _require_device("noise", noise, images)
+    return noise.detach()
+
+
+def checked_norms(l2: Tensor, images: Tensor) -> Tensor:
+    """`l2` without a graph. Raises InputError unless they are finite norms ≥ 0, (B,), on the device of `images`."""
+    _require_finite_floats("l2", l2)
+    _require_shape("l2", l2, (len(images),))
+    _require_device("l2", l2, images)
+    if l2.numel() and (lowest := l2.min().item()) < 0:
+        raise InputError(f"l2 must hold norms, at least 0; found {lowest:.6g}")
+    return l2.detach()
+
+
+def checked_names(names: Sequence[str], images: Tensor) -> Sequence[str]:
+    """`names` as they are. Raises InputError unless there is one for each image."""
+    if len(names) != len(images):
+        raise InputError(f"names must be one for each of the {len(images)} images; found {len(names)}")
+    return names
+
+
+def finite(name: str, value: Any) -> float:
+    """`value` of the argument `name` as a float. Raises InputError unless it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InputError(f"{name} must be a number, not {value!r}; of a tensor or an array take one value by .item()")
+    if not math.isfinite(value):
+        raise InputError(f"{name} must be finite, not {value!r}")
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` of the argument `name` as a float. Raises InputError unless it is a finite number > 0."""
+    if (number := finite(name, value)) <= 0:
+        raise InputError(f"{name} must be above 0, not {value!r}")
+    return number
+
+
+def non_negative(name: str, value: Any) -> float:
+    """`value` of the argument `name` as a float. Raises InputError unless it is a finite number ≥ 0."""
+    if (number := finite(name, value)) < 0:
+        raise InputError(f"{name} must be at least 0, not {value!r}")
+    return number
+
+
+def count(name: str, value: Any) -> int:
+    """`value` of the argument `name` as an int. Raises InputError unless it is a whole number ≥ 0."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < 0:
+        raise InputError(f"{name} must be a whole number, at least 0, not {value!r}")
+    return number
+
+
+def _require_tensor(name: str, values: Any) -> None:
+    if not isinstance(values, Tensor):
+        raise InputError(f"{name} must be a torch tensor, not {type(values).__name__}; convert by torch.as_tensor")
+
+
+def _require_finite_floats(name: str, values: Any) -> None:
+    _require_tensor(name, values)
+    if not values.is_floating_point():
+        raise InputError(f"{name} must be floating-point, not {values.dtype}; convert it (8-bit pixels: / 255)")
+    if not values.isfinite().all():
+        raise InputError(f"{name} must be finite; found NaN or infinity")
+
+
+def _require_shape(name: str, values: Tensor, shape: tuple[int, ...]) -> None:
+    if tuple(values.shape) != shape:
+        raise InputError(f"{name} must be of shape {shape}, to go with the images, not {tuple(values.shape)}")
+
+
+def _require_device(name: str, values: Tensor, images: Tensor) -> None:
+    if values.device != images.device:
+        raise InputError(f"{name} must be where the images are, on {images.device}, not on {values.device}; move one")

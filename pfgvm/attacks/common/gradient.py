@@ -1,0 +1,130 @@
+"""The gradient of the adversarial loss with respect to the images, on any model, which stays as it was."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from pfgvm.errors import InputError
+
+# Images in [0, 1], (B, C, H, W), to logits, (B, classes).
+Model = Callable[[Tensor], Tensor]
+
+
+@contextlib.contextmanager
+def loss_gradient(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
+    """∇ₓℓ(x, ỹ), the gradient of each image's own cross-entropy against its target class, as a function of x alone.
+
+        with loss_gradient(model, targets) as gradient:
+            x_adv = x_adv - α * gradient(x_adv)
+
+    The losses are summed, never averaged, so that an image's gradient does not shrink with the batch (Sections 2, 3).
+
+    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes), or to an object or a mapping that
+    holds them as `logits`. A module is in eval mode inside the block, and every submodule back in its own mode after
+    it; nothing else of it is touched. A function is called as it is.
+    targets: ỹ, (B,) class indices. The function takes (B, C, H, W), returns the like without a graph, and works under
+    `torch.no_grad` and `torch.inference_mode` too.
+
+    Raises InputError for a model that cannot be attacked: one that gives no logits, has too few classes for `targets`,
+    does not depend differentiably on the images, or has lazy parameters without a size.
+    """
+    if not callable(model):
+        raise InputError(f"model must be callable, not {type(model).__name__}; give a module or a function")
+    checked = False
+
+    def gradient(images: Tensor) -> Tensor:
+        nonlocal checked
+        if not len(images):
+            # Many models reshape by view(B, -1), which is ambiguous without images.
+            return torch.zeros_like(images)
+        with torch.inference_mode(False), torch.enable_grad():
+            x = _recordable(images).requires_grad_()
+            # A copy, since a model may work in place, which autograd forbids on x itself.
+            logits = _logits(model(x.clone()), x)
+            if not checked:
+                # Once, since reading values makes a GPU wait.
+                _check_values(logits, targets)
+                checked = True
+            # In float16 and bfloat16 the softmax would lose what is left of a small gradient.
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            ỹ = _recordable(targets).to(logits.device)
+            loss = nn.functional.cross_entropy(logits, ỹ, reduction="sum")
+            found = torch.autograd.grad(loss, x, allow_unused=True)[0] if loss.requires_grad else None
+        if found is None:
+            raise InputError(
+                "model: its logits do not depend differentiably on the images; take out what cuts the graph, such as "
+                "detach(), torch.no_grad() or a detour through NumPy"
+            )
+        return found
+
+    with _eval_mode(model):
+        yield gradient
+
+
+@contextlib.contextmanager
+def _eval_mode(model: Model) -> Iterator[None]:
+    if not isinstance(model, nn.Module):
+        yield
+        return
+    _check_parameters(model)
+    # The flags themselves, since a model may override or refuse eval() and train(); a frozen ScriptModule has none.
+    training = [module for module in model.modules() if getattr(module, "training", False)]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _recordable(values: Tensor) -> Tensor:
+    """`values` without a graph, and fit to be recorded in one."""
+    return values.clone() if values.is_inference() else values.detach()
+
+
+def _logits(output: Any, images: Tensor) -> Tensor:
+    # The convention of Hugging Face's models.
+    if not isinstance(output, Tensor):
+        output = output["logits"] if _is_mapping_with_logits(output) else getattr(output, "logits", output)
+    if not isinstance(output, Tensor):
+        raise _no_logits(f"a {type(output).__name__}")
+    if output.dim() != 2 or len(output) != len(images) or not output.is_floating_point():
+        raise _no_logits(f"a tensor of shape {tuple(output.shape)} and type {output.dtype}")
+    return output
+
+
+def _is_mapping_with_logits(output: Any) -> bool:
+    return isinstance(output, Mapping) and "logits" in output
+
+
+def _no_logits(found: str) -> InputError:
+    return InputError(
+        f"model must give logits, a floating-point tensor of shape (images, classes), not {found}; put the model in "
+        "eval mode and give a function that calls it and picks them, such as lambda images: model(images)[0]"
+    )
+
+
+def _check_values(logits: Tensor, targets: Tensor) -> None:
+    classes = logits.shape[1]
+    if classes < 2:
+        raise InputError("model: gives one logit an image, which no target can change; give one logit for each class")
+    if (highest := int(targets.max())) >= classes:
+        raise InputError(f"targets must lie in 0 … {classes - 1}, the model's classes; found {highest}")
+    if logits.isnan().any():
+        raise InputError("model: gives NaN for these images; check its weights and the range of its input")
+
+
+def _check_parameters(model: nn.Module) -> None:
+    for name, value in [*model.named_parameters(), *model.named_buffers()]:
+        if is_lazy(value):
+            raise InputError(f"model: {name} has no size yet; call the model once on an image before the attack")
+    for name, value in model.named_parameters():
+        if value.is_inference():
+            raise InputError(
+                f"model: {name} was made under torch.inference_mode, which rules out gradients; make the model outside"
+            )

@@ -1,0 +1,60 @@
+"""What the pipeline needs to know of a method: each file of `methods` ends with METHOD, one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from pfgvm.attacks.common.gradient import Model
+
+if TYPE_CHECKING:
+    # An attack runs without the settings' schema, so an edit of the schema makes no finished batch stale.
+    from pfgvm.settings import Attack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images to de-identify on one model."""
+
+    model: Model
+    images: Tensor
+    """x, (B, 3, H, W) in [0, 1]."""
+    targets: Tensor
+    """ỹ, (B,) class indices."""
+    names: Sequence[str]
+    """B of them; a padded batch repeats its last."""
+    followed: Tensor | None = None
+    """What the method that this one follows made of `images`, like them."""
+
+
+def all_images(settings: Attack, names: list[str]) -> list[str]:
+    """`names` as they are: the choice of a method that takes every attacked image."""
+    return names
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to de-identify images, as the pipeline sees it."""
+
+    label: str
+    """What every table calls it."""
+    deidentify: Callable[..., Tensor]
+    """(batch, **parameters) to images like `batch.images`."""
+    parameters: Callable[[Attack, str], dict[str, Any]]
+    """The settings' section attack and a model's name, A or B, to all values that `deidentify` uses, fit for JSON."""
+    follows: str | None = None
+    """The key of the method whose images it needs as `batch.followed`."""
+    chosen: Callable[[Attack, list[str]], list[str]] = all_images
+    """The settings' section attack and the attacked images' names to the names that it takes."""
+
+
+def deidentify_by(attack: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`Method.deidentify` of an attack that takes (model, images, targets, **parameters)."""
+
+    def deidentify(batch: Batch, **parameters: Any) -> Tensor:
+        return attack(batch.model, batch.images, batch.targets, **parameters)
+
+    return deidentify

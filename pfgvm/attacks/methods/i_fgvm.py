@@ -1,0 +1,54 @@
+"""I-FGVM, the baseline that steps along the gradient's values (Section 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from pfgvm.attacks.common.arguments import checked_images, checked_targets, count, positive
+from pfgvm.attacks.common.gradient import Model, loss_gradient
+from pfgvm.attacks.common.method import Method, deidentify_by
+
+if TYPE_CHECKING:
+    from pfgvm.settings import Attack
+
+
+def i_fgvm(
+    model: Model,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    step_size: float,
+    iterations: int,
+    epsilon: float,
+) -> Tensor:
+    """Iterative Fast Gradient Value Method, after Section 2:
+
+        x̃₀ = x,  x̃ᵢ₊₁ = Π[0,1]( Π[x−ε, x+ε]( x̃ᵢ − α ∇ℓ(x̃ᵢ, ỹ) ) )
+
+    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes); a module is used in eval mode and
+    left as it was. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
+    step_size: α > 0. iterations: N ≥ 0. epsilon: ε > 0, in pixel values (Table 2).
+    Returns x̃_N, like `images`. Raises InputError for any argument that is none of this.
+    """
+    α, ε = positive("step_size", step_size), positive("epsilon", epsilon)
+    iterations = count("iterations", iterations)
+    x = checked_images(images)
+    x_adv = x.clone()
+    with loss_gradient(model, checked_targets(targets, x)) as gradient:
+        for _ in range(iterations):
+            x_adv = torch.clamp(x_adv - α * gradient(x_adv), x - ε, x + ε).clamp(0, 1)
+    return x_adv
+
+
+def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+    return {
+        "step_size": settings.i_fgvm.step_size[model],
+        "iterations": settings.i_fgvm.iterations[model],
+        "epsilon": settings.i_fgvm.epsilon[model],
+    }
+
+
+METHOD = Method("I-FGVM", deidentify_by(i_fgvm), _parameters)

@@ -1,0 +1,81 @@
+"""The control: noise that is as large as an attack's perturbation, but knows no model. Not in the paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pfgvm import seeding
+from pfgvm.attacks.common.arguments import checked_images, checked_noise, checked_norms
+from pfgvm.attacks.common.method import Batch, Method
+from pfgvm.errors import InputError
+
+if TYPE_CHECKING:
+    from pfgvm.settings import Attack
+
+_PER_IMAGE = (-1, 1, 1, 1)
+
+
+def random_equal_l2(images: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
+    """Π[0,1](x + s·noise), with s for each image such that its perturbation has the given L2 norm after clipping.
+
+    It shows how much of a misclassification rate any perturbation of that size would reach.
+
+    images: x, (B, C, H, W) in [0, 1]. noise: its direction, such as Gaussian noise, (B, C, H, W), of any scale.
+    l2: the norms to reach, (B,), at least 0. Returns images like x, their norms as near as x's type can hold them.
+    Raises InputError for arguments that are none of this, and for a norm that is not reached even where the noise takes
+    every pixel to 0 or 1.
+    """
+    images, noise, l2 = checked_images(images), checked_noise(noise, images), checked_norms(l2, images)
+    x, noise, l2 = images.double(), noise.double(), l2.double()
+
+    def moved(scale: Tensor) -> Tensor:
+        return (x + scale.view(_PER_IMAGE) * noise).clamp(0, 1)
+
+    def norm(scale: Tensor) -> Tensor:
+        return (moved(scale) - x).flatten(1).norm(dim=1)
+
+    low, high = torch.zeros_like(l2), _upper_bound(x, noise, l2)
+    # The norm grows with s: halving the interval finds it to the last bits of a float32.
+    for _ in range(60):
+        middle = (low + high) / 2
+        short = norm(middle) < l2
+        low, high = torch.where(short, middle, low), torch.where(short, high, middle)
+    return moved(high).to(images.dtype)
+
+
+def _upper_bound(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
+    """A scale for each image, (B,), at which its perturbation is no smaller than `l2`; all in float64."""
+    room = torch.where(noise > 0, 1 - x, x)
+    room = torch.where(noise == 0, 0, room)
+    furthest = room.flatten(1).norm(dim=1)
+    if (beyond := furthest < l2).any():
+        index = int(beyond.nonzero()[0])
+        raise InputError(
+            f"l2 of image {index} is {l2[index]:.6g}, but this noise moves it by at most {furthest[index]:.6g} before "
+            "all pixels are 0 or 1; give a smaller norm or other noise"
+        )
+    smallest = torch.finfo(noise.dtype).tiny
+    usual = 4 * l2 / noise.flatten(1).norm(dim=1).clamp(min=smallest)
+    saturating = (room / noise.abs().clamp(min=smallest)).flatten(1).amax(dim=1)
+    reached = ((x + usual.view(_PER_IMAGE) * noise).clamp(0, 1) - x).flatten(1).norm(dim=1)
+    return torch.where(reached < l2, saturating, usual)
+
+
+def _deidentify(batch: Batch, *, seed: int) -> Tensor:
+    images = batch.images
+    if batch.followed is None:
+        raise ValueError("batch.followed must hold the images whose perturbation is matched")
+    l2 = (batch.followed.double() - images.double()).flatten(1).norm(dim=1)
+    drawn = [seeding.rng(seed, "random", name).standard_normal(tuple(images.shape[1:])) for name in batch.names]
+    return random_equal_l2(images, torch.from_numpy(np.stack(drawn)).float().to(images.device), l2)
+
+
+def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+    return {"seed": settings.seed}
+
+
+METHOD = Method("Random (equal L2)", _deidentify, _parameters, follows="p_fgvm")

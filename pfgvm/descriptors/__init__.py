@@ -1,1 +1,0 @@
-"""The pretrained face descriptors that model B may stand on."""

@@ -1,0 +1,1 @@
+"""What a de-identified image is worth: metrics, scores and statistics."""

@@ -1,0 +1,65 @@
+"""The scores of de-identified images: what the model sees in each, and every metric."""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from pfgvm.evaluation.metrics import METRICS
+from pfgvm.faces.images import to_8bit
+from pfgvm.models.batching import batches, padded
+
+_COLUMNS = ["image", "person", "split", "model", "method", "pixels", "target", "predicted_clean", "predicted"]
+_COLUMNS += ["l2", "linf", "mssim", "mssim_legacy"]
+# Other programs read the columns by their place: a further metric comes last.
+SCORE_COLUMNS = [*_COLUMNS, *(metric.name for metric in METRICS if metric.name not in _COLUMNS)]
+
+
+def score_images(
+    network: nn.Module, images: np.ndarray, originals: np.ndarray, classes: list[str], batch_size: int
+) -> pd.DataFrame:
+    """Score de-identified images, as computed and as the 8-bit pictures that would be published.
+
+    network: in eval mode, from [0, 1] images to logits; it is given `batch_size` images at a time, since its bits
+    depend on their number. images, originals: (n, 3, H, W), float32 in [0, 1], n > 0. classes: persons in the order
+    of the logits. Returns 2n rows: the images as computed (`float`), then as `8bit`, each in the order given; columns
+    pixels, predicted_clean, predicted, and one a metric of METRICS.
+    """
+    eight_bit = to_8bit(images).astype(np.float32) / np.float32(255)
+    predicted_clean = _predicted(network, originals, classes, batch_size)
+    tables = []
+    for pixels, values in (("float", images), ("8bit", eight_bit)):
+        predicted = _predicted(network, values, classes, batch_size)
+        columns = {"pixels": pixels, "predicted_clean": predicted_clean, "predicted": predicted}
+        tables.append(pd.DataFrame(columns | _measured(values, originals, batch_size, _device(network))))
+    return pd.concat(tables, ignore_index=True)
+
+
+@torch.no_grad()
+def _predicted(network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int) -> list[str]:
+    predicted: list[str] = []
+    for batch in batches(len(images), batch_size):
+        values = _tensor(images[batch])
+        logits = network(padded(values, batch_size).to(_device(network)))[: len(values)]
+        predicted += [classes[index] for index in logits.argmax(1).tolist()]
+    return predicted
+
+
+def _measured(
+    images: np.ndarray, originals: np.ndarray, batch_size: int, device: torch.device
+) -> dict[str, np.ndarray]:
+    values: dict[str, list[Tensor]] = {metric.name: [] for metric in METRICS}
+    for batch in batches(len(images), batch_size):
+        pair = _tensor(images[batch]).to(device), _tensor(originals[batch]).to(device)
+        for metric in METRICS:
+            values[metric.name].append(metric.function(*pair).cpu())
+    return {name: torch.cat(parts).numpy() for name, parts in values.items()}
+
+
+def _tensor(images: np.ndarray) -> Tensor:
+    # A copy: the images may be mapped from a file that must not be written to.
+    return torch.from_numpy(np.array(images))
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device

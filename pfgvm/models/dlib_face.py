@@ -1,0 +1,161 @@
+"""dlib's 29-layer face recognition network in PyTorch, so that gradients reach the image.
+
+The architecture is that of dlib's `dnn_face_recognition_ex.cpp`; the weights (CC0) come from dlib's own file.
+An aligned face enters through `FaceChips`.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CHIP_SIZE = 150
+DESCRIPTOR_SIZE = 128
+CHANNEL_MEANS = (122.782, 117.001, 104.298)
+STEM_CHANNELS = 32
+# (channels, blocks, whether the first block halves the size), from the image to the descriptor
+LEVELS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
+
+# Eye centres, nose tip, mouth corners (x, y), as parts of the face box: of the mean face in dlib's
+# `get_face_chip_details` the means over landmarks 36-41 and 42-47, then landmarks 30, 48 and 54.
+TEMPLATE_POINTS = (
+    (0.225492, 0.215990),
+    (0.754761, 0.215990),
+    (0.490127, 0.515625),
+    (0.254149, 0.780233),
+    (0.726104, 0.780233),
+)
+TEMPLATE_PADDING = 0.25
+# The same five, as means over CelebA's aligned images, in pixels.
+CELEBA_POINTS = ((69.5, 111.0), (107.5, 111.0), (88.0, 135.0), (72.0, 152.0), (105.5, 152.0))
+CELEBA_SIZE = (218, 178)
+
+
+class Affine(nn.BatchNorm2d):
+    """dlib's `affine` layer: one frozen scale and shift a channel.
+
+    A batch norm whose statistics stay 0 and 1: `fuse_conv_bn_eval` folds it into the convolution before it.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels, eps=1e-30)  # PyTorch wants some; 1 + 1e-30 is 1
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "Affine":
+        """Stay in eval mode whatever `mode` says: the statistics are not this layer's to learn."""
+        return super().train(False)
+
+
+class Block(nn.Module):
+    """A residual block of two convolutions; `down` halves the size in the first one and in the skip path."""
+
+    def __init__(self, channels_in: int, channels: int, down: bool):
+        super().__init__()
+        self.down = down
+        # dlib's convolutions are padded only where their stride is 1
+        first = (
+            nn.Conv2d(channels_in, channels, 3, stride=2) if down else nn.Conv2d(channels_in, channels, 3, padding=1)
+        )
+        self.body = nn.Sequential(
+            first,
+            Affine(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            Affine(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels_in, H, W) to (B, channels, H, W), or about half of H and W."""
+        y = self.body(x)
+        if self.down:
+            x = F.avg_pool2d(x, 2)
+            # dlib's add_prev takes what a summand lacks, in channels as in rows and columns, as zero
+            x = F.pad(x, (0, 0, 0, 0, 0, y.shape[1] - x.shape[1]))
+            y = F.pad(y, (0, x.shape[3] - y.shape[3], 0, x.shape[2] - y.shape[2]))
+        return F.relu_(x + y)
+
+
+class DlibFace(nn.Module):
+    """dlib's face descriptor: RGB chips (B, 3, 150, 150) in [0, 1] → the 128 numbers of dlib, (B, 128).
+
+    A new object has random weights; `dlib_file.load` gives the trained network. By dlib's rule two chips show the same
+    person where their descriptors are less than 0.6 apart.
+    """
+
+    def __init__(self):
+        super().__init__()
+        means = torch.tensor(CHANNEL_MEANS).view(1, 3, 1, 1)
+        self.register_buffer("means", means, persistent=False)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, STEM_CHANNELS, 7, stride=2),
+            Affine(STEM_CHANNELS),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2),
+        )
+        blocks, before = [], STEM_CHANNELS
+        for channels, count, down in LEVELS:
+            for i in range(count):
+                blocks.append(Block(before, channels, down and i == 0))
+                before = channels
+        self.blocks = nn.Sequential(*blocks)
+        self.descriptor = nn.Linear(before, DESCRIPTOR_SIZE, bias=False)
+
+    def forward(self, chips: Tensor) -> Tensor:
+        """The descriptors, (B, 128), of `chips`."""
+        x = (255 * chips - self.means) / 256
+        x = self.blocks(self.stem(x))
+        return self.descriptor(x.mean(dim=(2, 3)))
+
+
+class FaceChips(nn.Module):
+    """Aligned faces (B, 3, *image_size) in CelebA's framing → chips (B, 3, 150, 150), both in [0, 1].
+
+    One fixed warp for every image: the least-squares similarity without rotation that takes dlib's chip
+    template onto CelebA's mean landmarks (see `chip_placement`), sampled bilinearly. Being upright it is
+    separable: two small matrix products, whose gradient is deterministic (that of `grid_sample` is not on
+    CUDA). In a 218 x 178 image a chip covers columns 35 to 143 and rows 78 to 186, so it never reaches
+    outside, and enlarges them 1.39 times; bilinear sampling skips pixels only in images above 302 x 247.
+
+    image_size: (height, width); CelebA's framing at any scale.
+    """
+
+    def __init__(self, image_size: tuple[int, int] = CELEBA_SIZE):
+        super().__init__()
+        scale, left, top = chip_placement()
+        self.under_rows, rows = _sampling(scale, top, image_size[0], CELEBA_SIZE[0])
+        self.under_columns, columns = _sampling(scale, left, image_size[1], CELEBA_SIZE[1])
+        self.register_buffer("rows", rows, persistent=False)
+        self.register_buffer("columns", columns.T.contiguous(), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The chips, (B, 3, 150, 150), of `images`."""
+        # what lies outside the chip has weight 0; leaving it out halves the time
+        return self.rows @ (images[..., self.under_rows, self.under_columns] @ self.columns)
+
+
+def chip_placement() -> tuple[float, float, float]:
+    """Where the chip lies in a 218 x 178 image: (scale, left, top).
+
+    image point = scale * chip point + (left, top). Chip points run from 0 to 150 between the chip's edges,
+    image points count pixel centres from 0. The three numbers minimise the squared distances between the
+    moved template and CelebA's mean landmarks. A free rotation would come out at -0.18 degrees: a quarter of
+    a pixel at the corners, no more than the landmarks' rounding; it moves descriptors by about 0.01.
+    """
+    template = (TEMPLATE_PADDING + np.array(TEMPLATE_POINTS)) / (1 + 2 * TEMPLATE_PADDING) * CHIP_SIZE
+    landmarks = np.array(CELEBA_POINTS)
+    spread = template - template.mean(axis=0)
+    scale = (spread * landmarks).sum() / (spread**2).sum()
+    left, top = landmarks.mean(axis=0) - scale * template.mean(axis=0)
+    return float(scale), float(left), float(top)
+
+
+def _sampling(scale: float, start: float, size: int, celeba_size: int) -> tuple[slice, Tensor]:
+    """Which rows (or columns) of an image lie under its chip, and their weights (150, rows) in the chip's."""
+    in_celeba = scale * (np.arange(CHIP_SIZE) + 0.5) + start
+    # images of two sizes share their edges, not their pixel centres
+    positions = (in_celeba + 0.5) * size / celeba_size - 0.5
+    weights = np.maximum(0, 1 - np.abs(positions[:, None] - np.arange(size)))
+    used = np.flatnonzero(weights.any(axis=0))
+    under = slice(int(used[0]), int(used[-1]) + 1)
+    return under, torch.from_numpy(weights[:, under].astype(np.float32))

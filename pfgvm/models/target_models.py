@@ -1,0 +1,171 @@
+"""The two target models of Table 1, with the Keras conventions that its notation implies."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pfgvm.models.descriptors import DESCRIPTORS
+
+# L2Regularizer(0.001) of Table 1: adds 0.001 Σw² of the layer's kernel, never its bias, to the loss.
+L2_REGULARIZER = 0.001
+IMAGE_SIZE = (218, 178)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a target model is built from; every model carries its own as `model.recipe`.
+
+    model: `A` or `B`. image_size: (height, width). descriptor: a name of DESCRIPTORS, for B alone.
+    """
+
+    model: str
+    classes: int
+    image_size: tuple[int, int]
+    descriptor: str = "none"
+
+    def build(self) -> nn.Sequential:
+        """The model with random weights from torch's global generator, a descriptor's among them."""
+        if self.model == "A":
+            return self._finished(_layers_of_a(self.classes, self.image_size))
+        return self.on(DESCRIPTORS[self.descriptor].module.build(self.image_size))
+
+    def on(self, descriptor: nn.Module) -> nn.Sequential:
+        """Model B on the network `descriptor`, with an untrained head."""
+        return self._finished(OrderedDict(descriptor=descriptor, head=_head_of_b(descriptor.features, self.classes)))
+
+    def _finished(self, layers: OrderedDict[str, nn.Module]) -> nn.Sequential:
+        model = nn.Sequential(layers)
+        model.recipe = self
+        return model
+
+
+def model_a(classes: int, image_size: tuple[int, int] = IMAGE_SIZE) -> nn.Sequential:
+    """Model A of Table 1, untrained: two convolutions, a hidden layer of 512, one logit for each of `classes` persons.
+
+    Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes).
+    Initial weights come from torch's global generator.
+    """
+    return Recipe("A", classes, image_size).build()
+
+
+def model_b(
+    classes: int,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+    descriptor: str = "vgg_face",
+    weights: str | Path | None = None,
+) -> nn.Sequential:
+    """Model B of Table 1: a pretrained face descriptor, a hidden layer of 256, one logit for each of `classes` persons.
+
+    Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes). Its two parts
+    are named `descriptor` (images to features, (B, F)) and `head` (features to logits).
+
+    descriptor: `vgg_face`, the paper's: pool5 of VGG-16, flattened; or `dlib`: the 128 numbers of dlib's face network.
+    weights: the descriptor's file. None takes the installed file of dlib, and leaves VGG-16 at random weights, which
+    serve for timing alone. Raises InputError for a file that does not fit and ValueError for an unknown descriptor.
+    """
+    if descriptor not in DESCRIPTORS:
+        raise ValueError(f"descriptor must be {' or '.join(DESCRIPTORS)}, not {descriptor!r}")
+    loaded = DESCRIPTORS[descriptor].module.load(image_size, weights)
+    return Recipe("B", classes, image_size, descriptor).on(loaded)
+
+
+def _layers_of_a(classes: int, image_size: tuple[int, int]) -> OrderedDict[str, nn.Module]:
+    height, width = image_size
+    return OrderedDict(
+        conv1=_regularized(_glorot(nn.Conv2d(3, 32, 5, padding="same"))),
+        norm1=_normalization(nn.BatchNorm2d, 32),
+        relu1=nn.ReLU(),
+        pool1=nn.MaxPool2d(2),
+        conv2=_regularized(_glorot(nn.Conv2d(32, 64, 5, padding="same"))),
+        norm2=_normalization(nn.BatchNorm2d, 64),
+        relu2=nn.ReLU(),
+        pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        fc1=_regularized(_glorot(nn.Linear(64 * (height // 4) * (width // 4), 512))),
+        norm3=_normalization(nn.BatchNorm1d, 512),
+        relu3=nn.ReLU(),
+        dropout=nn.Dropout(0.9),
+        fc2=_glorot(nn.Linear(512, classes)),
+    )
+
+
+def _head_of_b(features: int, classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        OrderedDict(
+            fc1=_regularized(_glorot(nn.Linear(features, 256))),
+            norm1=_normalization(nn.BatchNorm1d, 256),
+            relu1=nn.ReLU(),
+            fc2=_glorot(nn.Linear(256, classes)),
+        )
+    )
+
+
+def architecture(model: nn.Sequential, image_size: tuple[int, int]) -> list[dict]:
+    """The layers of `model` in the words of Table 1: dicts of `layer`, `output` (C x H x W) and `parameters`.
+
+    The descriptor of model B is one row. `image_size` is (height, width). Leaves the model as it was.
+    """
+    rows = []
+    parts = list(model)
+    if hasattr(model, "descriptor"):
+        parts = [model.descriptor, *model.head]
+    device = next(model.parameters()).device
+    values = torch.zeros(1, 3, *image_size, device=device)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for part in parts:
+            values = part(values)
+            if isinstance(part, nn.ReLU):
+                rows[-1]["layer"] += "+Relu"
+                continue
+            if isinstance(part, nn.Flatten):
+                continue
+            title = _in_words(part) or DESCRIPTORS[model.recipe.descriptor].title
+            rows.append(
+                {
+                    "layer": title,
+                    "output": " x ".join(str(size) for size in values.shape[1:]),
+                    "parameters": sum(parameter.numel() for parameter in part.parameters()),
+                }
+            )
+    rows[-1]["layer"] += "+Softmax"
+    model.train(was_training)
+    return rows
+
+
+def _regularized(layer: nn.Module) -> nn.Module:
+    layer.l2 = L2_REGULARIZER
+    return layer
+
+
+def _glorot(layer: nn.Module) -> nn.Module:
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _normalization(kind: type[nn.Module], channels: int) -> nn.Module:
+    # Keras: momentum 0.99 of the old average, which PyTorch calls 0.01 of the new value; epsilon 1e-3.
+    return kind(channels, momentum=0.01, eps=1e-3)
+
+
+def _in_words(part: nn.Module) -> str | None:
+    l2 = f", L2Regularizer({part.l2})" if hasattr(part, "l2") else ""
+    match part:
+        case nn.Conv2d():
+            height, width = part.kernel_size
+            return f"Conv({part.out_channels}, Kernel({height}, {width}), Padding(Same){l2})"
+        case nn.Linear():
+            return f"FC({part.out_features}{l2})"
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            return "BatchNormalization"
+        case nn.MaxPool2d():
+            size, stride = part.kernel_size, part.stride
+            return f"MaxPooling(PoolSize({size}, {size}), Strides({stride}, {stride}))"
+        case nn.Dropout():
+            return f"Dropout({part.p})"
+    return None

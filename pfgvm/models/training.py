@@ -1,0 +1,159 @@
+"""Training of a target model (Table 4), with Keras' conventions where the paper follows them."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pfgvm import seeding
+
+# What `LabelledData.batch` does to 8-bit images: (x − min) / (max − min) of all that they can hold.
+NORMALIZATION = "MinMax"
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Model inputs, (n, …) on the CPU (uint8 images count as 0-255), and their classes, (n,)."""
+
+    inputs: Tensor
+    classes: Tensor
+
+    def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The items at `index` on `device`, images as floats in [0, 1]."""
+        inputs = self.inputs[index].to(device)
+        if inputs.dtype == torch.uint8:
+            inputs = (inputs.float() / 255).contiguous(memory_format=torch.channels_last)
+        return inputs, self.classes[index].to(device)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the learning curves. Training figures are running ones (batch statistics, dropout on)."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: the learning curves, the epoch whose weights the model now holds, and in words how."""
+
+    history: list[Epoch]
+    epoch_used: int
+    optimization: str
+    loss: str
+
+
+def train(
+    model: nn.Module,
+    training: LabelledData,
+    validation: LabelledData,
+    *,
+    epochs: int,
+    learning_rate: float,
+    batch_size: int,
+    seed: int,
+    checkpoint: str,
+    device: torch.device,
+    progress: Callable[[Iterator[int]], Iterator[int]] = iter,
+) -> Trained:
+    """Train `model` in place by Adam on the cross-entropy (Table 4); it ends in eval mode, on `device`.
+
+    The L2 regularisers that layers carry (`layer.l2`, Table 1) enter as Keras adds them to the loss: their gradient
+    2·l2·w is Adam's coupled weight decay. `seed` fixes the batches' order and the dropout.
+    checkpoint: `last`, or `best`: the epoch of the highest validation accuracy, then of the lowest validation loss.
+    progress: wraps the iterator over epochs, to show how far it is.
+    """
+    # Convolutions are faster with the channels innermost.
+    model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(_parameter_groups(model), lr=learning_rate, eps=1e-7, fused=device.type != "mps")
+    history: list[Epoch] = []
+    best: tuple[tuple[float, float], int] | None = None
+    best_weights = None
+    torch.manual_seed(seed)
+    for epoch in progress(iter(range(1, epochs + 1))):
+        order = torch.from_numpy(seeding.rng(seed, "batches", epoch).permutation(len(training.classes)))
+        train_loss, train_accuracy = _one_epoch(model, optimizer, training, _batches(order, batch_size), device)
+        validation_loss, validation_accuracy = evaluate(model, validation, batch_size, device)
+        history.append(Epoch(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy))
+        rank = (validation_accuracy, -validation_loss)
+        if checkpoint == "best" and (best is None or rank > best[0]):
+            best, best_weights = (rank, epoch), copy.deepcopy(model.state_dict())
+    if best_weights is not None:
+        model.load_state_dict(best_weights)
+    model.eval()
+    regularized = any(group["weight_decay"] for group in optimizer.param_groups)
+    return Trained(
+        history,
+        epoch_used=best[1] if best else epochs,
+        optimization=type(optimizer).__name__,
+        loss="Cross Entropy" + regularized * " + L2",
+    )
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, data: LabelledData, batch_size: int, device: torch.device) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy, in [0, 1], of `model` on `data`, in eval mode."""
+    model.eval()
+    loss = correct = 0.0
+    for index in torch.arange(len(data.classes)).split(batch_size):
+        inputs, classes = data.batch(index, device)
+        logits = model(inputs)
+        loss += nn.functional.cross_entropy(logits, classes, reduction="sum").item()
+        correct += (logits.argmax(1) == classes).sum().item()
+    return loss / len(data.classes), correct / len(data.classes)
+
+
+@torch.no_grad()
+def features(descriptor: nn.Module, data: LabelledData, batch_size: int, device: torch.device) -> LabelledData:
+    """The data as a frozen `descriptor` sees them: its outputs, computed once, in place of the images."""
+    descriptor.to(device).eval()
+    outputs = [
+        descriptor(data.batch(index, device)[0]).cpu() for index in torch.arange(len(data.classes)).split(batch_size)
+    ]
+    return LabelledData(torch.cat(outputs), data.classes)
+
+
+def _one_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    training: LabelledData,
+    batches: list[Tensor],
+    device: torch.device,
+) -> tuple[float, float]:
+    model.train()
+    # Summed on the device: reading a figure back after every step would stall a GPU.
+    loss_sum = torch.zeros((), device=device)
+    correct = torch.zeros((), device=device)
+    for index in batches:
+        inputs, classes = training.batch(index, device)
+        logits = model(inputs)
+        loss = nn.functional.cross_entropy(logits, classes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.detach() * len(index)
+        correct += (logits.detach().argmax(1) == classes).sum()
+    return loss_sum.item() / len(training.classes), correct.item() / len(training.classes)
+
+
+def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
+    batches = list(order.split(batch_size))
+    # Batch normalisation has no statistics of a single image: it joins the batch before.
+    if len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _parameter_groups(model: nn.Module) -> list[dict]:
+    regularized = {layer.weight: layer.l2 for layer in model.modules() if hasattr(layer, "l2")}
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups.setdefault(2 * regularized.get(parameter, 0.0), []).append(parameter)
+    return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]

@@ -1,0 +1,109 @@
+"""The VGG-Face CNN descriptor: VGG-16's convolutions, weights of Parkhi et al., "Deep Face Recognition" (2015)."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pfgvm.errors import InputError
+
+# Channels of the 3x3 convolutions, block by block; a 2x2 max-pooling closes each block.
+BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+# Means of the RGB training images on the 0-255 scale, as the published weights expect them.
+MEAN_RGB = (129.1863, 104.7624, 93.5940)
+
+
+class _Scale(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN_RGB).reshape(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return 255 * images - self.mean
+
+
+class VGGFace(nn.Sequential):
+    """VGG-16's thirteen convolutions and five poolings, named conv1_1 … pool5.
+
+    Takes RGB images in [0, 1], (B, 3, H, W), and gives pool5, (B, 512, H // 32, W // 32).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_module("scale", _Scale())
+        channels = 3
+        for block, widths in enumerate(BLOCKS, start=1):
+            for layer, width in enumerate(widths, start=1):
+                self.add_module(f"conv{block}_{layer}", nn.Conv2d(channels, width, 3, padding=1))
+                self.add_module(f"relu{block}_{layer}", nn.ReLU())
+                channels = width
+            self.add_module(f"pool{block}", nn.MaxPool2d(2))
+
+
+class Descriptor(nn.Sequential):
+    """VGGFace with pool5 flattened: images in [0, 1] of one size to (B, features), 15,360 of them at 218 x 178."""
+
+    def __init__(self, convolutions: VGGFace, image_size: tuple[int, int]) -> None:
+        super().__init__(OrderedDict(vgg_face=convolutions, flatten=nn.Flatten()))
+        self.features = 512 * (image_size[0] // 32) * (image_size[1] // 32)
+
+
+def build(image_size: tuple[int, int]) -> Descriptor:
+    """The descriptor with random weights, for images of `image_size` (height, width)."""
+    return Descriptor(VGGFace(), image_size)
+
+
+def installed() -> None:
+    """There is no such file: the weights are the user's own."""
+
+
+def load(image_size: tuple[int, int], weights: str | Path | None) -> Descriptor:
+    """The descriptor with the weights of a file (see `read_weights`), or with random ones."""
+    descriptor = build(image_size)
+    if weights is not None:
+        descriptor.vgg_face.load_state_dict(read_weights(weights))
+    return descriptor
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The convolutions of a `vgg_face_dag.pth` (keys conv1_1.weight … conv5_3.bias), float32.
+
+    They may lie under the key `state_dict`, and their names may begin with `module.`, as DataParallel writes them.
+    Fully connected layers are passed over. Nothing in the file is executed. Raises InputError when the file is missing,
+    is no plain weights file, or lacks a convolution of the right shape with floating-point values other than zero.
+    """
+    remedy = "point train.B.weights at the vgg_face_dag.pth of the PyTorch conversion (see README)"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    except Exception:  # a damaged or foreign file may fail anywhere in the unpickler
+        problem = "is no plain PyTorch weights file, or holds code, which is not run"
+        raise InputError(f"{path}: {problem}; {remedy}") from None
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: holds a {type(content).__name__}, not a mapping of weights; {remedy}")
+    found = {str(name).removeprefix("module."): value for name, value in content.items()}
+    with torch.device("meta"):
+        expected = VGGFace().state_dict()
+    for name, tensor in expected.items():
+        if problem := _problem(found.get(name), tensor.shape, must_differ_from_zero=name.endswith("weight")):
+            raise InputError(f"{path}: {name} {problem}; {remedy}")
+    return {name: found[name].float() for name in expected}
+
+
+def _problem(found: object, shape: torch.Size, *, must_differ_from_zero: bool) -> str | None:
+    if not isinstance(found, Tensor):
+        return "is missing"
+    if found.shape != shape:
+        return f"is {tuple(found.shape)}, not {tuple(shape)}"
+    if not found.is_floating_point():
+        return f"holds {str(found.dtype).removeprefix('torch.')} values, not floating-point ones"
+    if not found.isfinite().all():
+        return "holds values that are not finite"
+    if must_differ_from_zero and not found.any():
+        return "holds zeros alone"
+    return None

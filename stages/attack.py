@@ -1,0 +1,63 @@
+"""De-identify the attacked images by one method on one model."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pfgvm.models import fused_for_attack
+from pfgvm.models.device import configure_device
+from stages.common.adversarial_set import attacked_images, header, read_batch, read_set, row_type
+from stages.common.methods import load_method
+from stages.common.program import read_settings, run
+from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
+from stages.common.trained_model import TrainedModel
+
+
+def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard: Shard = WHOLE) -> None:
+    """Write the images of `split`, de-identified by `method` on the model in the folder `model`, to `out`.
+
+    A method that follows another reads that one's set beside `out`.
+    """
+    settings = read_settings()
+    attack = settings.attack
+    chosen = load_method(method)
+    trained = TrainedModel.read(model)
+    rows = attacked_images(split, attack, chosen)
+    row = row_type(rows["image"], trained.record.classes, trained.record.image_size)
+    parameters = chosen.parameters(attack, trained.record.model)
+    followed = [out.with_name(f"{chosen.follows}.npy")] if chosen.follows else []
+
+    @functools.cache
+    def network() -> nn.Module:
+        return fused_for_attack(trained.network(configure_device(settings.device, attack.precision)))
+
+    def make(part: slice) -> bytes:
+        batch = read_batch(network(), trained, rows[part], faces, attack)
+        for path in followed:
+            batch = dataclasses.replace(batch, followed=_of_same_images(path, batch.names).to(batch.images.device))
+        adversarial = chosen.deidentify(batch, **parameters)
+        made = np.empty(part.stop - part.start, row)
+        made["image"] = batch.names[: len(made)]
+        made["target"] = [trained.record.classes[target] for target in batch.targets[: len(made)].tolist()]
+        made["pixels"] = adversarial[: len(made)].cpu().numpy()
+        return made.tobytes()
+
+    values = (parameters, attack.target, attack.seed, attack.batch_size, attack.precision, settings.device)
+    key = fingerprint([*trained.files, faces, *followed], rows.to_csv(), *values)
+    images = range(0, len(rows), attack.batch_size)
+    write_in_batches(out, header(row, len(rows)), images, make, key=key, shard=shard)
+
+
+def _of_same_images(path: Path, names: list[str]) -> Tensor:
+    """The images `names` of the set in `path`, (B, 3, H, W). Opened anew for each batch, so that memory stays small."""
+    rows = read_set(path)
+    place = {str(name): number for number, name in enumerate(rows["image"])}
+    return torch.from_numpy(rows["pixels"][[place[name] for name in names]])
+
+
+if __name__ == "__main__":
+    run(main)

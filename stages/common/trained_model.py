@@ -1,0 +1,73 @@
+"""A trained model on disk: its weights, and the record of its training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pfgvm.errors import InputError
+from pfgvm.models.target_models import Recipe
+from pfgvm.models.training_record import TrainingRecord
+from stages.common.files import atomic_write
+
+WEIGHTS = "model.safetensors"
+RECORD = "training.json"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The trained model in `folder`: `record` at hand, its network read when asked for."""
+
+    folder: Path
+    record: TrainingRecord
+
+    @classmethod
+    def read(cls, folder: Path) -> "TrainedModel":
+        """Raises InputError where there is no record, or a damaged one."""
+        path = folder / RECORD
+        try:
+            return cls(folder, TrainingRecord.model_validate_json(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, ValidationError) as error:
+            raise InputError(f"{path}: is no whole training record ({_first_line(error)}); {_remedy(folder)}") from None
+
+    @classmethod
+    def write(cls, network: nn.Module, record: TrainingRecord, folder: Path) -> None:
+        """Keep the weights of `network` and the `record` of its training in `folder`."""
+        weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+        with atomic_write(folder / WEIGHTS) as partial:
+            save_file(weights, partial)
+        with atomic_write(folder / RECORD) as partial:
+            partial.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that the model is read from."""
+        return [self.folder / WEIGHTS, self.folder / RECORD]
+
+    def network(self, device: torch.device) -> nn.Module:
+        """The model in eval mode on `device`: images in [0, 1], (B, 3, H, W), to logits, (B, classes).
+
+        Raises InputError where the weights are not whole.
+        """
+        made = self.record
+        network = Recipe(made.model, len(made.classes), made.image_size, made.descriptor).build()
+        path = self.folder / WEIGHTS
+        try:
+            network.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise InputError(
+                f"{path}: is no whole weights file ({_first_line(error)}); {_remedy(self.folder)}"
+            ) from None
+        return network.eval().to(device)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _remedy(folder: Path) -> str:
+    return f"train the model again: dvc repro --force --single-item train@{folder.name}"

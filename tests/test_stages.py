@@ -1,0 +1,553 @@
+"""The edge of the stages, and the first stages as programs: whole files or none, one message for bad input."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from faces_on_disk import celeba, celeba_zip, folders, identities, people, picture
+from ruamel.yaml import YAML
+from torch import nn
+
+from pfgvm.attacks.common.method import Method
+from pfgvm.attacks.methods import p_fgvm, p_fgvm_noise
+from pfgvm.errors import InputError
+from pfgvm.models import model_a
+from pfgvm.models.training_record import TrainingRecord
+from pfgvm.settings import parse
+from stages.common.adversarial_set import attacked_images, row_type
+from stages.common.data_frames import read_table, write_table
+from stages.common.face_archive import read_images, read_pixels, write_faces
+from stages.common.files import atomic_write
+from stages.common.methods import load_method
+from stages.common.program import run
+from stages.common.trained_model import TrainedModel
+
+ROOT = Path(__file__).parent.parent
+SMALL = {"data.source": "celeba", "data.root": "faces", "subset.persons": 2, "subset.images_per_person": 7}
+SELECT = ["--subset", "out/subset.csv", "--faces", "out/faces.zip"]
+SPLIT = ["--subset", "out/subset.csv", "--split", "out/split.csv"]
+# Numbers, YAML's and pandas' words for nothing, CSV's own marks.
+AWKWARD = ["001", "NA", "null", "nan", "True", "1e5", "a,b", 'the "first"', "it's", "Zoë", " spaced "]
+
+
+def changed(changes: dict[str, Any]) -> dict:
+    """The committed values with `changes` (dotted key -> value)."""
+    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section[name]
+        section[last] = value
+    return values
+
+
+def configure(folder: Path, **changes: Any) -> None:
+    """Write params.yaml for a small subset of the faces in `folder`/faces; `changes` with __ for the dot."""
+    values = changed(SMALL | {key.replace("__", "."): value for key, value in changes.items()})
+    YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/installed-weights").touch()
+
+
+def stage(name: str, arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run the stage `name` in `folder` as DVC does."""
+    command = [sys.executable, "-m", f"stages.{name}", *arguments]
+    variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Every file that lies in `folder`/out, hidden ones too."""
+    return {path.name: path.read_bytes() for path in (folder / "out").rglob("*") if path.is_file()}
+
+
+def succeed(done: subprocess.CompletedProcess) -> None:
+    assert done.returncode == 0, done.stderr
+
+
+def assert_refused(done: subprocess.CompletedProcess, *words: str) -> None:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("error: ") == 1
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+# ── Files, whole or not at all ──
+
+
+def test_an_atomic_write_puts_the_file_in_its_place(tmp_path: Path):
+    path = tmp_path / "new" / "table.csv"
+    with atomic_write(path) as partial:
+        partial.write_text("whole")
+        assert not path.exists() and partial.parent == path.parent
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("problem", [InputError("bad"), KeyboardInterrupt(), OSError("disk full")])
+def test_an_atomic_write_leaves_nothing_when_it_fails(tmp_path: Path, problem: BaseException):
+    path = tmp_path / "table.csv"
+    with pytest.raises(type(problem)), atomic_write(path) as partial:
+        partial.write_text("half")
+        raise problem
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_atomic_write_keeps_the_old_file_when_it_fails(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(InputError), atomic_write(path) as partial:
+        partial.write_text("half")
+        raise InputError("bad")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_tables_keep_text_as_it_is(tmp_path: Path):
+    table = pd.DataFrame({"image": [f"{name}/1.jpg" for name in AWKWARD] + ["é"], "person": [*AWKWARD, ""]})
+    write_table(table, tmp_path / "table.csv")
+    assert read_table(tmp_path / "table.csv").to_dict("list") == table.to_dict("list")
+
+
+def test_a_column_of_numbers_alone_stays_text(tmp_path: Path):
+    table = pd.DataFrame({"person": ["001", "010"], "predicted": ["1e5", "7"]})
+    write_table(table, tmp_path / "table.csv")
+    assert read_table(tmp_path / "table.csv").to_dict("list") == table.to_dict("list")
+
+
+def test_a_zip_of_faces_is_the_same_whatever_the_order(tmp_path: Path):
+    files = {f"{number}.jpg": picture(number) for number in range(5)}
+    write_faces(files, files.__getitem__, tmp_path / "one.zip")
+    write_faces(reversed(files), files.__getitem__, tmp_path / "two.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == files
+        # The time of writing would make the bytes differ from run to run.
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_a_zip_of_faces_takes_the_memory_of_one(tmp_path: Path):
+    tracemalloc.start()
+    write_faces(map(str, range(30)), lambda name: name.encode() * 1_000_000, tmp_path / "faces.zip")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000 < (tmp_path / "faces.zip").stat().st_size
+
+
+def test_pixels_come_in_the_order_asked_for(tmp_path: Path):
+    files = {f"ann/{number}.png": picture(number, size=(40, 50)) for number in range(3)}
+    write_faces(files, files.__getitem__, tmp_path / "faces.zip")
+    pixels = read_pixels(tmp_path / "faces.zip", ["ann/2.png", "ann/0.png"], (50, 40))
+    assert pixels.shape == (2, 3, 50, 40) and pixels.dtype == np.uint8
+    assert np.array_equal(pixels[1:], read_pixels(tmp_path / "faces.zip", ["ann/0.png"], (50, 40)))
+    images = read_images(tmp_path / "faces.zip", ["ann/2.png", "ann/0.png"], (50, 40))
+    assert images.dtype == np.float32 and images.min() >= 0 and images.max() <= 1
+    assert np.array_equal(np.rint(images * 255), pixels)
+
+
+# ── A stage's frame ──
+
+
+def test_run_takes_an_option_a_parameter(monkeypatch: pytest.MonkeyPatch):
+    taken = {}
+
+    def main(model: str, out: Path) -> None:
+        taken.update(model=model, out=out)
+
+    monkeypatch.setattr(sys, "argv", ["stage", "--out", "a/b.csv", "--model", "A"])
+    run(main)
+    assert taken == {"model": "A", "out": Path("a/b.csv")}
+
+
+def test_run_turns_bad_input_alone_into_a_message(monkeypatch: pytest.MonkeyPatch):
+    def main_of(problem: Exception) -> Callable[[], None]:
+        def main() -> None:
+            raise problem
+
+        return main
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as left:
+        run(main_of(InputError("faces: is empty")))
+    assert left.value.code == "error: faces: is empty"  # Python prints it and exits with 1
+    with pytest.raises(ZeroDivisionError):
+        run(main_of(ZeroDivisionError()))
+
+
+def test_a_forgotten_option_is_named(tmp_path: Path):
+    done = stage("select", SELECT[:2], tmp_path)
+    assert done.returncode == 2 and "--faces" in done.stderr and "Traceback" not in done.stderr
+
+
+# ── Select and split ──
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+def test_select_and_split_keep_their_contract(tmp_path: Path, zipped: bool):
+    faces = people(3, 8)
+    celeba(tmp_path / "faces", faces, zipped=zipped, newline="\r\n")
+    configure(tmp_path)
+    succeed(stage("settings", ["--out", "out/settings.txt"], tmp_path))
+    succeed(stage("select", SELECT, tmp_path))
+    succeed(stage("split", SPLIT, tmp_path))
+    assert set(outputs(tmp_path)) == {"settings.txt", "subset.csv", "faces.zip", "split.csv"}
+
+    subset = list(csv.reader((tmp_path / "out" / "subset.csv").open(encoding="utf-8", newline="")))
+    assert subset[0] == ["image", "person"]
+    assert subset[1:] == sorted(subset[1:]) and len(subset[1:]) == 14
+    assert set(Counter(person for _, person in subset[1:]).values()) == {7}
+    assert all(image in faces[person] for image, person in subset[1:])
+    with zipfile.ZipFile(tmp_path / "out" / "faces.zip") as archive:
+        assert sorted(archive.namelist()) == [image for image, _ in subset[1:]]
+        assert all(archive.read(image) == faces[person][image] for image, person in subset[1:])
+
+    split = list(csv.reader((tmp_path / "out" / "split.csv").open(encoding="utf-8", newline="")))
+    assert split[0] == ["image", "person", "split"]
+    assert [row[:2] for row in split[1:]] == subset[1:]
+    assert set(Counter((person, name) for _, person, name in split[1:])) == {
+        (person, name) for person in {row[1] for row in subset[1:]} for name in ("train", "validation", "test")
+    }
+
+
+def test_two_runs_give_the_same_bytes(tmp_path: Path):
+    faces, written = people(4, 9), []
+    celeba(tmp_path / "one" / "faces", faces)
+    # The same faces in the other layout, listed the other way round, under another hash seed and locale.
+    turned = {person: dict(reversed(images.items())) for person, images in reversed(faces.items())}
+    celeba(tmp_path / "two" / "faces", turned, zipped=True, newline="\r\n")
+    for folder, environment in {"one": {"PYTHONHASHSEED": "1"}, "two": {"PYTHONHASHSEED": "2", "LC_ALL": "C"}}.items():
+        configure(tmp_path / folder)
+        succeed(stage("select", SELECT, tmp_path / folder, **environment))
+        succeed(stage("split", SPLIT, tmp_path / folder, **environment))
+        written.append(outputs(tmp_path / folder))
+    assert set(written[0]) == {"subset.csv", "faces.zip", "split.csv"}
+    assert written[0] == written[1]
+
+
+def test_the_seeds_reach_both_stages(tmp_path: Path):
+    celeba(tmp_path / "faces", people(4, 9))
+    written = []
+    for seeds in [{}, {"split__seed": 1}, {"subset__seed": 1}]:
+        configure(tmp_path, **seeds)
+        succeed(stage("select", SELECT, tmp_path))
+        succeed(stage("split", SPLIT, tmp_path))
+        written.append(outputs(tmp_path))
+    assert written[0]["subset.csv"] == written[1]["subset.csv"] != written[2]["subset.csv"]
+    assert written[0]["split.csv"] != written[1]["split.csv"]
+
+
+def test_persons_of_any_name_survive_both_stages(tmp_path: Path):
+    folders(tmp_path / "faces", people(AWKWARD, 7))
+    configure(tmp_path, data__source="folder", subset__persons=len(AWKWARD))
+    succeed(stage("select", SELECT, tmp_path))
+    succeed(stage("split", SPLIT, tmp_path))
+    for name in ["subset.csv", "split.csv"]:
+        table = read_table(tmp_path / "out" / name)
+        assert set(table["person"]) == set(AWKWARD)
+        assert (table["image"].str.rsplit("/", n=1).str[0] == table["person"]).all()
+
+
+def test_a_repeated_picture_is_reported(tmp_path: Path):
+    faces = people(2, 8)
+    faces["10"]["000001.jpg"] = faces["10"]["000002.jpg"] = picture("repeated")
+    celeba(tmp_path / "faces", faces)
+    configure(tmp_path)
+    done = stage("select", SELECT, tmp_path)
+    succeed(done)
+    assert re.fullmatch(r"note: 00000[12]\.jpg repeats 00000[12]\.jpg \(person 10\): passed over\n", done.stderr)
+
+
+@pytest.mark.parametrize("program", ["settings", "select", "split"])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"attack__lamda": 0.3}, ["attack.lamda", "did you mean lambda?"]),
+        ({"attack__lambda": "abc"}, ["attack.lambda", "'abc'"]),
+        ({"attack__i_fgsm__epsilon": -0.026}, ["attack.i_fgsm.epsilon", "greater than 0"]),
+        ({"split__train": 0.8}, ["split", "sum to 1"]),
+        ({"data__root": "data/synthetic-faces"}, ["data", "set data.root"]),
+        ({"train__B__descriptor": "arcface"}, ["train.B.descriptor", "vgg_face or dlib"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_wrong_settings_stop_every_stage(tmp_path: Path, program: str, changes: dict, words: list[str]):
+    celeba(tmp_path / "faces", people(2, 7))
+    configure(tmp_path, **changes)
+    arguments = {"settings": ["--out", "out/settings.txt"], "select": SELECT, "split": SPLIT}[program]
+    assert_refused(stage(program, arguments, tmp_path), "params.yaml", *words)
+    assert outputs(tmp_path) == {}
+
+
+def test_a_broken_settings_file_stops_a_stage(tmp_path: Path):
+    assert_refused(stage("select", SELECT, tmp_path), "params.yaml", "run from the project's folder")
+    (tmp_path / "params.yaml").write_text("data: [1, 2\n")
+    assert_refused(stage("select", SELECT, tmp_path), "params.yaml", "not valid YAML")
+    assert outputs(tmp_path) == {}
+
+
+def no_root(faces: Path) -> None:
+    shutil.rmtree(faces)
+
+
+def empty_root(faces: Path) -> None:
+    shutil.rmtree(faces)
+    faces.mkdir()
+
+
+def no_identities(faces: Path) -> None:
+    (faces / "identity_CelebA.txt").unlink()
+
+
+def no_pictures(faces: Path) -> None:
+    shutil.rmtree(faces / "img_align_celeba")
+
+
+def broken_zip(faces: Path) -> None:
+    no_pictures(faces)
+    (faces / "img_align_celeba.zip").write_bytes(b"PK\x03\x04 and no more")
+
+
+def unsafe_zip(faces: Path) -> None:
+    no_pictures(faces)
+    celeba_zip(faces, {"../000001.jpg": picture(1)})
+
+
+def malformed_line(faces: Path) -> None:
+    identities(faces, ["000001.jpg 10", "000002.jpg"])
+
+
+def missing_image(faces: Path) -> None:
+    (faces / "img_align_celeba" / "000003.jpg").unlink()
+
+
+def image_listed_twice(faces: Path) -> None:
+    identities(faces, ["000001.jpg 10", "000001.jpg 20"])
+
+
+def one_picture_of_two_persons(faces: Path) -> None:
+    shutil.copy(faces / "img_align_celeba" / "000001.jpg", faces / "img_align_celeba" / "000009.jpg")
+
+
+def too_few_images(faces: Path) -> None:
+    identities(faces, [f"{number:06}.jpg {10 if number < 8 else 20}" for number in range(1, 14)])
+
+
+def truncated_picture(faces: Path) -> None:
+    whole = picture("large", size=(60, 60), kind="JPEG")
+    (faces / "img_align_celeba" / "000004.jpg").write_bytes(whole[: len(whole) // 2])
+
+
+def text_picture(faces: Path) -> None:
+    (faces / "img_align_celeba" / "000004.jpg").write_text("not a picture")
+
+
+def empty_picture(faces: Path) -> None:
+    (faces / "img_align_celeba" / "000004.jpg").write_bytes(b"")
+
+
+def folder_picture(faces: Path) -> None:
+    (faces / "img_align_celeba" / "000004.jpg").unlink()
+    (faces / "img_align_celeba" / "000004.jpg").mkdir()
+
+
+# What is seen without reading a picture stops the run at its first stage already.
+SEEN_AT_ONCE = [
+    (no_root, ["faces", "no such folder", "data.root"]),
+    (empty_root, ["faces", "is empty", "data.root"]),
+    (no_identities, ["faces", "identity_CelebA.txt"]),
+    (no_pictures, ["faces", "img_align_celeba.zip"]),
+    (broken_zip, ["img_align_celeba.zip", "download it again"]),
+    (unsafe_zip, ["img_align_celeba.zip", "unsafe path", "../000001.jpg"]),
+]
+SEEN_IN_SELECT = [
+    (malformed_line, ["identity_CelebA.txt, line 2", "000002.jpg", "correct or remove the line"]),
+    (missing_image, ["holds 13 of the images that identity_CelebA.txt lists", "000003.jpg"]),
+    (image_listed_twice, ["identity_CelebA.txt, line 2", "000001.jpg", "listed twice"]),
+    (one_picture_of_two_persons, ["000001.jpg", "person 10", "000009.jpg", "person 20", "same picture"]),
+    (too_few_images, ["1 persons", "2 are asked for", "subset.persons"]),
+    (truncated_picture, ["000004.jpg", "not a whole picture", "replace or remove"]),
+    (text_picture, ["000004.jpg", "not a whole picture", "replace or remove"]),
+    (empty_picture, ["000004.jpg", "not a whole picture", "replace or remove"]),
+    (folder_picture, ["000004.jpg"]),
+]
+
+
+def name_of(value: Any) -> str:
+    return value.__name__ if callable(value) else ""
+
+
+@pytest.mark.parametrize(("damage", "words"), SEEN_AT_ONCE + SEEN_IN_SELECT, ids=name_of)
+def test_bad_faces_stop_select(tmp_path: Path, damage: Callable[[Path], None], words: list[str]):
+    celeba(tmp_path / "faces", people(2, 7))
+    configure(tmp_path)
+    damage(tmp_path / "faces")
+    assert_refused(stage("select", SELECT, tmp_path), *words)
+    assert outputs(tmp_path) == {}
+
+
+@pytest.mark.parametrize(("damage", "words"), SEEN_AT_ONCE, ids=name_of)
+def test_bad_faces_stop_the_first_stage(tmp_path: Path, damage: Callable[[Path], None], words: list[str]):
+    celeba(tmp_path / "faces", people(2, 7))
+    configure(tmp_path)
+    damage(tmp_path / "faces")
+    assert_refused(stage("settings", ["--out", "out/settings.txt"], tmp_path), *words)
+    assert outputs(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, ["cannot be read (No such file or directory)"]),
+        (b"", ["is empty, and no weights of vgg_face install with the environment"]),
+        (b"version https://git-lfs.github.com/spec/v1\n", ["is no plain PyTorch weights file"]),
+        (b"<!doctype html>", ["is no plain PyTorch weights file"]),
+    ],
+    ids=["missing", "empty", "Git-LFS pointer", "web page"],
+)
+def test_bad_weights_stop_the_first_stage(tmp_path: Path, content: bytes | None, words: list[str]):
+    celeba(tmp_path / "faces", people(2, 7))
+    configure(tmp_path, train__B__descriptor="vgg_face", train__B__weights="vgg_face_dag.pth")
+    if content is not None:
+        (tmp_path / "vgg_face_dag.pth").write_bytes(content)
+    assert_refused(
+        stage("settings", ["--out", "out/settings.txt"], tmp_path), "vgg_face_dag.pth", "train.B.weights", *words
+    )
+    assert outputs(tmp_path) == {}
+
+
+def test_folders_without_pictures_stop_select(tmp_path: Path):
+    (tmp_path / "faces" / "ann").mkdir(parents=True)
+    configure(tmp_path, data__source="folder")
+    assert_refused(stage("select", SELECT, tmp_path), "faces", "one folder a person")
+    assert outputs(tmp_path) == {}
+
+
+def test_a_failed_run_keeps_the_earlier_outputs(tmp_path: Path):
+    celeba(tmp_path / "faces", people(2, 7))
+    configure(tmp_path)
+    succeed(stage("select", SELECT, tmp_path))
+    before = outputs(tmp_path)
+    text_picture(tmp_path / "faces")
+    assert_refused(stage("select", SELECT, tmp_path), "000004.jpg")
+    assert outputs(tmp_path) == before
+
+
+def test_too_few_images_stop_the_split(tmp_path: Path):
+    celeba(tmp_path / "faces", people(2, 7))
+    configure(tmp_path, subset__images_per_person=6)
+    succeed(stage("select", SELECT, tmp_path))
+    assert_refused(stage("split", SPLIT, tmp_path), "split", "validation", "subset.images_per_person")
+    assert set(outputs(tmp_path)) == {"subset.csv", "faces.zip"}
+
+
+# ── An adversarial set's images and a model's files ──
+
+
+def attacked(folder: Path, rows: pd.DataFrame, method: Method = p_fgvm.METHOD, **changes: Any) -> pd.DataFrame:
+    write_table(rows, folder / "split.csv")
+    settings = parse(changed({f"attack.{key.replace('__', '.')}": value for key, value in changes.items()}), "")
+    return attacked_images(folder / "split.csv", settings.attack, method)
+
+
+ROWS = pd.DataFrame(
+    [(f"{person}/{number}.jpg", person, "train") for person in ["001", "NA"] for number in range(20)],
+    columns=["image", "person", "split"],
+)
+
+
+def test_all_images_are_attacked_when_nothing_caps_them(tmp_path: Path):
+    assert attacked(tmp_path, ROWS, images_per_person=None).to_dict("list") == ROWS.to_dict("list")
+
+
+def test_a_cap_holds_for_each_person_and_by_name(tmp_path: Path):
+    capped = attacked(tmp_path, ROWS, images_per_person=3)
+    assert Counter(capped["person"]) == {"001": 3, "NA": 3}
+    assert list(capped.index) == list(range(6))
+    turned = attacked(tmp_path, ROWS[::-1], images_per_person=3)
+    assert sorted(turned["image"]) == sorted(capped["image"])
+    assert set(capped["image"]) < set(attacked(tmp_path, ROWS, images_per_person=5)["image"])
+    assert set(capped["image"]) != set(attacked(tmp_path, ROWS, images_per_person=3, seed=1)["image"])
+
+
+def test_the_noise_start_takes_as_many_of_them_as_are_asked_for(tmp_path: Path):
+    noise = {"method": p_fgvm_noise.METHOD, "images_per_person": 3}
+    few = attacked(tmp_path, ROWS, p_fgvm_noise__images=2, **noise)
+    assert len(few) == 2
+    everyone = attacked(tmp_path, ROWS, p_fgvm_noise__images=None, **noise)
+    assert set(few["image"]) < set(everyone["image"]) == set(attacked(tmp_path, ROWS, images_per_person=3)["image"])
+
+
+def test_a_row_of_a_set_holds_the_longest_names():
+    row = np.zeros(1, row_type(["a", "李小龍/000001.jpg"], ["1", "Zoë Example"], (5, 4)))
+    row["image"], row["target"] = "李小龍/000001.jpg", "Zoë Example"
+    assert row["image"][0] == "李小龍/000001.jpg" and row["target"][0] == "Zoë Example"
+    assert row["pixels"].shape == (1, 3, 5, 4) and row["pixels"].dtype == np.float32
+
+
+def record(**changes: Any) -> TrainingRecord:
+    """A record of Model A trained on three persons."""
+    shares = {f"{name}_{kind}": 1 for name in ("train", "validation", "test") for kind in ("size", "accuracy")}
+    values = {
+        "model": "A", "descriptor": "none", "descriptor_sha256": None, "frozen": None, "dataset": "folder",
+        "classes": ["001", "NA", "Zoë"], "images": 3, "image_height": 32, "image_width": 36, "normalization": "MinMax",
+        "learning_rate": 1e-4, "optimization": "Adam", "loss": "Cross Entropy", "batch_size": 16, "epochs": 1,
+        "epoch_used": 1, "layers": [], "device": "cpu", "versions": {},
+    }  # fmt: skip
+    return TrainingRecord(**shares, **values | changes)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> nn.Module:
+    """Model A with weights of its own, kept in the folder A."""
+    torch.manual_seed(0)
+    model = model_a(3, (32, 36)).eval()
+    model.load_state_dict({name: value + 1 for name, value in model.state_dict().items()})
+    TrainedModel.write(model, record(), tmp_path / "A")
+    return model
+
+
+def test_a_model_comes_back_as_it_was_written(trained, tmp_path: Path):
+    again = TrainedModel.read(tmp_path / "A")
+    assert again.record == record()
+    network = again.network(torch.device("cpu"))
+    assert not network.training
+    images = torch.rand(2, 3, 32, 36)
+    assert torch.equal(network(images), trained(images))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: os.truncate(path, 900), lambda path: os.truncate(path, 0)]
+)
+@pytest.mark.parametrize("name", ["model.safetensors", "training.json"])
+def test_a_damaged_model_is_named_with_the_remedy(trained, tmp_path: Path, name: str, damage: Callable[[Path], None]):
+    damage(tmp_path / "A" / name)
+    with pytest.raises(InputError, match=rf"A/{name}: is no whole .*dvc repro --force --single-item train@A$"):
+        TrainedModel.read(tmp_path / "A").network(torch.device("cpu"))
+
+
+def test_weights_of_another_model_are_named(trained, tmp_path: Path):
+    TrainedModel.write(model_a(4, (32, 36)), record(), tmp_path / "A")
+    with pytest.raises(InputError, match=r"model\.safetensors: is no whole weights file"):
+        TrainedModel.read(tmp_path / "A").network(torch.device("cpu"))
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(InputError, match=r"method 'q_fgvm': there is no pfgvm/attacks/methods/q_fgvm\.py"):
+        load_method("q_fgvm")
+    with pytest.raises(InputError, match=r"method '\.\./x'"):
+        load_method("../x")

@@ -1,0 +1,1 @@
+"""Programs for people, outside the pipeline."""
