@@ -58,6 +58,6 @@ celeba: setup
 # For maintainers: needs uv.
 LOCK := --universal --generate-hashes --no-header --quiet
 lock:
-	uv pip compile pyproject.toml --extra test $(LOCK) --output-file requirements.lock
+	uv pip compile pyproject.toml --all-extras $(LOCK) --output-file requirements.lock
 	uv pip compile --group bench --constraints requirements.lock --overrides benchmarks/overrides.txt $(LOCK) \
 		--output-file benchmarks/requirements.lock

@@ -44,7 +44,7 @@ def _cells(measurement: Measurement) -> list[str]:
         return [measurement.row, ours, MISSING, "", MISSING, MISSING if goal is None else f"≤ {goal:g} {unit}", verdict]
     fastest = measurement.fastest
     theirs, ratio = _number(median(measurement.others[fastest])), f"{measurement.ratio:.2f}"
-    return [measurement.row, ours, fastest, theirs, ratio, MISSING if goal is None else f"≥ {goal:g}", verdict]
+    return [measurement.row, ours, fastest, theirs, ratio, MISSING if goal is None else f"≥ {goal:.3g}", verdict]
 
 
 def _note(measurement: Measurement) -> str:

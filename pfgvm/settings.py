@@ -20,7 +20,6 @@ from pydantic import (
 )
 
 from pfgvm.errors import InputError
-from pfgvm.models.descriptors import DESCRIPTORS
 
 MODEL_NAMES = ("A", "B")
 
@@ -29,18 +28,28 @@ def _for_both_models(value: Any) -> Any:
     return value if isinstance(value, dict) else dict.fromkeys(MODEL_NAMES, value)
 
 
-def _named_for_both(value: dict) -> dict:
+def _named_for_both(value: dict[str, Any]) -> dict[str, Any]:
     if set(value) != set(MODEL_NAMES):
         raise ValueError("give one number for both models, or a mapping with the keys A and B")
     return value
 
 
+def _known_model(name: str) -> str:
+    if name not in MODEL_NAMES:
+        raise ValueError(f"must be {' or '.join(MODEL_NAMES)}")
+    return name
+
+
 T = TypeVar("T")
+ModelName = Annotated[str, AfterValidator(_known_model)]
 # One number, or one for each model: always read as a mapping.
-PerModel = Annotated[dict[Literal["A", "B"], T], BeforeValidator(_for_both_models), AfterValidator(_named_for_both)]
+PerModel = Annotated[dict[ModelName, T], BeforeValidator(_for_both_models), AfterValidator(_named_for_both)]
 
 
 def _known_descriptor(name: str) -> str:
+    # Here, since most programs read settings and know no model.
+    from pfgvm.models.descriptors import DESCRIPTORS
+
     if name not in DESCRIPTORS:
         raise ValueError(f"must be {' or '.join(DESCRIPTORS)}")
     return name
@@ -194,7 +203,7 @@ def parse(values: Mapping[str, Any], source: str) -> Settings:
         raise InputError("\n".join(dict.fromkeys(lines))) from None
 
 
-def _explained(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
+def _explained(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     path = _path_in_file(problem["loc"], values)
     key = ".".join(path) or "the file"
     if problem["type"] == "extra_forbidden":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     write_in_batches(out, header(row, len(rows)), images, make, key=key, shard=shard)
 
 
-def _of_same_images(path: Path, names: list[str]) -> Tensor:
+def _of_same_images(path: Path, names: Sequence[str]) -> Tensor:
     """The images `names` of the set in `path`, (B, 3, H, W). Opened anew for each batch, so that memory stays small."""
     rows = read_set(path)
     place = {str(name): number for number, name in enumerate(rows["image"])}

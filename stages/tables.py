@@ -11,7 +11,7 @@ from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
 from pfgvm.report.run_summary import run_summary
-from stages.common.data_frames import read_table
+from stages.common.data_frames import csv_text, read_table
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 from stages.common.training_records import read_records
@@ -27,7 +27,7 @@ FORMATTED = {"table1": ["table1"], "table2": ["table2"], "table3": ["table3", "t
 
 
 def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> None:
-    """Write the tables (CSV, Markdown, LaTeX), metrics.json, l2.csv and report.json into the folder `out`."""
+    """Write the tables (CSV, Markdown, LaTeX), metrics.json and report.json into the folder `out`."""
     settings = read_settings()
     records = read_records(models)
     numbers = {
@@ -40,27 +40,23 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
     report = tables.report(numbers, summary, YAML(typ="safe", pure=True).load(paper))
 
     formatted = formatted_tables(report)
-    texts = {}
+    files: dict[str, bytes] = {}
     for name, table in numbers.items():
         forms = [formatted[key] for key in FORMATTED[name]]
-        texts[f"{name}.csv"] = _csv(table[COLUMNS[name]])
-        texts[f"{name}.md"] = "\n".join(map(markdown, forms))
-        texts[f"{name}.tex"] = LATEX_PREAMBLE + "\n".join(map(latex, forms))
-    texts["l2.csv"] = _csv(tables.bars(numbers["table3"]))
-    texts["metrics.json"] = json.dumps(tables.metrics_by_method(numbers["table3"], numbers["table4"]), indent=2)
-    texts["report.json"] = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    for name, text in texts.items():
+        files[f"{name}.csv"] = csv_text(table[COLUMNS[name]])
+        files[f"{name}.md"] = "\n".join(map(markdown, forms)).encode()
+        files[f"{name}.tex"] = (LATEX_PREAMBLE + "\n".join(map(latex, forms))).encode()
+    metrics = tables.metrics_by_method(numbers["table3"], numbers["table4"])
+    files["metrics.json"] = json.dumps(metrics, indent=2).encode()
+    files["report.json"] = (json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    for name, content in files.items():
         with atomic_write(out / name) as path:
-            path.write_bytes(text.encode())
+            path.write_bytes(content)
 
 
 def read_scores(path: Path) -> pd.DataFrame:
     """The scores, names as strings and metrics as numbers."""
     return read_table(path).astype({metric.name: float for metric in METRICS})
-
-
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from pfgvm.models import model_a, model_b
 from pfgvm.models.descriptors import weights_file
 from pfgvm.models.device import configure_device, device_name, versions
-from pfgvm.models.target_models import architecture
+from pfgvm.models.target_models import TargetModel, architecture
 from pfgvm.models.training import NORMALIZATION, LabelledData, evaluate, features, train
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import Settings
@@ -47,8 +48,8 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
     trainable: nn.Module = network
     if descriptor["frozen"]:
         # A frozen descriptor gives the same features in every epoch: they are computed once.
-        trainable = network.head
-        data = {name: features(network.descriptor, part, chosen.batch_size, device) for name, part in data.items()}
+        trainable, descriptor_network = network.get_submodule("head"), network.get_submodule("descriptor")
+        data = {name: features(descriptor_network, part, chosen.batch_size, device) for name, part in data.items()}
     trained = train(
         trainable,
         data["train"],
@@ -93,11 +94,11 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
 _NO_DESCRIPTOR = {"descriptor": "none", "descriptor_sha256": None, "frozen": None}
 
 
-def _model_b(settings: Settings, classes: int) -> tuple[nn.Module, int, dict]:
+def _model_b(settings: Settings, classes: int) -> tuple[TargetModel, int, dict[str, Any]]:
     chosen = settings.train.B
     weights = weights_file(chosen.descriptor, Path(chosen.weights))
     network = model_b(classes, settings.data.image_size, chosen.descriptor, weights)
-    network.descriptor.requires_grad_(not chosen.freeze_descriptor)
+    network.get_submodule("descriptor").requires_grad_(not chosen.freeze_descriptor)
     descriptor = {
         "descriptor": chosen.descriptor,
         "descriptor_sha256": sha256(weights) if weights else None,

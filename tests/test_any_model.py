@@ -17,6 +17,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
 from pfgvm.attacks import i_fgsm, i_fgvm, p_fgvm
@@ -643,6 +644,30 @@ def test_modes_are_put_back_when_the_model_fails():
     with pytest.raises(ZeroDivisionError):
         ATTACKS["P-FGVM"][0](model, IMAGES, targets_for(IMAGES))
     assert state(model) == before
+
+
+class CountReads(TorchDispatchMode):
+    """Counts what makes a GPU wait: values that become Python's, and shapes that follow from values."""
+
+    WAITS = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.count += function.overloadpacket.__name__ in self.WAITS
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_iteration_waits_for_the_device(name):
+    def reads(iterations: int) -> int:
+        with CountReads() as counter:
+            ATTACKS[name][0](made(network), IMAGES, targets_for(IMAGES), iterations=iterations)
+        return counter.count
+
+    assert 0 < reads(1) == reads(4)
 
 
 # ── Models that cannot be attacked ────────────────────────────────────────────────────────────────────────────────

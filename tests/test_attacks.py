@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pfgvm.attacks import i_fgsm, i_fgvm, p_fgvm, random_equal_l2
 from pfgvm.attacks.common.gradient import loss_gradient
 from pfgvm.errors import InputError
+from pfgvm.models.batching import batches, padded
 from tests.small import CLASSES, classes, faces, small_a, small_b
 
 ATTACKS = {
@@ -215,6 +216,13 @@ def check_batch_sizes(attack, model: nn.Module) -> None:
     assert ((together - alone).abs() < 1e-5).float().mean() > 0.999
     sizes = [(result - faces(2)).flatten(1).norm(dim=1) for result in (together, alone)]
     torch.testing.assert_close(*sizes, rtol=1e-4, atol=0)
+
+
+def test_a_padded_batch_repeats_its_last_image():
+    assert list(batches(7, 3)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    images = faces(3)
+    assert torch.equal(padded(images[:2], 5), images[[0, 1, 1, 1, 1]])
+    assert torch.equal(padded(images, 3), images)
 
 
 def test_random_noise_reaches_the_asked_size_after_clipping():

@@ -1,33 +1,31 @@
-"""What the benchmarks count and conclude; no time is tested."""
+"""What the benchmarks work on and conclude; no time is tested."""
 
 import json
 from dataclasses import asdict
 
 import pytest
 import torch
-from torch import nn
 
-from benchmarks import machine, table
-from benchmarks.__main__ import CPU, GPU
-from benchmarks.chip import Work
-from benchmarks.subjects import PERSONS, bundled
-from benchmarks.timing import Result, side_by_side
-from pfgvm.attacks.common.gradient import loss_gradient
+from benchmarks import machine, speed_table
+from benchmarks.__main__ import ROWS
+from benchmarks.measurement import Measurement, side_by_side
+from benchmarks.workloads import PERSONS, bundled
 from tests.project import ROOT
 
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
 
 
-def result(**changed) -> Result:
-    others = {"slow": [9.0, 8.0, 7.0], "quick": [4.0, 100.0, 3.0]}
-    return Result(**{"row": "work", "what": "it", "unit": "s", "ours": [1.0, 2.0, 50.0], "others": others} | changed)
+def measurement(**changed) -> Measurement:
+    others = {"slow": [9.0, 8.0, 7.0], "fast": [4.0, 100.0, 3.0]}
+    values = {"row": "work", "what": "it", "unit": "s", "ours": [1.0, 2.0, 50.0], "others": others}
+    return Measurement(**(values | changed))
 
 
-def test_the_goal_is_held_against_the_quickest_by_median():
-    assert result().best == "quick" and result().ratio == 2
-    assert result().reached is None
-    assert result(goal=2).reached and not result(goal=2.1).reached
-    assert result(others={}, goal=2).reached and not result(others={}, goal=1.9).reached
+def test_the_goal_is_compared_with_the_fastest_by_median():
+    assert measurement().fastest == "fast" and measurement().ratio == 2
+    assert measurement().reached is None
+    assert measurement(goal=2).reached and not measurement(goal=2.1).reached
+    assert measurement(others={}, goal=2).reached and not measurement(others={}, goal=1.9).reached
 
 
 def test_every_task_takes_its_turn_and_the_first_round_is_not_counted():
@@ -40,28 +38,38 @@ def test_every_task_takes_its_turn_and_the_first_round_is_not_counted():
 
 def test_the_table_names_what_was_not_measured(tmp_path):
     entries = [
-        asdict(result(goal=2, checks={"agreement": 0.5})) | {"measured_by": "first"},
-        asdict(result(row="alone", others={}, goal=1.5)) | {"measured_by": "second"},
+        asdict(measurement(goal=2, checks={"agreement": 0.5})) | {"measured_by": "first"},
+        asdict(measurement(row="alone", others={}, goal=1.5)) | {"measured_by": "second"},
+        asdict(measurement(row="free", others={}, ours=[1.0])) | {"measured_by": "second"},
     ]
     here = {"cpu": "a processor", "cores": 2, "gpu": "none", "torch": "2"}
     file = tmp_path / "here.json"
     file.write_text(json.dumps({"machine": here, "results": {entry["row"]: entry for entry in entries}}))
-    text = table.write(file, ["first", "second", "third", "fourth"])
+    text = speed_table.write(file, ["first", "second", "third", "fourth"])
     assert text == file.with_suffix(".md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     assert rows[2:] == [
-        ["work", "2 s", "quick", "4", "2.00", "≥ 2", "yes"],
+        ["work", "2 s", "fast", "4", "2.00", "≥ 2", "yes"],
         ["alone", "2 s", "–", "", "–", "≤ 1.5 s", "no"],
+        ["free", "1 s", "–", "", "–", "–", "–"],
     ]
-    assert "Not measured: third, fourth." in text
-    assert "slow 8; quick 4; agreement: 0.5 (3 repeats)" in text
+    words = " ".join(text.split())
+    assert "Not measured: third, fourth." in words
+    assert "work: it. slow 8; fast 4; agreement: 0.5; 3 repeats." in words
+    assert "free: it. 1 repeat." in words
 
 
 @pytest.mark.parametrize("file", RESULTS, ids=lambda file: file.stem)
 def test_the_committed_table_is_that_of_the_committed_numbers(file, tmp_path):
     copy = tmp_path / file.name
-    copy.write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
-    assert table.write(copy, list(CPU | GPU)) == file.with_suffix(".md").read_text(encoding="utf-8")
+    copy.write_text(file.read_text("utf-8"), "utf-8")
+    assert speed_table.write(copy, list(ROWS)) == file.with_suffix(".md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("file", RESULTS, ids=lambda file: file.stem)
+def test_every_committed_row_can_still_be_measured(file):
+    entries = json.loads(file.read_text("utf-8"))["results"].values()
+    assert {entry["measured_by"] for entry in entries} <= set(ROWS)
 
 
 def test_a_machine_is_named_by_its_processor_and_cores():
@@ -71,24 +79,7 @@ def test_a_machine_is_named_by_its_processor_and_cores():
     assert {"cpu", "cores", "gpu", "torch"} <= set(machine.described())
 
 
-def test_work_is_what_operations_compute_read_and_write():
-    values = torch.ones(100, 50)
-    with Work() as work:
-        nn.functional.relu(values)
-        flat = values.view(-1)  # moves nothing
-    assert (work.flops, work.bytes) == (0, 2 * flat.nbytes)
-
-
-def test_the_work_of_a_gradient_is_that_of_its_convolutions_and_products():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten(), nn.Linear(4 * 64, 5)).requires_grad_(False)
-    with Work() as work:
-        loss_gradient(model, torch.rand(2, 3, 8, 8), torch.tensor([0, 1]))
-    convolution, product = 2 * 2 * 64 * 4 * 27, 2 * 2 * 256 * 5
-    assert work.flops == 2 * (convolution + product)  # there and back
-    assert work.bytes > 4 * 2 * (2 * 3 * 64 + 2 * 4 * 64)
-
-
-def test_the_subjects_are_bundled_faces_of_all_persons_in_turn():
+def test_the_workload_is_bundled_faces_of_all_persons_in_turn():
     pixels, classes = bundled(2 * PERSONS)
     assert pixels.shape == (60, 3, 218, 178) and pixels.dtype == torch.uint8
     assert classes.tolist() == [*range(PERSONS), *range(PERSONS)]

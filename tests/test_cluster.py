@@ -88,7 +88,7 @@ def test_killed_in_an_attack_and_run_again_on_one_machine(project, made):
 @needs_slurm
 @pytest.mark.timeout(900)
 def test_slurm_with_a_job_cancelled_and_a_node_lost(project, cluster, made):
-    # Elsewhere one job a cell: each costs ten seconds of starting.
+    # Attacks in shards, scoring not: each job takes ten seconds to start.
     text = (project.folder / "dvc.yaml").read_text()
     first = text.index("shardable: true") + len("shardable: true")
     (project.folder / "dvc.yaml").write_text(text[:first] + text[first:].replace(", shardable: true", ""))

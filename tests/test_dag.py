@@ -1,8 +1,10 @@
 """The pipeline as dvc.yaml declares it: names, edges, and what each setting and module makes stale."""
 
 import ast
+import functools
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import networkx
@@ -10,10 +12,12 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from stages.common.methods import load_method
 from tests.project import ROOT
 
 MODELS = ("A", "B")
-METHODS = ("p_fgvm", "i_fgvm", "i_fgsm", "noise", "random")
+METHODS = ("p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise", "random_equal_l2")
+STANDS_ON = {"p_fgvm_noise": ["p_fgvm"]}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 # What only checks: neither changes a result.
 CHECKS = {"pfgvm/errors.py", "pfgvm/settings.py"}
@@ -43,9 +47,14 @@ def after(repo, stages, names: set[str]) -> set[str]:
 
 
 def test_stage_names(stages):
-    cells = {f"{stage}@{model}" for stage in ("train", *METHODS) for model in MODELS}
-    scores = {f"score@{model}-{method}" for model in MODELS for method in METHODS}
-    assert set(stages) == {"settings", "select", "split", "scores", "report"} | cells | scores
+    single = {"settings", "select", "split", "scores", "tables", "figures", "page"}
+    by_model = {f"{stage}@{model}" for stage in ("train", "trajectory") for model in MODELS}
+    by_set = {f"{stage}@{model}-{method}" for stage in ("attack", "score") for model in MODELS for method in METHODS}
+    assert set(stages) == single | by_model | by_set
+
+
+def test_the_list_of_stages_stays_short():
+    assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 300
 
 
 def test_every_stage_says_what_it_is_and_what_it_wants(stages):
@@ -63,31 +72,73 @@ def test_every_dependency_is_committed_or_made_upstream(stages):
             assert any(file == path or file.startswith(f"{path}/") for file in made | committed), (stage.name, path)
 
 
-def test_a_stage_depends_on_the_very_modules_it_runs(stages):
+# Loads what a stage's process loads, and prints the project's files among it.
+LOADED = """
+import importlib, sys
+program, *method = sys.argv[1:]
+importlib.import_module(f"stages.{program}")
+if method:
+    from stages.common.methods import load_method
+    load_method(*method)
+for name, module in sorted(sys.modules.items()):
+    if name.split(".")[0] in ("pfgvm", "stages") and getattr(module, "__file__", None):
+        print(module.__file__)
+"""
+
+
+@functools.cache
+def loaded(*words: str) -> set[str]:
+    """The project's files that run in the process of a stage: the program, and the method where it takes one."""
+    done = subprocess.run([sys.executable, "-c", LOADED, *words], cwd=ROOT, check=True, capture_output=True, text=True)
+    files = {str(Path(line).relative_to(ROOT)) for line in done.stdout.splitlines()}
+    return {file for file in files - CHECKS if not is_docstring_alone(file)}
+
+
+def is_docstring_alone(file: str) -> bool:
+    """Whether nothing runs when the module is loaded."""
+    return all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for node in ast.parse((ROOT / file).read_text("utf-8")).body
+    )
+
+
+def words_of(stage) -> list[str]:
+    """The program that `stage` runs, and the method that it is told."""
+    return re.findall(r"(?<=-m stages\.)\w+|(?<=--method )\w+", stage.cmd)
+
+
+def test_a_stage_depends_on_all_code_that_it_runs_and_on_no_other(stages):
     for stage in stages.values():
-        program = "stages/" + stage.cmd.split("stages.")[1].split()[0] + ".py"
-        declared = {path for path in paths(stage.deps) if path.startswith(("pfgvm", "stages"))}
-        folders = {path for path in declared if (ROOT / path).is_dir()}
-        used = modules(program) - CHECKS
-        covered = {path for path in used if any(path.startswith(f"{folder}/") for folder in folders)}
-        assert used - covered == declared - folders - CHECKS, stage.name
-        assert all(any(path.startswith(f"{folder}/") for path in used) for folder in folders), stage.name
+        declared = {path for path in paths(stage.deps) if path.startswith(("pfgvm", "stages"))} - CHECKS
+        used = loaded(*words_of(stage))
+        assert {file for file in used if not any(within(file, path) for path in declared)} == set(), stage.name
+        assert {path for path in declared if not any(within(file, path) for file in used)} == set(), stage.name
 
 
-def modules(program: str) -> set[str]:
-    """The project's modules that `program` imports, straight or through others, itself among them."""
-    found, open_ends = set(), [program]
-    while open_ends:
-        path = open_ends.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                files = [name.replace(".", "/") + ".py" for name in names if name.split(".")[0] in ("pfgvm", "stages")]
-                open_ends += [file for file in files if (ROOT / file).is_file()]
-    return found
+def within(file: str, path: str) -> bool:
+    return file == path or file.startswith(f"{path}/")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_loads_no_other_but_those_it_stands_on(method):
+    folder = "pfgvm/attacks/methods"
+    others = {path for path in loaded("attack", method) if path.startswith(folder)}
+    assert others == {f"{folder}/{name}.py" for name in {method, *STANDS_ON.get(method, ())}}
+
+
+def test_what_a_method_follows_is_there_first(stages):
+    for method in METHODS:
+        follows = load_method(method).follows
+        for model in MODELS:
+            expected = {f"data/adversarial/{model}/{follows}.npy"} if follows else set()
+            read = {path for path in paths(stages[f"attack@{model}-{method}"].deps) if "adversarial" in path}
+            assert read == expected
+
+
+@pytest.mark.parametrize("program", ["settings", "select", "tables", "figures", "page"])
+def test_what_needs_no_pytorch_does_not_wait_for_it(program):
+    code = f"import sys, stages.{program}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_every_setting_is_tracked_by_some_stage(stages):
@@ -105,24 +156,25 @@ def leaves(values: dict, prefix: str = "") -> list[str]:
     ]
 
 
-P_FGVM_ALONE = ["p_fgvm", "noise", "random"]
+P_FGVM_ALONE = ["p_fgvm", "p_fgvm_noise", "random_equal_l2"]
+REPORT = {"scores", "tables", "figures", "page"}
 
 
 @pytest.mark.parametrize(
-    ("setting", "cells"),
+    ("setting", "methods", "trajectories"),
     [
-        ("attack.lambda", P_FGVM_ALONE),
-        ("attack.p_fgvm.step_size", P_FGVM_ALONE),
-        ("attack.i_fgvm.epsilon", ["i_fgvm"]),
-        ("attack.i_fgsm.iterations", ["i_fgsm"]),
-        ("attack.noise_std", ["noise"]),
+        ("attack.lambda", P_FGVM_ALONE, True),
+        ("attack.p_fgvm", P_FGVM_ALONE, True),
+        ("attack.i_fgvm", ["i_fgvm"], False),
+        ("attack.i_fgsm", ["i_fgsm"], False),
+        ("attack.p_fgvm_noise", ["p_fgvm_noise"], True),
     ],
 )
-def test_what_a_setting_of_one_attack_makes_stale(repo, stages, setting, cells):
+def test_what_a_setting_of_one_attack_makes_stale(repo, stages, setting, methods, trajectories):
     tracking = {stage.name for stage in stages.values() for dep in stage.deps if setting in getattr(dep, "params", [])}
-    expected = {f"{cell}@{model}" for cell in cells for model in MODELS}
-    expected |= {f"score@{model}-{cell}" for cell in cells for model in MODELS}
-    assert after(repo, stages, tracking) == expected | {"scores", "report"}
+    expected = {f"{stage}@{model}-{method}" for stage in ("attack", "score") for model in MODELS for method in methods}
+    expected |= {f"trajectory@{model}" for model in MODELS if trajectories}
+    assert after(repo, stages, tracking) == expected | REPORT
 
 
 def test_a_setting_of_one_model_leaves_the_other(repo, stages):
@@ -130,8 +182,12 @@ def test_a_setting_of_one_model_leaves_the_other(repo, stages):
     assert not {name for name in after(repo, stages, {"train@B"}) if "@A" in name}
 
 
+def test_the_page_alone_follows_from_its_style(stages):
+    assert [stage.name for stage in stages.values() if "reports/style.css" in paths(stage.deps)] == ["page"]
+
+
 def test_neither_library_nor_stages_import_what_runs_them():
-    for path in [*ROOT.glob("pfgvm/**/*.py"), *ROOT.glob("stages/*.py")]:
+    for path in [*ROOT.glob("pfgvm/**/*.py"), *ROOT.glob("stages/**/*.py")]:
         assert not {name.split(".")[0] for name in imported(path)} & {"dvc", "snakemake"}, path
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,16 +11,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pfgvm.models import dlib_file
 from pfgvm.models.vgg_face import VGGFace
 from tests.project import stages_run
 
 MODELS = ("A", "B")
-P_FGVM_AND_AFTER = {
-    f"{stage}@{model}{suffix}"
-    for model in MODELS
-    for stage, suffix in [("p_fgvm", ""), ("noise", ""), ("random", "")]
-    + [("score", f"-{method}") for method in ("p_fgvm", "noise", "random")]
-} | {"settings", "scores", "report"}
+REPORT = {"scores", "tables", "figures", "page"}
+
+
+def of_sets(*methods: str) -> set[str]:
+    """The stages that make and score the sets of `methods` on both models."""
+    return {f"{stage}@{model}-{method}" for stage in ("attack", "score") for model in MODELS for method in methods}
+
+
+P_FGVM_AND_AFTER = of_sets("p_fgvm", "p_fgvm_noise", "random_equal_l2") | {f"trajectory@{m}" for m in MODELS} | REPORT
 
 
 def test_tables_keep_their_contract(built):
@@ -62,23 +68,42 @@ def test_a_second_run_does_nothing(built):
 
 def test_a_second_making_gives_the_same_bytes(built):
     before = (built.folder / "dvc.lock").read_bytes()
-    again = ["select", "split", "train@A", "train@B", "noise@B", "random@A", "score@A-p_fgvm", "scores", "report"]
+    again = ["select", "split", "train@A", "train@B", "attack@B-p_fgvm_noise", "attack@A-random_equal_l2"]
+    again += ["trajectory@A", "score@A-p_fgvm", "scores", "tables", "figures", "page"]
     assert stages_run(built.dvc("repro", "--force", "--single-item", *again)) == set(again)
     assert (built.folder / "dvc.lock").read_bytes() == before
 
 
 def test_a_new_lambda_reruns_p_fgvm_and_what_follows(built):
     output = built.dvc("exp", "run", "-S", "attack.lambda=0.5")
-    assert stages_run(output) == P_FGVM_AND_AFTER
+    assert stages_run(output) == P_FGVM_AND_AFTER | {"settings"}
     built.restore()
 
 
 def test_an_edited_equation_reruns_its_attack_alone(built):
-    built.edit("pfgvm/attacks/i_fgsm.py", "α * gradient.sign()", "0.5 * α * gradient.sign()")
-    output = built.dvc("repro")
-    expected = {f"{stage}@{model}" for model in MODELS for stage in ("i_fgsm",)}
-    expected |= {f"score@{model}-i_fgsm" for model in MODELS} | {"scores", "report"}
-    assert stages_run(output) == expected
+    built.edit("pfgvm/attacks/methods/i_fgsm.py", "α * gradient(x_adv).sign()", "0.5 * α * gradient(x_adv).sign()")
+    assert stages_run(built.dvc("repro")) == of_sets("i_fgsm") | REPORT
+    built.restore()
+
+
+def test_an_edited_style_makes_the_page_alone(built):
+    built.edit("reports/style.css", "body {", "body { color: red;")
+    assert stages_run(built.dvc("repro")) == {"page"}
+    assert "color: red;" in (built.folder / "reports/index.html").read_text("utf-8")
+    built.restore()
+
+
+def test_replaced_weights_make_their_model_stale(built):
+    dlibs = dlib_file.weights_path()
+    shutil.copy(dlibs, built.folder / "weights.dat")
+    built.set(**{"train.B.weights": "weights.dat"})
+    built.dvc("repro", "train@B")
+    assert "train@B" not in built.dvc("status", "train@B")
+    with open(built.folder / "weights.dat", "r+b") as file:
+        file.seek(-1_000, os.SEEK_END)
+        file.write(b"\0" * 4)
+    status = built.dvc("status")
+    assert "train@B" in status and "weights.dat" in status and "train@A" not in status
     built.restore()
 
 
@@ -103,12 +128,12 @@ def test_model_b_trains_on_vgg_face_and_past_its_descriptor(built):
     built.set(**{"train.B.descriptor": "vgg_face", "train.B.weights": str(weights), "train.B.freeze_descriptor": False})
     faces = ("--faces", "data/faces.zip", "--split", "data/split.csv")
     built.stage("train", "--model", "B", *faces, "--out", "data/vgg")
-    facts = json.loads((built.folder / "data/vgg/training.json").read_text())
-    assert (facts["descriptor"], facts["frozen"]) == ("vgg_face", False)
-    assert facts["descriptor_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    record = json.loads((built.folder / "data/vgg/training.json").read_text())
+    assert (record["descriptor"], record["frozen"]) == ("vgg_face", False)
+    assert record["descriptor_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     trained = load_file(built.folder / "data/vgg/model.safetensors")
     assert not torch.equal(trained["descriptor.vgg_face.conv5_3.weight"], convolutions["conv5_3.weight"])
-    built.stage("i_fgsm", "--model", "data/vgg", *faces, "--out", "data/vgg/i_fgsm.npy")
+    built.stage("attack", "--method", "i_fgsm", "--model", "data/vgg", *faces, "--out", "data/vgg/i_fgsm.npy")
     assert len(np.load(built.folder / "data/vgg/i_fgsm.npy")) == 6
     built.restore()
 
@@ -122,3 +147,11 @@ def test_a_stage_that_fails_leaves_nothing_behind(built):
     assert output.startswith(f"error: {weights}: is no plain PyTorch weights file")
     assert not (built.folder / "data/broken").exists()
     built.restore()
+
+
+def test_no_two_rows_share_a_bar_of_dvcs_plots(built):
+    [plot] = json.loads(built.dvc("plots", "show", "--json"))["data"]["reports/table3.csv"]
+    encoding = plot["content"]["encoding"]
+    told_apart = [channel["field"] for name, channel in encoding.items() if name != "x" and channel.get("field")]
+    bars = [tuple(row[field] for field in told_apart) for row in plot["content"]["data"]["values"]]
+    assert len(bars) == len(set(bars)) == 20

@@ -1,22 +1,27 @@
 """Faces as they lie on disk: CelebA's layout and one folder a person, whole or damaged."""
 
+import os
+import re
+import shutil
 import tempfile
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 from faces_on_disk import celeba, celeba_zip, folders, identities, people
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfgvm.errors import InputError
+from pfgvm.faces.images import picture_suffixes
 from pfgvm.faces.sources import Source, open_source
 
 FACES = people(3, 4)
 
 
 def listed(source: Source) -> dict[str, list[str]]:
-    """The people of `source`, their images in order."""
+    """The images of `source` by person, in order."""
     return {person: sorted(images) for person, images in source.images_by_person().items()}
 
 
@@ -90,7 +95,6 @@ def test_a_list_without_a_last_newline_is_whole(tmp_path: Path):
         ("000002.jpg ten", ["'000002.jpg ten'", "image person"]),
         ("000002.jpg -1", ["'000002.jpg -1'", "image person"]),
         ("000002.jpg,10", ["'000002.jpg,10'", "image person"]),
-        ("999999.jpg 10", ["999999.jpg", "img_align_celeba", "add the image or remove the line"]),
         ("000001.jpg 10", ["000001.jpg is listed twice"]),
         ("000001.jpg 20", ["000001.jpg is listed twice"]),
     ],
@@ -183,7 +187,7 @@ def test_paths_are_told_apart_as_pathlib_does(name: str):
         if unsafe:
             assert_refused("celeba", Path(folder), "unsafe path", repr(name))
         else:
-            assert_refused("celeba", Path(folder), "line 1: x.jpg is not in")
+            assert_refused("celeba", Path(folder), "none of the 1 images that identity_CelebA.txt lists, such as x.jpg")
 
 
 def test_a_zip_of_a_name_with_a_zero_byte_is_refused(tmp_path: Path):
@@ -218,8 +222,73 @@ def test_a_damaged_member_is_refused_by_name(tmp_path: Path, damage: str):
     source = open_source("celeba", tmp_path)
     with pytest.raises(InputError) as refused:
         source.read("1.jpg")
-    for word in ["img_align_celeba.zip", "1.jpg", "download the zip again"]:
+    words = {"encrypted": "encrypted", "unknown compression": "compression"}.get(damage, "")
+    for word in ["img_align_celeba.zip", "1.jpg", "download the zip again", words]:
         assert word in str(refused.value)
+
+
+ZIPPED = {f"img_align_celeba/{image}": content for image, content in FACES["10"].items()}
+
+
+def zip_read_to_the_end(root: Path, content: bytes) -> dict[str, bytes]:
+    """The images of person 10 in the zip `content`, laid out under `root`, as far as they are listed and there."""
+    (root / "img_align_celeba.zip").write_bytes(content)
+    identities(root, [f"{image} 10" for image in FACES["10"]])
+    source = open_source("celeba", root)
+    return {image: source.read(image) for image in source.images_by_person()["10"]}
+
+
+@pytest.mark.parametrize("prefix", [b"", b"before the zip"], ids=["alone", "behind other bytes"])
+@pytest.mark.parametrize("limit", ["ZIP_FILECOUNT_LIMIT", "ZIP64_LIMIT"])
+def test_zip64_is_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, prefix: bytes):
+    # Beyond its limits zipfile writes 64-bit fields: in the end record alone, or also wherever a number is above 50.
+    monkeypatch.setattr(zipfile, limit, {"ZIP_FILECOUNT_LIMIT": 2, "ZIP64_LIMIT": 50}[limit])
+    content = prefix + celeba_zip(tmp_path, ZIPPED).read_bytes()
+    assert b"PK\6\6" in content
+    assert zip_read_to_the_end(tmp_path, content) == FACES["10"]
+
+
+def test_names_in_a_zip_that_are_not_celebas_do_not_matter(tmp_path: Path):
+    names = ["Zoë.jpg", "李.jpg", "no suffix", "a" * 300 + ".jpg", " ", "line\nbreak.jpg", ".jpg", "x/"]
+    celeba_zip(tmp_path, ZIPPED | dict.fromkeys(names, b""))
+    identities(tmp_path, [f"{image} 10" for image in FACES["10"]])
+    assert listed(open_source("celeba", tmp_path)) == {"10": sorted(FACES["10"])}
+
+
+def test_a_name_in_a_zip_that_is_not_utf8_is_refused_as_damage(tmp_path: Path):
+    path = celeba_zip(tmp_path, {"Zoë.jpg": b"a picture"})
+    path.write_bytes(path.read_bytes().replace("ë".encode(), b"\xff\xff"))
+    identities(tmp_path, ["000001.jpg 10"])
+    assert_refused("celeba", tmp_path, "not a whole zip", "download it again")
+
+
+def test_every_truncation_of_a_zip_is_refused(tmp_path: Path):
+    whole = celeba_zip(tmp_path, ZIPPED).read_bytes()
+    for length in range(0, len(whole), 7):
+        with pytest.raises(InputError, match="download it again"):
+            zip_read_to_the_end(tmp_path, whole[:length])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@given(data=st.data())
+@settings(deadline=None, max_examples=200)
+def test_a_damaged_zip_is_refused_or_gives_what_was_put_in(method: int, data: st.DataObject):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "img_align_celeba.zip"
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name, content in ZIPPED.items():
+                archive.writestr(name, content)
+        damaged = bytearray(path.read_bytes())
+        # Half of the damage goes to the directory, which is a tenth of the file.
+        directory = damaged.index(b"PK\1\2")
+        for _ in range(data.draw(st.integers(1, 4))):
+            place = data.draw(st.integers(0, len(damaged) - 1) | st.integers(directory, len(damaged) - 1))
+            damaged[place] = data.draw(st.integers(0, 255))
+        try:
+            images = zip_read_to_the_end(Path(folder), bytes(damaged))
+        except InputError:
+            return
+        assert images.items() <= FACES["10"].items()
 
 
 def test_folders_give_every_image_as_it_lies(tmp_path: Path):
@@ -229,23 +298,80 @@ def test_folders_give_every_image_as_it_lies(tmp_path: Path):
 
 
 def test_folders_may_bear_any_name(tmp_path: Path):
-    persons = ["Zoë", "李小龍", 'O\'Brien, "Pat"', "001", "NA", " spaced "]
+    persons = [
+        "Zoë",
+        "李小龍",
+        'O\'Brien, "Pat"',
+        "001",
+        "NA",
+        " spaced ",
+        "山田\u3000太郎",
+        "می\u200cنا",
+        "👩\u200d🎤",
+    ]
     faces = people(persons, 2)
     source = open_source("folder", folders(tmp_path, faces))
     assert set(source.images_by_person()) == set(persons)
     assert source.read("李小龍/000003.jpg") == faces["李小龍"]["000003.jpg"]
 
 
-def test_what_is_no_picture_is_left_aside(tmp_path: Path):
-    folders(tmp_path, {"ann": {"1.JPG": b"", "2.png": b"", "3.webp": b"", "4.bmp": b"", "5.jpeg": b""}})
-    for name in [".hidden.jpg", "notes.txt", "Thumbs.db", "jpg"]:
+@pytest.mark.parametrize(
+    "file", ["Screenshot 2026-04-15 at 1.01.11\u202fAM.jpg", "Scherm\u00adafbeelding.jpg", "a\u00a0b.jpg", "\ue000.jpg"]
+)
+def test_files_may_bear_any_name(tmp_path: Path, file: str):
+    source = open_source("folder", folders(tmp_path, {"ann": {file: b"a picture"}}))
+    assert source.images_by_person() == {"ann": [f"ann/{file}"]} and source.notes == []
+    assert source.read(f"ann/{file}") == b"a picture"
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u2029"])
+def test_a_file_whose_name_would_break_a_table_is_passed_over(tmp_path: Path, character: str):
+    odd = f"{character}odd.jpg"
+    source = open_source("folder", folders(tmp_path, {"ann": {"1.jpg": b"", odd: b""}}))
+    assert source.images_by_person() == {"ann": ["ann/1.jpg"]}
+    assert source.notes == [f"names that hold a control character: 1 passed over, such as {f'ann/{odd}'!r}"]
+
+
+def test_a_person_whose_name_would_break_a_table_is_refused(tmp_path: Path):
+    folders(tmp_path, {"ann": {"1.jpg": b""}, "one\rtwo": {"1.jpg": b""}})
+    assert_refused("folder", tmp_path, str(tmp_path), r"'one\rtwo' holds a control character; rename that folder")
+
+
+def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
+    images = ["1.JPG", "2.png", "3.webp", "4.bmp", "5.jpeg", "6.jfif", "7.TIF", "8.pgm", "9.gif"]
+    folders(tmp_path, {"ann": dict.fromkeys(images, b"")})
+    for name in [".hidden.jpg", "Thumbs.db", "jpg", "a.HEIC", "b.heic", "clip.mpg"]:
         (tmp_path / "ann" / name).write_bytes(b"")
     (tmp_path / "ann" / "folder.jpg").mkdir()
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache" / "6.jpg").write_bytes(b"")
     (tmp_path / "loose.jpg").write_bytes(b"")
-    images = [f"ann/{name}" for name in ["1.JPG", "2.png", "3.webp", "4.bmp", "5.jpeg"]]
-    assert listed(open_source("folder", tmp_path)) == {"ann": images}
+    source = open_source("folder", tmp_path)
+    assert listed(source) == {"ann": [f"ann/{name}" for name in images]}
+    assert sorted(source.notes) == [
+        ".db files, which Pillow does not read: 1 passed over, such as 'ann/Thumbs.db'",
+        ".heic files, which Pillow does not read: 2 passed over, such as 'ann/a.HEIC'",
+        ".mpg files, which Pillow does not read: 1 passed over, such as 'ann/clip.mpg'",
+        "files of no suffix: 1 passed over, such as 'ann/jpg'",
+        "files outside the persons' folders: 1 passed over, such as 'loose.jpg'",
+        "folders inside persons' folders: 1 passed over, such as 'ann/folder.jpg'",
+    ]
+    source.images_by_person()
+    assert len(source.notes) == 6
+
+
+def test_folders_of_what_pillow_does_not_read_are_refused_with_its_suffix(tmp_path: Path):
+    folders(tmp_path, {person: {f"{row}.HEIC": b"" for row in range(7)} for person in ["ann", "bob"]})
+    assert_refused("folder", tmp_path, str(tmp_path), ".heic files", "14 passed over", "'ann/0.HEIC'", ".jpg, .png")
+
+
+@pytest.mark.parametrize("folder", ["train", "faces/aligned"])
+def test_folders_that_lie_deeper_are_named(tmp_path: Path, folder: str):
+    folders(tmp_path / folder, {"ann": {"1.jpg": b""}, "bob": {"1.jpg": b""}})
+    folders(tmp_path / "test", {"cid": {"1.png": b""}})
+    folders(tmp_path / ".cache", {"dan": {"1.jpg": b""}})
+    deeper = f"deeper, in {', '.join(sorted([str(tmp_path / folder), str(tmp_path / 'test')]))};"
+    assert_refused("folder", tmp_path, deeper, "set data.root to one of these", "one folder a person")
 
 
 @pytest.mark.parametrize("name", ["loose.jpg", "ann/notes.txt", ".hidden/1.jpg", "ann/nested/1.jpg"])
@@ -262,9 +388,177 @@ def test_a_zip_with_one_image_twice_is_refused(tmp_path: Path):
         open_source("celeba", tmp_path)
 
 
-def test_a_name_that_is_no_plain_text_is_refused(tmp_path: Path):
-    folder = tmp_path / "one\rtwo"
-    folder.mkdir()
-    (folder / "1.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match="no plain text; rename"):
-        open_source("folder", tmp_path).images_by_person()
+def test_a_tilde_is_said_not_to_be_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert_refused("folder", Path("~/faces"), "~/faces: no such folder", "~ is not expanded", f"{tmp_path}/faces")
+
+
+@pytest.mark.parametrize("kind", ["celeba", "folder"])
+@pytest.mark.parametrize("place", ["link", "deep/link", ".hidden/link"])
+def test_a_link_to_nothing_is_named_before_dvc_meets_it(tmp_path: Path, kind: str, place: str):
+    celeba(tmp_path, FACES) if kind == "celeba" else folders(tmp_path, FACES)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).symlink_to(tmp_path / "nothing")
+    with pytest.raises(InputError, match=rf"^{re.escape(str(tmp_path / place))}: is a link to nothing; remove it"):
+        open_source(kind, tmp_path)
+
+
+def test_links_that_lead_somewhere_are_followed(tmp_path: Path):
+    folders(tmp_path / "elsewhere", {"ann": {"1.jpg": b"a picture"}})
+    (tmp_path / "faces" / "bob").mkdir(parents=True)
+    (tmp_path / "faces" / "ann").symlink_to(tmp_path / "elsewhere" / "ann")
+    (tmp_path / "faces" / "bob" / "2.jpg").symlink_to(tmp_path / "elsewhere" / "ann" / "1.jpg")
+    (tmp_path / "faces" / "bob" / "loop").symlink_to(tmp_path / "faces")
+    source = open_source("folder", tmp_path / "faces")
+    assert listed(source) == {"ann": ["ann/1.jpg"], "bob": ["bob/2.jpg"]}
+    assert source.read("bob/2.jpg") == b"a picture"
+
+
+def test_a_name_that_is_not_utf8_is_named_before_dvc_meets_it(tmp_path: Path):
+    folders(tmp_path, {"ann": {"1.jpg": b""}})
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/ann/\xff.jpg")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(
+        InputError, match=rf"^{re.escape(str(tmp_path))}/ann: the name '\\udcff\.jpg' is not UTF-8; rename"
+    ):
+        open_source("folder", tmp_path)
+
+
+def in_one_more_folder(root: Path) -> None:
+    (root / "img_align_celeba").rename(root / "inner")
+    (root / "img_align_celeba").mkdir()
+    (root / "inner").rename(root / "img_align_celeba" / "img_align_celeba")
+    (root / "img_align_celeba" / ".DS_Store").write_bytes(b"")
+
+
+def as_downloaded(root: Path) -> None:
+    for folder, name in {"Anno": "identity_CelebA.txt", "Img": "img_align_celeba"}.items():
+        (root / folder).mkdir()
+        (root / name).rename(root / folder / name)
+
+
+def behind_an_empty_folder(root: Path) -> None:
+    celeba_zip(root, {f"img_align_celeba/{file.name}": file.read_bytes() for file in root.glob("*/*.jpg")})
+    shutil.rmtree(root / "img_align_celeba")
+    (root / "img_align_celeba").mkdir()
+
+
+def with_a_mark_in_front_of_the_list(root: Path) -> None:
+    path = root / "identity_CelebA.txt"
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    "rearrange", [in_one_more_folder, as_downloaded, behind_an_empty_folder, with_a_mark_in_front_of_the_list]
+)
+def test_celebas_usual_layouts_are_read(tmp_path: Path, rearrange: Callable[[Path], None]):
+    rearrange(celeba(tmp_path, FACES))
+    source = open_source("celeba", tmp_path)
+    assert listed(source) == names(FACES) and source.notes == []
+    assert source.read("000001.jpg") == FACES["10"]["000001.jpg"]
+
+
+@pytest.mark.parametrize("folder", ["img_align_celeba", "img_align_celeba_png"])
+@pytest.mark.parametrize("suffix", [".png", ".JPG", ".webp"])
+def test_celeba_in_another_format_goes_by_the_names_of_its_files(tmp_path: Path, suffix: str, folder: str):
+    celeba(tmp_path, FACES)
+    for image in (tmp_path / "img_align_celeba").iterdir():
+        image.rename(image.with_suffix(suffix))
+    (tmp_path / "img_align_celeba").rename(tmp_path / folder)
+    (tmp_path / folder / "000001.txt").write_bytes(b"")
+    source = open_source("celeba", tmp_path)
+    assert listed(source)["10"] == [f"00000{number}{suffix}" for number in range(1, 5)]
+    assert source.read(f"000001{suffix}") == FACES["10"]["000001.jpg"]
+
+
+def test_a_listed_name_goes_before_one_in_another_format(tmp_path: Path):
+    celeba(tmp_path, FACES)
+    (tmp_path / "img_align_celeba" / "000001.png").write_bytes(b"another")
+    assert listed(open_source("celeba", tmp_path)) == names(FACES)
+
+
+def test_two_lines_for_one_file_are_refused(tmp_path: Path):
+    celeba(tmp_path, FACES)
+    identities(tmp_path, ["000001.png 10", "000001.jpg 10"])
+    assert_refused("celeba", tmp_path, "line 2: 000001.jpg is listed twice")
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+def test_of_a_part_of_celeba_what_is_there_is_taken(tmp_path: Path, zipped: bool):
+    identities(celeba(tmp_path, {"10": FACES["10"]}, zipped=zipped), [])
+    identities(tmp_path, [f"{image} {person}" for person, images in FACES.items() for image in images])
+    source = open_source("celeba", tmp_path)
+    assert listed(source) == {"10": sorted(FACES["10"])}
+    [note] = source.notes
+    assert "holds 4 of the images" in note and "not the other 8, such as 000005.jpg: passed over" in note
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+def test_other_pictures_than_the_listed_are_refused(tmp_path: Path, zipped: bool):
+    identities(celeba(tmp_path, FACES, zipped=zipped), ["900001.jpg 10", "900002.jpg 10"])
+    assert_refused("celeba", tmp_path, "img_align_celeba", "holds 12 files", "none of the 2 images", "900001.jpg")
+
+
+def test_an_empty_folder_of_pictures_alone_is_named(tmp_path: Path):
+    shutil.rmtree(celeba(tmp_path, FACES) / "img_align_celeba")
+    (tmp_path / "img_align_celeba").mkdir()
+    assert_refused("celeba", tmp_path, "img_align_celeba: holds no picture")
+
+
+def test_a_layout_that_lies_deeper_is_named(tmp_path: Path):
+    celeba(tmp_path / "celeba", FACES)
+    assert_refused("celeba", tmp_path, str(tmp_path), f"set data.root to {tmp_path / 'celeba'}")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder in which the rights of files count, for the superuser as well, once `lock` was called."""
+    picture_suffixes()  # loads Pillow's readers, which may lie where only the superuser reads
+    user, folder = os.geteuid(), Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    os.seteuid(user)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def lock(path: Path) -> None:
+    path.chmod(0)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+@pytest.mark.parametrize("kind", ["celeba", "folder"])
+def test_a_root_that_may_not_be_read_is_named(place: Path, kind: str):
+    celeba(place / "faces", FACES)
+    lock(place / "faces")
+    assert_refused(kind, place / "faces", f"{place / 'faces'}: cannot be read (Permission denied); make it readable")
+
+
+@pytest.mark.parametrize("name", ["identity_CelebA.txt", "img_align_celeba", "img_align_celeba.zip"])
+def test_what_may_not_be_read_of_celeba_is_named(place: Path, name: str):
+    celeba(place / "faces", FACES, zipped=name.endswith(".zip"))
+    lock(place / "faces" / name)
+    assert_refused("celeba", place / "faces", f"{name}: cannot be read (Permission denied); make it readable")
+
+
+def test_a_picture_that_may_not_be_read_is_named(place: Path):
+    folders(place, {"ann": {"1.jpg": b""}})
+    lock(place / "ann" / "1.jpg")
+    source = open_source("folder", place)
+    with pytest.raises(InputError, match=r"ann/1\.jpg: cannot be read \(Permission denied\); make it readable$"):
+        source.read(source.images_by_person()["ann"][0])
+
+
+@pytest.mark.parametrize("kind", ["celeba", "folder"])
+def test_a_folder_that_nobody_asked_for_need_not_be_readable(place: Path, kind: str):
+    celeba(place, FACES) if kind == "celeba" else folders(place, FACES)
+    (place / "lost+found").mkdir()
+    lock(place / "lost+found")
+    source = open_source(kind, place)
+    assert set(source.images_by_person()) == set(FACES)
+    note = f"{place / 'lost+found'}: cannot be read (Permission denied); make it readable: passed over"
+    assert source.notes == ([note] if kind == "folder" else [])

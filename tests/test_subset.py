@@ -66,7 +66,9 @@ def galleries(draw: st.DrawFn) -> tuple[People, int, int, int]:
     enough = draw(st.lists(st.integers(images, 9), min_size=persons, max_size=persons + 2))
     few = draw(st.lists(st.integers(0, images - 1), max_size=8 - len(enough)))
     counts = draw(st.permutations(enough + few))
-    faces = {person: dict(list(GALLERY[person].items())[:count]) for person, count in zip(GALLERY, counts)}
+    faces = {
+        person: dict(list(GALLERY[person].items())[:count]) for person, count in zip(GALLERY, counts, strict=False)
+    }
     return faces, persons, images, draw(st.integers(0, 2**32))
 
 

@@ -269,17 +269,6 @@ def test_what_is_missing_is_null_in_json():
     assert rows == [{"rate": 0.5, "formula": "ε/N", "count": 3}, {"rate": None, "formula": None, "count": 4}]
 
 
-def test_a_bar_of_dvc_plots_stands_for_one_row():
-    parts = [(model, method, pixels) for model in MODEL_NAMES for method in PAPER_METHODS for pixels in tables.PIXELS]
-    scores = pd.concat([HAND.assign(model=a, method=b, pixels=c) for a, b, c in parts])
-    scores.loc[scores["pixels"] == "8bit", "l2"] = 100.0
-    bars = tables.bars(tables.results(scores, DESCRIPTORS))
-    assert bars["attack"].is_unique
-    assert bars.iloc[0].tolist() == ["A: P-FGVM", 3.0]
-    assert len(bars) == 6
-    assert set(bars["l2"]) == {3.0}
-
-
 def test_names_are_escaped():
     rows = [["a_b & <c> | $5 {100 %}", "1.0"], ["[x] λ −1", "–"]]
     table = FormattedTable("table:x", "Table 9", "Faces of R&D_2", [("", "Person"), ("P_x", "L2")], rows)

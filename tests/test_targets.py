@@ -9,6 +9,7 @@ from scipy.stats import chisquare
 
 from pfgvm import seeding
 from pfgvm.attacks.common.targets import choose_targets
+from pfgvm.errors import InputError
 
 POLICIES = ("random", "least_likely", "second_most_likely")
 
@@ -56,8 +57,21 @@ def test_random_targets_fall_on_all_others_alike():
 
 
 def test_an_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match="policy must be random, least_likely or second_most_likely, not 'any'"):
+    with pytest.raises(InputError, match="policy must be random, least_likely or second_most_likely, not 'any'"):
         choose_targets("any", NAMES[:1], torch.zeros(1, dtype=torch.int64), torch.zeros(1, 5), 0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("persons", [0, 1])
+def test_a_model_of_one_person_is_refused(policy, persons):
+    with pytest.raises(InputError, match=f"the model knows {persons} persons, and an image needs another"):
+        choose_targets(policy, NAMES[:1], torch.zeros(1, dtype=torch.int64), torch.zeros(1, persons), 0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_no_images_have_no_targets(policy):
+    targets = choose_targets(policy, [], torch.zeros(0, dtype=torch.int64), torch.zeros(0, 5), 0)
+    assert targets.dtype == torch.int64 and targets.shape == (0,)
 
 
 def test_keyed_randomness_is_the_same_everywhere():

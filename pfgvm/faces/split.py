@@ -36,8 +36,9 @@ def stratified_split(images: Mapping[str, Sequence[str]], shares: Mapping[str, f
     (count,) = per_person
     base = {name: int(round(count * share, 9)) for name, share in shares.items()}
     if min(base.values()) < 1:
+        scarce = min(base, key=lambda name: base[name])
         raise InputError(
-            f"split: {count} images a person leave some person without a {min(base, key=lambda name: base[name])} image; "
+            f"split: {count} images a person leave some person without a {scarce} image; "
             "raise subset.images_per_person or that share"
         )
     totals = apportion(count * len(images), shares)

@@ -32,11 +32,11 @@ def configure_device(name: str, precision: str = "float32") -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # As use_deterministic_algorithms, which first imports a compiler for a second.
     torch.set_deterministic_debug_mode("warn")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid: writes every tensor twice
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid: writes every tensor twice
     torch.backends.cudnn.benchmark = False
-    for operations in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
+    for operations in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):  # type: ignore[attr-defined]
         operations.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-    for operations in (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv):
+    for operations in (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv):  # type: ignore[attr-defined]
         operations.fp32_precision = "ieee"
     keep_memory()
     return torch.device(name)

@@ -83,7 +83,9 @@ class DlibFace(nn.Module):
     person where their descriptors are less than 0.6 apart.
     """
 
-    def __init__(self):
+    means: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         means = torch.tensor(CHANNEL_MEANS).view(1, 3, 1, 1)
         self.register_buffer("means", means, persistent=False)
@@ -120,7 +122,10 @@ class FaceChips(nn.Module):
     image_size: (height, width); CelebA's framing at any scale.
     """
 
-    def __init__(self, image_size: tuple[int, int] = CELEBA_SIZE):
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, image_size: tuple[int, int] = CELEBA_SIZE) -> None:
         super().__init__()
         scale, left, top = chip_placement()
         self.under_rows, rows = _sampling(scale, top, image_size[0], CELEBA_SIZE[0])

@@ -1,8 +1,10 @@
 """dlib's own weights file, read as data: nothing in it is executed."""
 
 import math
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,7 +24,8 @@ def weights_path() -> Path:
     The package is only looked up, never imported: its own import fails on current Pythons.
     """
     spec = find_spec(_PACKAGE)
-    path = Path(spec.submodule_search_locations[0], "models", _FILE_NAME) if spec else None
+    folders = (spec and spec.submodule_search_locations) or []
+    path = next((Path(folder, "models", _FILE_NAME) for folder in folders), None)
     if path is None or not path.is_file():
         raise InputError(
             f"dlib's face network {_FILE_NAME} is missing: "
@@ -134,6 +137,10 @@ class _Archive:
             raise _Unexpected(f"it goes on after byte {self._at}")
 
 
+# The layers of a Sequential are typed as modules of any kind.
+_Layers = Iterable[Any]
+
+
 def _read_network(archive: _Archive, face: DlibFace) -> None:
     """Fill `face` from `archive`: dlib writes the loss, then the layers from the image outwards."""
     archive.integers(1)
@@ -141,13 +148,13 @@ def _read_network(archive: _Archive, face: DlibFace) -> None:
     archive.reals(2)
     archive.integers(*_nesting(face))
     _read_input(archive)
-    convolution, affine, _, _ = face.stem
+    convolution, affine, *_ = cast(_Layers, face.stem)
     _read_convolution(archive, convolution)
     archive.integers(1)  # images that one input gives, written by the layer next to the input
     _read_affine(archive, affine)
     _read_layer(archive, "relu_")
     _read_layer(archive, "max_pool_2", 3, 3, 2, 2, 0, 0)
-    for block in face.blocks:
+    for block in cast(Iterable[Block], face.blocks):
         _read_block(archive, block)
     _read_layer(archive, "avg_pool_2", 0, 0, 1, 1, 0, 0)
     _read_descriptor(archive, face.descriptor)
@@ -172,7 +179,7 @@ def _read_input(archive: _Archive) -> None:
 
 
 def _read_block(archive: _Archive, block: Block) -> None:
-    first, first_affine, _, second, second_affine = block.body
+    first, first_affine, _, second, second_affine = cast(_Layers, block.body)
     _read_convolution(archive, first)
     _read_affine(archive, first_affine)
     _read_layer(archive, "relu_")
@@ -202,6 +209,7 @@ def _read_convolution(archive: _Archive, layer: nn.Conv2d) -> None:
     archive.reals(4)  # learning rates and weight decays
     archive.layer_end()
     layer.weight.copy_(values[:-filters].view(shape))
+    assert layer.bias is not None
     layer.bias.copy_(values[-filters:].flatten())
 
 

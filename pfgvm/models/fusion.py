@@ -1,7 +1,9 @@
 """Models A and B arranged so that attacks on them run faster; asked for, never done behind a caller's back."""
 
 import copy
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from pfgvm.errors import InputError
 from pfgvm.models.target_models import Recipe
 
-_FUSIBLE = (
+_FUSIBLE: tuple[tuple[type[nn.Module], type[nn.Module], Callable[[Any, Any], nn.Module]], ...] = (
     (nn.Conv2d, nn.BatchNorm2d, fuse_conv_bn_eval),
     (nn.Linear, nn.BatchNorm1d, fuse_linear_bn_eval),
 )
@@ -35,7 +37,7 @@ def fused_for_attack(model: nn.Module) -> nn.Module:
     for module in fused.modules():
         if isinstance(module, nn.Sequential):
             _fold(module)
-    return fused.to(memory_format=torch.channels_last)
+    return fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch, not in its types
 
 
 def _fold(sequence: nn.Sequential) -> None:

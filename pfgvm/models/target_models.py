@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -12,6 +13,8 @@ from pfgvm.models.descriptors import DESCRIPTORS
 # L2Regularizer(0.001) of Table 1: adds 0.001 Σw² of the layer's kernel, never its bias, to the loss.
 L2_REGULARIZER = 0.001
 IMAGE_SIZE = (218, 178)
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 @dataclass(frozen=True)
@@ -26,23 +29,30 @@ class Recipe:
     image_size: tuple[int, int]
     descriptor: str = "none"
 
-    def build(self) -> nn.Sequential:
+    def build(self) -> "TargetModel":
         """The model with random weights from torch's global generator, a descriptor's among them."""
         if self.model == "A":
-            return self._finished(_layers_of_a(self.classes, self.image_size))
+            return TargetModel(_layers_of_a(self.classes, self.image_size), self)
         return self.on(DESCRIPTORS[self.descriptor].module.build(self.image_size))
 
-    def on(self, descriptor: nn.Module) -> nn.Sequential:
+    def on(self, descriptor: nn.Module) -> "TargetModel":
         """Model B on the network `descriptor`, with an untrained head."""
-        return self._finished(OrderedDict(descriptor=descriptor, head=_head_of_b(descriptor.features, self.classes)))
-
-    def _finished(self, layers: OrderedDict[str, nn.Module]) -> nn.Sequential:
-        model = nn.Sequential(layers)
-        model.recipe = self
-        return model
+        head = _head_of_b(cast(int, descriptor.features), self.classes)
+        return TargetModel(OrderedDict(descriptor=descriptor, head=head), self)
 
 
-def model_a(classes: int, image_size: tuple[int, int] = IMAGE_SIZE) -> nn.Sequential:
+class TargetModel(nn.Sequential):
+    """A target model of Table 1, images in [0, 1], (B, 3, H, W), to logits, and the recipe that it was built from.
+
+    A slice of one, such as its convolutions, has no recipe.
+    """
+
+    def __init__(self, layers: OrderedDict[str, nn.Module], recipe: Recipe | None = None) -> None:
+        super().__init__(layers)
+        self.recipe = recipe
+
+
+def model_a(classes: int, image_size: tuple[int, int] = IMAGE_SIZE) -> TargetModel:
     """Model A of Table 1, untrained: two convolutions, a hidden layer of 512, one logit for each of `classes` persons.
 
     Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes).
@@ -56,7 +66,7 @@ def model_b(
     image_size: tuple[int, int] = IMAGE_SIZE,
     descriptor: str = "vgg_face",
     weights: str | Path | None = None,
-) -> nn.Sequential:
+) -> TargetModel:
     """Model B of Table 1: a pretrained face descriptor, a hidden layer of 256, one logit for each of `classes` persons.
 
     Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes). Its two parts
@@ -103,15 +113,16 @@ def _head_of_b(features: int, classes: int) -> nn.Sequential:
     )
 
 
-def architecture(model: nn.Sequential, image_size: tuple[int, int]) -> list[dict]:
+def architecture(model: TargetModel, image_size: tuple[int, int]) -> list[dict[str, Any]]:
     """The layers of `model` in the words of Table 1: dicts of `layer`, `output` (C x H x W) and `parameters`.
 
     The descriptor of model B is one row. `image_size` is (height, width). Leaves the model as it was.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     parts = list(model)
-    if hasattr(model, "descriptor"):
-        parts = [model.descriptor, *model.head]
+    if hasattr(model, "head"):
+        descriptor, head = parts
+        parts = [descriptor, *cast(nn.Sequential, head)]
     device = next(model.parameters()).device
     values = torch.zeros(1, 3, *image_size, device=device)
     was_training = model.training
@@ -124,6 +135,7 @@ def architecture(model: nn.Sequential, image_size: tuple[int, int]) -> list[dict
                 continue
             if isinstance(part, nn.Flatten):
                 continue
+            assert model.recipe is not None
             title = _in_words(part) or DESCRIPTORS[model.recipe.descriptor].title
             rows.append(
                 {
@@ -137,12 +149,13 @@ def architecture(model: nn.Sequential, image_size: tuple[int, int]) -> list[dict
     return rows
 
 
-def _regularized(layer: nn.Module) -> nn.Module:
-    layer.l2 = L2_REGULARIZER
+def _regularized(layer: Layer) -> Layer:
+    layer.l2 = L2_REGULARIZER  # type: ignore[assignment]  # any attribute will do
     return layer
 
 
-def _glorot(layer: nn.Module) -> nn.Module:
+def _glorot(layer: Layer) -> Layer:
+    assert layer.bias is not None
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ def train(
     progress: wraps the iterator over epochs, to show how far it is.
     """
     # Convolutions are faster with the channels innermost.
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch, not in its types
     optimizer = torch.optim.Adam(_parameter_groups(model), lr=learning_rate, eps=1e-7, fused=device.type != "mps")
     history: list[Epoch] = []
     best: tuple[tuple[float, float], int] | None = None
@@ -150,8 +151,8 @@ def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
     return batches
 
 
-def _parameter_groups(model: nn.Module) -> list[dict]:
-    regularized = {layer.weight: layer.l2 for layer in model.modules() if hasattr(layer, "l2")}
+def _parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
+    regularized: dict[Any, Any] = {layer.weight: layer.l2 for layer in model.modules() if hasattr(layer, "l2")}
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:

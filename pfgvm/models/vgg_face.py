@@ -16,6 +16,8 @@ MEAN_RGB = (129.1863, 104.7624, 93.5940)
 
 
 class _Scale(nn.Module):
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN_RGB).reshape(1, 3, 1, 1), persistent=False)
@@ -44,6 +46,8 @@ class VGGFace(nn.Sequential):
 
 class Descriptor(nn.Sequential):
     """VGGFace with pool5 flattened: images in [0, 1] of one size to (B, features), 15,360 of them at 218 x 178."""
+
+    vgg_face: VGGFace
 
     def __init__(self, convolutions: VGGFace, image_size: tuple[int, int]) -> None:
         super().__init__(OrderedDict(vgg_face=convolutions, flatten=nn.Flatten()))
@@ -90,8 +94,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     with torch.device("meta"):
         expected = VGGFace().state_dict()
     for name, tensor in expected.items():
-        if problem := _problem(found.get(name), tensor.shape, must_differ_from_zero=name.endswith("weight")):
-            raise InputError(f"{path}: {name} {problem}; {remedy}")
+        if fault := _problem(found.get(name), tensor.shape, must_differ_from_zero=name.endswith("weight")):
+            raise InputError(f"{path}: {name} {fault}; {remedy}")
     return {name: found[name].float() for name in expected}
 
 

@@ -7,11 +7,11 @@ from itertools import groupby, zip_longest
 from typing import Any
 
 from pfgvm.evaluation.statistics import improvement
+from pfgvm.models.descriptors import descriptor_label
 from pfgvm.settings import MODEL_NAMES
 
 PAPER_METHODS = ("P-FGVM", "I-FGVM", "I-FGSM")
 DATASETS = {"synthetic": "synthetic faces", "celeba": "CelebA", "folder": "own folder"}
-DESCRIPTORS = {"dlib": "dlib", "vgg_face": "VGG-Face"}
 PIXEL_FORMATS = {"float": "float", "8bit": "8-bit"}
 DIFFERS = "†"
 MISSING = "–"
@@ -76,14 +76,19 @@ def descriptor_note(descriptors: Mapping[str, str]) -> str:
     """One sentence, for captions, naming the descriptor that Model B stands on; descriptors: name by model."""
     if "B" not in descriptors:
         return "Model A alone."
-    name = DESCRIPTORS[descriptors["B"]]
+    name = descriptor_name(descriptors["B"])
     return f"Model B on {name}." if name == "VGG-Face" else f"Model B on {name} (the paper: VGG-Face)."
+
+
+def descriptor_name(descriptor: str) -> str:
+    """The descriptor's label in tables; a dash for the `none` of a model without one."""
+    return MISSING if descriptor == "none" else descriptor_label(descriptor)
 
 
 def model_name(model: str, descriptors: Mapping[str, str]) -> str:
     """A heading: "Model A", or "Model B (dlib)" where a descriptor is part of the model."""
-    name = DESCRIPTORS.get(descriptors.get(model, "none"))
-    return f"Model {model} ({name})" if name else f"Model {model}"
+    descriptor = descriptors.get(model, "none")
+    return f"Model {model}" if descriptor == "none" else f"Model {model} ({descriptor_label(descriptor)})"
 
 
 def table1(layers: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
@@ -253,7 +258,7 @@ def table3_full(results: Sequence[Row], metrics: Sequence[Row], descriptors: Map
     rows = [
         [
             row["model"],
-            DESCRIPTORS.get(row["descriptor"], MISSING),
+            descriptor_name(row["descriptor"]),
             row["method"],
             PIXEL_FORMATS[row["pixels"]],
             str(row["images"]),
@@ -315,7 +320,7 @@ _PROPERTIES = (
 
 def _training_cells(row: Row) -> list[str]:
     frozen = row["frozen"]
-    name = DESCRIPTORS.get(row["descriptor"], MISSING)
+    name = descriptor_name(row["descriptor"])
     sizes = [row[f"{split}_size"] for split in ("train", "test", "validation")]
     return [
         name if frozen is None else f"{name}, {'frozen' if frozen else 'trained on'}",
@@ -337,7 +342,7 @@ def _training_cells(row: Row) -> list[str]:
 
 def _published_cells(published: Mapping, descriptor: str) -> list[str]:
     return [
-        DESCRIPTORS.get(descriptor, MISSING),
+        descriptor_name(descriptor),
         DATASETS[published["dataset"]],
         str(published["classes"]),
         str(published["images"]),

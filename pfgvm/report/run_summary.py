@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pfgvm.report.comparison import DESCRIPTORS, PAPER_METHODS
+from pfgvm.models.descriptors import descriptor_label
+from pfgvm.report.comparison import PAPER_METHODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ def facts(run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, str]:
     for model in models:
         if model["descriptor"] != "none":
             state = "frozen" if model["frozen"] else "trained on"
-            described[f"Model {model['model']}'s descriptor"] = f"{DESCRIPTORS[model['descriptor']]}, {state}"
+            described[f"Model {model['model']}'s descriptor"] = f"{descriptor_label(model['descriptor'])}, {state}"
             described["Its weights"] = f"SHA-256 {model['descriptor_sha256']}"
     return {
         "Faces": FACES[run["source"]],
@@ -88,9 +89,10 @@ def caveats(run: Mapping[str, Any], paper: Mapping[str, Any]) -> list[str]:
     published = paper["table4"]["A"]
     share = run["image_height"] * run["image_width"] / (published["image_height"] * published["image_width"])
     found = [CAVEATS[run["source"]]]
-    if "dlib" in run["descriptors"].values():
+    if (descriptor := run["descriptors"].get("B", "vgg_face")) != "vgg_face":
         found.append(
-            "Model B stands on dlib's face descriptor, the paper's on VGG-Face: B's numbers are this descriptor's own."
+            f"Model B stands on {descriptor_label(descriptor)}'s face descriptor, the paper's on VGG-Face: B's numbers "
+            "are this descriptor's own."
         )
     if share != 1:
         found.append(

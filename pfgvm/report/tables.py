@@ -145,12 +145,3 @@ def metrics_by_method(table3: pd.DataFrame, table4: pd.DataFrame) -> dict[str, d
 
 def _rounded(row: Mapping, names: Iterable[str]) -> dict[str, float]:
     return {name: float(f"{row[name]:.6g}") for name in names if not math.isnan(row[name])}
-
-
-def bars(table3: pd.DataFrame) -> pd.DataFrame:
-    """The bars of `dvc plots`, which adds up rows that share a bar: columns attack (model and method) and l2.
-
-    table3: `results`; its float rows are taken.
-    """
-    floats = table3[table3["pixels"] == "float"]
-    return pd.DataFrame({"attack": floats["model"] + ": " + floats["method"], "l2": floats["l2"]})

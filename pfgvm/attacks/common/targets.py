@@ -19,7 +19,9 @@ def choose_targets(policy: str, names: Sequence[str], classes: Tensor, logits: T
     """
     count = logits.shape[1]
     if count < 2:
-        raise InputError(f"targets: a model of {count} person has no other person to aim at; train it on two or more")
+        raise InputError(
+            f"targets: the model knows {count} persons, and an image needs another than its own; train on two or more"
+        )
     if policy == "random":
         shifts = [1 + seeding.derive_seed(seed, "target", name) % (count - 1) for name in names]
         return (classes + torch.tensor(shifts, dtype=torch.int64, device=classes.device)) % count

@@ -1,0 +1,174 @@
+"""CelebA as it is passed on: a list of identities, and aligned pictures in a folder or a zip, read in place."""
+
+import functools
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from pfgvm.errors import InputError
+from pfgvm.faces.disk import content, reading, stem, suffix, visible_entries
+from pfgvm.faces.images import picture_suffixes
+
+IDENTITIES = "identity_CelebA.txt"
+PICTURES = "img_align_celeba"
+
+
+class CelebASource:
+    """CelebA's own layout: `identity_CelebA.txt`, and `img_align_celeba/` or `img_align_celeba.zip`.
+
+    Read as well: both where the official download has them (Anno/, Img/), the pictures one folder deeper, and
+    editions in another format, whose names differ from the listed ones in their ending alone.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.notes: list[str] = []
+        with reading(root):
+            lists = [path for path in (root / IDENTITIES, root / "Anno" / IDENTITIES) if path.is_file()]
+            if not lists:
+                raise InputError(f"{root}: holds no {IDENTITIES}; {_where_to_put_the_list(root)}")
+            self._identities = lists[0]
+            self._pictures = _open_pictures(root)
+
+    def images_by_person(self) -> dict[str, list[str]]:
+        """See Source. Listed images that are not there are counted in `notes`.
+
+        Raises InputError for a malformed line, an image listed twice, and when no listed image is there.
+        """
+        images: dict[str, list[str]] = {}
+        listed: set[str] = set()
+        missing: list[str] = []
+        for number, line in enumerate(_lines(self._identities), start=1):
+            match line.split():
+                case []:
+                    continue
+                case [image, person] if person.isdecimal():
+                    found = self._pictures.find(image)
+                case _:
+                    problem = f"{line.strip()!r} is not 'image person'; correct or remove the line"
+                    raise InputError(f"{self._identities}, line {number}: {problem}")
+            if found is None:
+                missing.append(image)
+            elif found in listed:
+                problem = f"{image} is listed twice; remove one of its lines"
+                raise InputError(f"{self._identities}, line {number}: {problem}")
+            else:
+                listed.add(found)
+                images.setdefault(person, []).append(found)
+        if not listed and not missing:
+            raise InputError(f"{self._identities}: lists no image; put CelebA's list of identities there")
+        if not listed:
+            raise InputError(
+                f"{self._pictures.path}: holds {len(self._pictures.names)} files, but none of the {len(missing)} "
+                f"images that {IDENTITIES} lists, such as {missing[0]}; put CelebA's aligned images there"
+            )
+        self.notes = []
+        if missing:
+            self.notes.append(
+                f"{self._pictures.path}: holds {len(listed)} of the images that {IDENTITIES} lists and not the "
+                f"other {len(missing)}, such as {missing[0]}: passed over"
+            )
+        return images
+
+    def read(self, image: str) -> bytes:
+        """See Source."""
+        return self._pictures.read(image)
+
+
+class _Pictures:
+    """CelebA's pictures, by their file names, in the folder or the zip `path`."""
+
+    def __init__(self, path: Path, names: Collection[str]) -> None:
+        self.path = path
+        self.names = names
+
+    def find(self, image: str) -> str | None:
+        """The name under which the listed `image` is there: its own, or one that differs in the ending alone."""
+        return image if image in self.names else self._by_stem.get(stem(image))
+
+    def read(self, image: str) -> bytes:
+        raise NotImplementedError
+
+    @functools.cached_property
+    def _by_stem(self) -> dict[str, str]:
+        return {stem(name): name for name in sorted(self.names) if suffix(name) in picture_suffixes()}
+
+
+class _Folder(_Pictures):
+    def __init__(self, path: Path) -> None:
+        entries = visible_entries(path)
+        # Kaggle's edition, and many a program that extracts, puts the folder into another.
+        while not any(suffix(entry.name) in picture_suffixes() for entry in entries):
+            folders = [entry for entry in entries if entry.is_dir()]
+            if len(folders) != 1:
+                break
+            path = Path(folders[0].path)
+            entries = visible_entries(path)
+        super().__init__(path, {entry.name for entry in entries if suffix(entry.name) in picture_suffixes()})
+
+    def read(self, image: str) -> bytes:
+        return content(self.path / image)
+
+
+class _Zip(_Pictures):
+    def __init__(self, path: Path) -> None:
+        self._members: dict[str, str] = {}
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except PermissionError:
+            raise
+        # Damaged fields make zipfile raise nearly anything.
+        except Exception as error:
+            raise InputError(f"{path}: not a whole zip ({error}); download it again") from None
+        for member in self._zip.infolist():
+            # As it stands in the zip: zipfile cuts `filename` at a zero byte.
+            name = member.orig_filename
+            if _is_unsafe(name):
+                raise InputError(f"{path}: holds the unsafe path {name!r}; use CelebA's own {PICTURES}.zip")
+            image = name.rpartition("/")[2]
+            if image in self._members:
+                raise InputError(f"{path}: holds {image} twice; use CelebA's own {PICTURES}.zip")
+            if image:
+                self._members[image] = member.filename
+        super().__init__(path, self._members.keys())
+
+    def read(self, image: str) -> bytes:
+        try:
+            return self._zip.read(self._members[image])
+        # As above.
+        except Exception as error:
+            raise InputError(f"{self.path}: {image} cannot be read ({error}); download the zip again") from None
+
+
+def _open_pictures(root: Path) -> _Pictures:
+    empty = None
+    for place in (root, root / "Img"):
+        for path in (place / PICTURES, place / f"{PICTURES}_png"):
+            if path.is_dir():
+                folder = _Folder(path)
+                if folder.names:
+                    return folder
+                empty = path
+        if (place / f"{PICTURES}.zip").is_file():
+            return _Zip(place / f"{PICTURES}.zip")
+    if empty:
+        raise InputError(f"{empty}: holds no picture; put CelebA's aligned images there")
+    raise InputError(f"{root}: holds neither {PICTURES}/ nor {PICTURES}.zip; put CelebA's aligned images there")
+
+
+def _where_to_put_the_list(root: Path) -> str:
+    deeper = sorted(path.parent for path in root.glob(f"*/{IDENTITIES}"))
+    return f"set data.root to {deeper[0]}, which does" if deeper else "put CelebA's list of identities there"
+
+
+def _is_unsafe(name: str) -> bool:
+    # Without pathlib, which takes seconds for 200,000 names.
+    return name[:1] == "/" or "\\" in name or "\0" in name or (".." in name and ".." in name.split("/"))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    # Universal newlines: CelebA's list exists with LF and with CRLF; some editors put a mark in front of UTF-8.
+    try:
+        with reading(path), path.open(encoding="utf-8-sig") as file:
+            yield from file
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not a text file; put CelebA's list of identities there") from None

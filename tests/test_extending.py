@@ -1,0 +1,130 @@
+"""What a method, a metric and a face descriptor cost: each is added by the steps of CONTRIBUTING.md alone, and runs."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+from tests.project import Project, stages_run
+
+METHOD = '''"""Brighten every pixel."""
+
+from torch import Tensor
+
+from pfgvm.attacks.common.method import Method
+
+
+def toy(images: Tensor, amount: float) -> Tensor:
+    """`images` plus `amount`, clipped to [0, 1]."""
+    return (images + amount).clamp(0, 1)
+
+
+METHOD = Method(
+    "Toy", lambda batch, amount: toy(batch.images, amount), lambda attack, model: {"amount": attack.toy.amount}
+)
+'''
+SECTION = '''class Toy(Section):
+    """Brightening."""
+
+    amount: PositiveFloat
+
+
+class Attack(Section):
+'''
+SETS = "".join(
+    f"      {model}-toy: {{model: {model}, method: toy, base: toy, own: attack.toy, also: attack.seed,"
+    " after: data/split.csv}\n"
+    for model in "AB"
+)
+METRIC = """METRICS = (
+    Metric("l1", lambda x_adv, x: (x_adv - x).double().flatten(1).abs().sum(1), ("", "L1"), 1, smaller_is_better=True),
+"""
+DESCRIPTOR = '''"""The mean colour of an image."""
+
+from torch import nn
+
+
+class Toy(nn.Sequential):
+    features = 3
+
+
+def build(image_size):
+    return Toy(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def installed():
+    return None
+
+
+def load(image_size, weights):
+    return build(image_size)
+'''
+
+
+@pytest.fixture(scope="module")
+def extended(built: Project):
+    """The built project with one method, one metric and one descriptor more, and what of it has run."""
+
+    def write(name: str, text: str) -> None:
+        (built.folder / name).write_text(text, "utf-8")
+
+    write("pfgvm/attacks/methods/toy.py", METHOD)
+    built.edit("pfgvm/settings.py", "class Attack(Section):\n", SECTION)
+    built.edit("pfgvm/settings.py", "    p_fgvm_noise: PFGVMNoise\n", "    p_fgvm_noise: PFGVMNoise\n    toy: Toy\n")
+    built.edit("params.yaml", "  i_fgvm:\n", "  toy: {amount: 0.1}\n  i_fgvm:\n")
+    built.edit("dvc.yaml", "\nstages:\n", f"{SETS}\nstages:\n")
+    built.edit("pfgvm/evaluation/metrics.py", "METRICS = (\n", METRIC)
+    write("pfgvm/models/toy_descriptor.py", DESCRIPTOR)
+    built.edit(
+        "pfgvm/models/descriptors.py",
+        "DESCRIPTORS = {\n",
+        'DESCRIPTORS = {\n    "toy": Descriptor("Toy", "mean colour", "pfgvm.models.toy_descriptor"),\n',
+    )
+    built.set(**{"train.B.descriptor": "toy", "train.B.freeze_descriptor": False})
+    # Without a file of weights, random ones serve; another descriptor's own would be refused by `settings`.
+    (built.folder / "toy_weights").write_text("none are needed")
+    built.set(**{"train.B.weights": "toy_weights"})
+    yield built, stages_run(built.dvc("repro", "score@A-toy", "score@B-toy"))
+    built.restore()
+    built.dvc("repro")
+
+
+def test_the_new_method_has_its_stages_on_both_models(extended):
+    _, run = extended
+    assert {f"{stage}@{model}-toy" for stage in ("attack", "score") for model in "AB"} <= run
+    assert not [name for name in run if "fgvm" in name or "fgsm" in name]
+
+
+def test_the_new_metric_is_a_column_of_the_scores(extended):
+    project, _ = extended
+    scores = pd.read_csv(project.folder / "data/scores/A/toy.csv")
+    assert list(scores)[-1] == "l1"
+    floats = scores[scores["pixels"] == "float"]
+    # Brightened by a tenth, less where a pixel was nearly white.
+    assert floats["linf"].to_numpy() == pytest.approx(0.1, abs=1e-6)
+    assert (floats["l1"] <= 0.1 * 3 * 48 * 40 + 1e-3).all() and (floats["l1"] > 100).all()
+
+
+def test_method_and_metric_stand_in_the_tables(extended):
+    project, _ = extended
+    for model in "AB":
+        (project.folder / "data/toy" / model).mkdir(parents=True)
+        shutil.copy(project.folder / f"data/scores/{model}/toy.csv", project.folder / f"data/toy/{model}/toy.csv")
+    project.stage("scores", "--scores", "data/toy", "--out", "data/toy/scores.csv")
+    made_from = ("--split", "data/split.csv", "--models", "data/models", "--paper", "reports/paper.yaml")
+    project.stage("tables", "--scores", "data/toy/scores.csv", *made_from, "--out", "data/toy")
+    table3 = pd.read_csv(project.folder / "data/toy/table3.csv")
+    assert list(table3)[-1] == "l1" and set(table3["method"]) == {"Toy"}
+    full = (project.folder / "data/toy/table3.md").read_text("utf-8").split("Table 3 in full")[1]
+    assert "| L1 |" in " ".join(full.split()) and "| Toy" in full
+    assert "l1" in json.loads((project.folder / "data/toy/metrics.json").read_text())["A"]["Toy"]
+
+
+def test_model_b_stands_on_the_new_descriptor(extended):
+    project, _ = extended
+    record = json.loads((project.folder / "data/models/B/training.json").read_text())
+    assert record["descriptor"] == "toy" and record["layers"][0]["layer"] == "mean colour"
+    assert load_file(project.folder / "data/models/B/model.safetensors")["head.fc1.weight"].shape == (256, 3)
+    assert "Toy" in (project.folder / "data/toy/table4.md").read_text("utf-8")
