@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measurement import Measurement
-from pfgvm.report.comparison import MISSING, FormattedTable
+from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.render import markdown
 
 COLUMNS = ["what", "ours", "fastest other", "", "times", "goal", "reached"]

@@ -154,7 +154,7 @@ def test_the_warp_is_the_similarity_of_the_landmarks(image_size):
     assert np.abs(chips[:2].numpy() - expected).max() < 0.26
 
 
-@pytest.mark.parametrize("landmark, template", list(zip(CELEBA_POINTS, TEMPLATE)))
+@pytest.mark.parametrize("landmark, template", list(zip(CELEBA_POINTS, TEMPLATE, strict=True)))
 def test_the_mean_landmarks_come_to_lie_on_the_template(landmark, template):
     rows, columns = torch.meshgrid(torch.arange(218.0), torch.arange(178.0), indexing="ij")
     blob = torch.exp(-((columns - landmark[0]) ** 2 + (rows - landmark[1]) ** 2) / (2 * 3.0**2))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from pfgvm.models import dlib_face, dlib_file
 from pfgvm.faces.images import decode, to_size
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset
+from pfgvm.models import dlib_face, dlib_file
 from tests.project import ROOT
 
 CELEBA = ROOT.parent / "shared" / "celeba"

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from pfgvm.errors import InputError
 from pfgvm.evaluation import statistics
 from pfgvm.report import comparison, tables
-from pfgvm.report.comparison import PAPER_METHODS, FormattedTable
+from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.render import latex, markdown
 from pfgvm.settings import MODEL_NAMES
 from tests.records import training_record

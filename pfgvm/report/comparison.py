@@ -2,59 +2,20 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from typing import Any
 
 from pfgvm.evaluation.statistics import improvement
 from pfgvm.models.descriptors import descriptor_label
+from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.settings import MODEL_NAMES
 
 PAPER_METHODS = ("P-FGVM", "I-FGVM", "I-FGSM")
 DATASETS = {"synthetic": "synthetic faces", "celeba": "CelebA", "folder": "own folder"}
 PIXEL_FORMATS = {"float": "float", "8bit": "8-bit"}
 DIFFERS = "†"
-MISSING = "–"
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class FormattedTable:
-    """A table as it is read.
-
-    label is LaTeX's; title the paper's number ("Table 3"), which LaTeX counts itself.
-    caption says what the table shows and which descriptor made it, notes what to know when reading it.
-    columns: two levels of names (group, name), the group empty where a column stands alone. rows: strings.
-    left: how many of the first columns hold words (aligned left); the others hold numbers (aligned right).
-    """
-
-    label: str
-    title: str
-    caption: str
-    columns: list[tuple[str, str]]
-    rows: list[list[str]]
-    left: int = 1
-    notes: tuple[str, ...] = ()
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """The upper column names from left to right, each with the number of columns that it spans."""
-        return [(name, len(list(run))) for name, run in groupby(group for group, _ in self.columns)]
-
-    @property
-    def starts(self) -> set[int]:
-        """The columns, counted from 0, at which a named group begins."""
-        first, starts = 0, set()
-        for name, span in self.groups:
-            starts |= {first} if name else set()
-            first += span
-        return starts
-
-    @property
-    def names(self) -> list[str]:
-        """The lower column names."""
-        return [name for _, name in self.columns]
 
 
 def formatted_tables(report: Mapping[str, Any]) -> dict[str, FormattedTable]:

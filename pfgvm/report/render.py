@@ -5,7 +5,7 @@ import textwrap
 
 import pandas as pd
 
-from pfgvm.report.comparison import FormattedTable
+from pfgvm.report.formatted_table import FormattedTable
 
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
