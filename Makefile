@@ -35,7 +35,7 @@ test: setup
 lint: setup
 	$(ACTIVATE) && ruff check . && ruff format --check . && mypy
 
-# ROWS="mssim selection" measures these alone; without it, all that this machine can.
+# ROWS="mssim training" measures these alone; without it, all that this machine can.
 bench: .venv/bench
 	$(ACTIVATE) && python -m benchmarks $(ROWS)
 

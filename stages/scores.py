@@ -1,21 +1,38 @@
 """Bring the scores of all adversarial sets together."""
 
+import csv
 import shutil
 from pathlib import Path
 
+from pfgvm.errors import InputError
 from stages.common.files import atomic_write
 from stages.common.program import run
 
 
 def main(*, scores: Path, out: Path) -> None:
-    """Write all tables in the folder `scores`, one a model and method, one after the other as the one table `out`."""
+    """Write all tables in the folder `scores`, one a model and method, one after the other as the one table `out`.
+
+    Raises InputError where two tables are of one model and method, such as one left behind by an older version.
+    """
+    paths = sorted(scores.glob("*/*.csv"))
+    found: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        other = found.setdefault(_model_and_method(path), path)
+        if other != path:
+            raise InputError(f"{path}: scores the same model and method as {other}; remove the one that is out of date")
     with atomic_write(out) as partial, open(partial, "wb") as file:
-        for number, path in enumerate(sorted(scores.glob("*/*.csv"))):
+        for number, path in enumerate(paths):
             with open(path, "rb") as table:
                 header = table.readline()
                 if number == 0:
                     file.write(header)
                 shutil.copyfileobj(table, file)
+
+
+def _model_and_method(path: Path) -> tuple[str, str]:
+    with open(path, encoding="utf-8", newline="") as file:
+        first = next(csv.DictReader(file))
+    return first["model"], first["method"]
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def test_continuous_integration_runs_the_two_commands_on_a_python_that_the_proje
     assert all(step["uses"].startswith("actions/") for step in steps if "uses" in step)
     pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
     assert pythons and all(SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0") for python in pythons)
-    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("make test\nmake lint")
+    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("make lint\nmake test")
 
 
 def test_conda_installs_python_and_the_same_pins_and_nothing_else():

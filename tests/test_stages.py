@@ -551,3 +551,20 @@ def test_an_unknown_method_is_named():
         load_method("q_fgvm")
     with pytest.raises(InputError, match=r"method '\.\./x'"):
         load_method("../x")
+
+
+def scores_of(method: str) -> bytes:
+    return f"image,model,method\n1.jpg,A,{method}\n2.jpg,A,{method}\n".encode()
+
+
+def test_scores_of_one_method_are_not_counted_twice(tmp_path: Path):
+    for name, method in {"i_fgsm": "I-FGSM", "p_fgvm": "P-FGVM"}.items():
+        (tmp_path / "scores/A").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"scores/A/{name}.csv").write_bytes(scores_of(method))
+    arguments = ["--scores", "scores", "--out", "out/scores.csv"]
+    succeed(stage("scores", arguments, tmp_path))
+    assert outputs(tmp_path)["scores.csv"].decode().split() == [
+        "image,model,method", "1.jpg,A,I-FGSM", "2.jpg,A,I-FGSM", "1.jpg,A,P-FGVM", "2.jpg,A,P-FGVM"
+    ]  # fmt: skip
+    (tmp_path / "scores/A/old.csv").write_bytes(scores_of("P-FGVM"))
+    assert_refused(stage("scores", arguments, tmp_path), "scores/A/p_fgvm.csv", "scores/A/old.csv", "remove")
