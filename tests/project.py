@@ -92,6 +92,7 @@ class Project:
     def restore(self) -> None:
         """Back to the last commit and its outputs, as if nothing had run since."""
         self._run("git", "checkout", "--quiet", ".")
+        self._run("git", "clean", "--quiet", "--force", "-d")
         self.dvc("checkout", "--force")
         shutil.rmtree(self.folder / ".snakemake/finished", ignore_errors=True)
 

@@ -88,7 +88,7 @@ def extended(built: Project):
     built.set(**{"train.B.weights": "toy_weights"})
     yield built, stages_run(built.dvc("repro", "score@A-toy", "score@B-toy"))
     built.restore()
-    built.dvc("repro")
+    shutil.rmtree(built.folder / "data/toy")
 
 
 def test_the_new_method_has_its_stages_on_both_models(extended):
@@ -110,7 +110,7 @@ def test_the_new_metric_is_a_column_of_the_scores(extended):
 def test_method_and_metric_stand_in_the_tables(extended):
     project, _ = extended
     for model in "AB":
-        (project.folder / "data/toy" / model).mkdir(parents=True)
+        (project.folder / "data/toy" / model).mkdir(parents=True, exist_ok=True)
         shutil.copy(project.folder / f"data/scores/{model}/toy.csv", project.folder / f"data/toy/{model}/toy.csv")
     project.stage("scores", "--scores", "data/toy", "--out", "data/toy/scores.csv")
     made_from = ("--split", "data/split.csv", "--models", "data/models", "--paper", "reports/paper.yaml")

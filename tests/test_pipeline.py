@@ -87,7 +87,7 @@ def test_an_edited_equation_reruns_its_attack_alone(built):
 
 
 def test_an_edited_style_makes_the_page_alone(built):
-    built.edit("reports/style.css", "body {", "body { color: red;")
+    built.edit("reports/style.css", "\nbody {", "\nbody { color: red;")
     assert stages_run(built.dvc("repro")) == {"page"}
     assert "color: red;" in (built.folder / "reports/index.html").read_text("utf-8")
     built.restore()
@@ -155,3 +155,34 @@ def test_no_two_rows_share_a_bar_of_dvcs_plots(built):
     told_apart = [channel["field"] for name, channel in encoding.items() if name != "x" and channel.get("field")]
     bars = [tuple(row[field] for field in told_apart) for row in plot["content"]["data"]["values"]]
     assert len(bars) == len(set(bars)) == 20
+
+
+def test_finished_batches_outlast_what_they_do_not_follow_from(built):
+    """A shard has run; another method's setting and equation, the settings' schema and the report then change."""
+    files = (
+        "--model",
+        "data/models/A",
+        "--faces",
+        "data/faces.zip",
+        "--split",
+        "data/split.csv",
+        "--out",
+        "data/x.npy",
+    )
+
+    def batches(shard: str) -> list[str]:
+        built.stage("attack", "--method", "p_fgvm", *files, "--shard", shard)
+        return sorted(str(path.relative_to(kept)) for path in kept.glob("*/*"))
+
+    kept = built.folder / "data/.x.npy.batches"
+    [first] = batches("1-of-2")
+    built.set(**{"attack.i_fgsm.epsilon": 0.5, "attack.p_fgvm_noise.std": 0.5})
+    built.edit("pfgvm/attacks/methods/i_fgsm.py", '"""I-FGSM, the', '"""(Edited.) I-FGSM, the')
+    built.edit("pfgvm/settings.py", '"""The schema', '"""(Edited.) The schema')
+    built.edit("pfgvm/report/page.py", "def page(", "def page (")
+    key = first.split("/")[0]
+    assert batches("2-of-2") == [f"{key}/0", f"{key}/1"]
+    built.set(**{"attack.lambda": 0.5})
+    assert len(batches("1-of-2")) == 3
+    shutil.rmtree(kept)
+    built.restore()

@@ -51,16 +51,16 @@ def mssim_legacy(images: Tensor, originals: Tensor) -> Tensor:
 
 
 def _mean_similarity(x_adv: Tensor, x: Tensor, *, window: Tensor, data_range: float, sample_covariance: bool) -> Tensor:
-    from torch.nn.functional import conv2d
-
     size = len(window)
     if min(x.shape[2:]) < size:
         height, width = x.shape[2:]
         raise InputError(f"images: {height} x {width} pixels; this MSSIM's window needs at least {size} x {size}")
 
+    # As banded matrices, which are multiplied several times faster in float64 than PyTorch convolves.
+    rows, columns = (x.new_ones(n).diag().unfold(0, size, 1) @ window for n in x.shape[2:])
+
     def mean(values: Tensor) -> Tensor:
-        columns = conv2d(values.flatten(0, 1)[:, None], window.view(1, 1, -1, 1))
-        return conv2d(columns, window.view(1, 1, 1, -1)).unflatten(0, x.shape[:2])
+        return rows @ values @ columns.T
 
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     bessel = size**2 / (size**2 - 1) if sample_covariance else 1
