@@ -171,7 +171,7 @@ def test_finished_batches_outlast_what_they_do_not_follow_from(built):
     )
 
     def batches(shard: str) -> list[str]:
-        built.stage("attack", "--method", "p_fgvm", *files, "--shard", shard)
+        built.stage("attack", "--method", "p_fgvm", *files, "--out", "data/x.npy", "--shard", shard)
         return sorted(str(path.relative_to(kept)) for path in kept.glob("*/*"))
 
     kept = built.folder / "data/.x.npy.batches"
