@@ -30,7 +30,7 @@ cluster: setup
 	@$(SHOW)
 
 test: setup
-	$(ACTIVATE) && python -m pytest
+	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup
 
 lint: setup
 	$(ACTIVATE) && ruff check . && ruff format --check . && mypy

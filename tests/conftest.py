@@ -8,6 +8,17 @@ import torch
 from tests.project import Project
 
 
+# Where workers share the tests out (`make test`), each of these groups stays with one that builds the project once.
+GROUPS = {"test_cluster": "cluster", "test_job": "cluster", "test_workflow": "cluster"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that use the built project together."""
+    for item in items:
+        if "built" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.module.__name__.rpartition(".")[2], "pipeline")))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Small tensors: on a busy machine waiting for the other threads takes a hundred times as long as the work."""
