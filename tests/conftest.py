@@ -7,7 +7,6 @@ import torch
 
 from tests.project import Project
 
-
 # Where workers share the tests out (`make test`), each of these groups stays with one that builds the project once.
 GROUPS = {"test_cluster": "cluster", "test_job": "cluster", "test_workflow": "cluster"}
 

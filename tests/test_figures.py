@@ -89,7 +89,7 @@ def test_a_name_without_a_font_is_written_by_its_escapes(few_fonts, name, recwar
     escaped = name.encode("unicode_escape").decode()
     shown = escaped if len(escaped) <= 14 else f"{escaped[:13]}…"
     assert below(figure) == [f"person {shown}\nseen as b\ntarget b"]
-    assert not recwarn.list
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     assert not caplog.records
 
 
@@ -116,7 +116,7 @@ def test_a_font_that_is_installed_is_used(few_fonts, recwarn, caplog):
     assert below(figure) == ["person の\nseen as b\ntarget b"]
     [text] = [text for text in figure.texts if text.get_text() in below(figure)]
     assert text.get_fontfamily() == [figures.FONT, "STIXGeneral"]
-    assert not recwarn.list
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     assert not caplog.records
 
 
