@@ -24,9 +24,10 @@ def _check_weights(settings: Settings) -> None:
     try:
         weights = weights_file(chosen.descriptor, Path(chosen.weights))
     except OSError as error:
+        remedy = "make it readable, or " if isinstance(error, PermissionError) else ""
         raise InputError(
-            f"{chosen.weights}: cannot be read ({error.strerror}); set train.B.weights to the descriptor's weights "
-            "(README: Real faces)"
+            f"{chosen.weights}: cannot be read ({error.strerror}); {remedy}set train.B.weights to the descriptor's "
+            "weights (README: Real faces)"
         ) from None
     if weights is None:
         raise InputError(
