@@ -52,7 +52,7 @@ def fingerprint(inputs: Iterable[Path], *values: object) -> str:
 
 def _code() -> list[Path]:
     ours = {
-        module.__file__
+        getattr(module, "__file__", None)
         for name, module in sys.modules.items()
         if name.split(".")[0] in ("__main__", "pfgvm", "stages") and name not in _CHECKS
     }
