@@ -185,6 +185,7 @@ class Settings(Section):
     subset: Subset
     split: Split
     device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: PositiveInt = Field(description="CPU threads of training")
     train: Train
     attack: Attack
 

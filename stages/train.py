@@ -13,13 +13,15 @@ from pfgvm.models import model_a, model_b
 from pfgvm.models.descriptors import weights_file
 from pfgvm.models.device import configure_device, device_name, versions
 from pfgvm.models.target_models import TargetModel, architecture
-from pfgvm.models.training import NORMALIZATION, LabelledData, evaluate, features, train
+from pfgvm.models.training import NORMALIZATION, Checkpoint, Epoch, LabelledData, evaluate, features, train
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import Settings
 from stages.common.data_frames import read_table, write_table
 from stages.common.face_archive import read_pixels
 from stages.common.files import sha256
+from stages.common.kept_state import KeptState
 from stages.common.program import read_settings, run
+from stages.common.resumable import fingerprint
 from stages.common.trained_model import TrainedModel
 
 
@@ -28,6 +30,7 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
     settings = read_settings()
     chosen = settings.train
     device = configure_device(settings.device)
+    torch.set_num_threads(settings.threads)
     table = read_table(split)
     classes = sorted(set(table["person"]))
     image_size = settings.data.image_size
@@ -50,6 +53,10 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
         # A frozen descriptor gives the same features in every epoch: they are computed once.
         trainable, descriptor_network = network.get_submodule("head"), network.get_submodule("descriptor")
         data = {name: features(descriptor_network, part, chosen.batch_size, device) for name, part in data.items()}
+    how = (epochs, chosen.learning_rate, chosen.batch_size, chosen.checkpoint, chosen.seed)
+    key = fingerprint([faces, split], how, image_size, descriptor, device_name(device), settings.threads)
+    kept = KeptState(out, key)
+    start = _checkpoint(kept.read())
     trained = train(
         trainable,
         data["train"],
@@ -60,7 +67,16 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
         seed=chosen.seed,
         checkpoint=chosen.checkpoint,
         device=device,
-        progress=lambda all_epochs: tqdm(all_epochs, total=epochs, desc=f"train {model}", unit="epoch", disable=None),
+        start=start,
+        keep=lambda checkpoint: kept.write(_as_plain(checkpoint)),
+        progress=lambda to_come: tqdm(
+            to_come,
+            initial=len(start.history) if start else 0,
+            total=epochs,
+            desc=f"train {model}",
+            unit="epoch",
+            disable=None,
+        ),
     )
     sizes = {f"{name}_size": len(part.classes) for name, part in data.items()}
     accuracies = {
@@ -89,6 +105,15 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
     )
     TrainedModel.write(network, record, out)
     write_table(pd.DataFrame([asdict(epoch) for epoch in trained.history]), out / "history.csv")
+    kept.remove()
+
+
+def _as_plain(checkpoint: Checkpoint) -> dict[str, Any]:
+    return vars(checkpoint) | {"history": [asdict(epoch) for epoch in checkpoint.history]}
+
+
+def _checkpoint(state: dict[str, Any] | None) -> Checkpoint | None:
+    return Checkpoint(**state | {"history": [Epoch(**epoch) for epoch in state["history"]]}) if state else None
 
 
 _NO_DESCRIPTOR = {"descriptor": "none", "descriptor_sha256": None, "frozen": None}

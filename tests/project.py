@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 TINY = {
+    "threads": 1,
     "data.image_size": [48, 40],
     "subset.persons": 3,
     "subset.images_per_person": 7,
@@ -69,9 +70,9 @@ class Project:
         """What `dvc` prints with `arguments`."""
         return self._run(sys.executable, "-m", "dvc", *arguments, succeeds=succeeds).stdout
 
-    def stage(self, name: str, *arguments: str, succeeds: bool = True) -> str:
+    def stage(self, name: str, *arguments: str, succeeds: bool = True, **environment: str) -> str:
         """What the stage program `name` prints with `arguments`."""
-        return self._run(sys.executable, "-m", f"stages.{name}", *arguments, succeeds=succeeds).stdout
+        return self._run(sys.executable, "-m", f"stages.{name}", *arguments, succeeds=succeeds, **environment).stdout
 
     def snakemake(self, profile: str, *arguments: str, succeeds: bool = True, **environment: str) -> str:
         """What `snakemake` prints with one of the workflow's profiles and `arguments`."""
@@ -119,7 +120,7 @@ class Project:
             "PYTHONPATH": "",
             # No identity of the machine's: a newcomer may have told Git none.
             "GIT_CONFIG_GLOBAL": os.devnull,
-            # A job's number of threads: another one changes the last digits of a training.
+            # On a busy machine waiting for other threads takes longer than small tensors' work.
             "OMP_NUM_THREADS": "1",
         }
 

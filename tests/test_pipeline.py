@@ -4,6 +4,9 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -155,6 +158,33 @@ def test_no_two_rows_share_a_bar_of_dvcs_plots(built):
     told_apart = [channel["field"] for name, channel in encoding.items() if name != "x" and channel.get("field")]
     bars = [tuple(row[field] for field in told_apart) for row in plot["content"]["data"]["values"]]
     assert len(bars) == len(set(bars)) == 20
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(built):
+    """Killed without a word, then run again with another number of threads allowed."""
+
+    def files(out: str) -> tuple[str, ...]:
+        return ("--model", "A", "--faces", "data/faces.zip", "--split", "data/split.csv", "--out", f"data/{out}")
+
+    built.set(**{"train.A.epochs": 40})
+    built.stage("train", *files("unbroken"))
+    kept = built.folder / "data/.x.checkpoint"
+    command = [sys.executable, "-m", "stages.train", *files("x")]
+    training = subprocess.Popen(command, cwd=built.folder, env=built.environment, stderr=subprocess.DEVNULL)
+    while not kept.exists():
+        assert training.poll() is None
+        time.sleep(0.01)
+    training.kill()
+    training.wait()
+    assert kept.exists() and not (built.folder / "data/x").exists()
+
+    built.stage("train", *files("x"), OMP_NUM_THREADS="2")
+    assert not kept.exists()
+    made = [
+        {path.name: path.read_bytes() for path in (built.folder / "data" / out).iterdir()} for out in ("unbroken", "x")
+    ]
+    assert made[0] == made[1] and set(made[0]) == {"model.safetensors", "training.json", "history.csv"}
+    built.restore()
 
 
 def test_finished_batches_outlast_what_they_do_not_follow_from(built):

@@ -1,5 +1,6 @@
 """Training against plain Adam with the regulariser in the loss, its checkpoints, and its repeatability."""
 
+import copy
 import ctypes
 import os
 import subprocess
@@ -299,3 +300,39 @@ def test_the_memory_of_a_large_tensor_stays_with_the_process():
         return int(done.stdout)
 
     assert growth("as it is") < 2**20 < 2**25 < growth("configured")
+
+
+class Killed(Exception):
+    """Ends a training as a signal would."""
+
+
+@pytest.mark.parametrize("checkpoint", ["best", "last"])
+def test_a_training_that_was_killed_goes_on_to_the_same_digits(checkpoint):
+    settings = SETTINGS | {"epochs": 6, "checkpoint": checkpoint}
+    unbroken = tiny(dropout=0.5)
+    expected = train(unbroken, points(10), points(4), **settings)
+
+    for epochs_done in range(1, 7):
+        kept = []
+
+        def keep_and_die(state, kept=kept, last=epochs_done):
+            if len(state.history) == last:
+                kept.append(copy.deepcopy(state))
+                raise Killed
+
+        with pytest.raises(Killed):
+            train(tiny(dropout=0.5), points(10), points(4), keep=keep_and_die, **settings)
+        model = tiny(dropout=0.5)
+        torch.rand(3)  # whatever was drawn in between
+        to_come = []
+        resumed = train(
+            model,
+            points(10),
+            points(4),
+            start=kept[0],
+            progress=lambda epochs, seen=to_come: (seen.append(epoch) or epoch for epoch in epochs),
+            **settings,
+        )
+        assert to_come == list(range(epochs_done + 1, 7))
+        assert resumed == expected
+        assert torch.equal(weights(model), weights(unbroken))

@@ -41,6 +41,19 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """Where training stands after an epoch: what another run needs to go on to the same digits.
+
+    best: the weights of the best epoch so far, where these are what training is to leave.
+    """
+
+    history: list[Epoch]
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    best: dict[str, Tensor] | None
+
+
+@dataclass(frozen=True)
 class Trained:
     """What training leaves: the learning curves, the epoch whose weights the model now holds, and in words how."""
 
@@ -61,37 +74,44 @@ def train(
     seed: int,
     checkpoint: str,
     device: torch.device,
+    start: Checkpoint | None = None,
+    keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
     progress: Callable[[Iterator[int]], Iterator[int]] = iter,
 ) -> Trained:
     """Train `model` in place by Adam on the cross-entropy (Table 4); it ends in eval mode, on `device`.
 
     The L2 regularisers that layers carry (`layer.l2`, Table 1) enter as Keras adds them to the loss: their gradient
-    2·l2·w is Adam's coupled weight decay. `seed` fixes the batches' order and the dropout.
+    2·l2·w is Adam's coupled weight decay. `seed` fixes the batches' order and the dropout, epoch by epoch.
     checkpoint: `last`, or `best`: the epoch of the highest validation accuracy, then of the lowest validation loss.
-    progress: wraps the iterator over epochs, to show how far it is.
+    start: where an earlier run of the same arguments stood; the result is that of a run never interrupted.
+    keep: is given a Checkpoint after each epoch, valid until it returns.
+    progress: wraps the iterator over the epochs still to come, to show how far it is.
     """
     # Convolutions are faster with the channels innermost.
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch, not in its types
     optimizer = torch.optim.Adam(_parameter_groups(model), lr=learning_rate, eps=1e-7, fused=device.type != "mps")
     history: list[Epoch] = []
-    best: tuple[tuple[float, float], int] | None = None
     best_weights = None
-    torch.manual_seed(seed)
-    for epoch in progress(iter(range(1, epochs + 1))):
+    if start is not None:
+        model.load_state_dict(start.model)
+        optimizer.load_state_dict(start.optimizer)
+        history, best_weights = list(start.history), start.best
+    for epoch in progress(iter(range(len(history) + 1, epochs + 1))):
         order = torch.from_numpy(seeding.rng(seed, "batches", epoch).permutation(len(training.classes)))
+        torch.manual_seed(seeding.derive_seed(seed, "dropout", epoch) % 2**63)
         train_loss, train_accuracy = _one_epoch(model, optimizer, training, _batches(order, batch_size), device)
         validation_loss, validation_accuracy = evaluate(model, validation, batch_size, device)
         history.append(Epoch(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy))
-        rank = (validation_accuracy, -validation_loss)
-        if checkpoint == "best" and (best is None or rank > best[0]):
-            best, best_weights = (rank, epoch), copy.deepcopy(model.state_dict())
+        if checkpoint == "best" and _best(history) == epoch:
+            best_weights = copy.deepcopy(model.state_dict())
+        keep(Checkpoint(history, model.state_dict(), optimizer.state_dict(), best_weights))
     if best_weights is not None:
         model.load_state_dict(best_weights)
     model.eval()
     regularized = any(group["weight_decay"] for group in optimizer.param_groups)
     return Trained(
         history,
-        epoch_used=best[1] if best else epochs,
+        epoch_used=_best(history) if checkpoint == "best" else epochs,
         optimization=type(optimizer).__name__,
         loss="Cross Entropy" + regularized * " + L2",
     )
@@ -118,6 +138,10 @@ def features(descriptor: nn.Module, data: LabelledData, batch_size: int, device:
         descriptor(data.batch(index, device)[0]).cpu() for index in torch.arange(len(data.classes)).split(batch_size)
     ]
     return LabelledData(torch.cat(outputs), data.classes)
+
+
+def _best(history: list[Epoch]) -> int:
+    return max(history, key=lambda row: (row.validation_accuracy, -row.validation_loss)).epoch
 
 
 def _one_epoch(
