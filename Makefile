@@ -1,5 +1,5 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test lint bench paper celeba lock
+.PHONY: setup repro cluster test lint bench paper seeds readings celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
@@ -51,6 +51,16 @@ paper: setup
 		attack.images_per_person=null attack.p_fgvm_noise.images=null $(DESCRIPTOR)
 	$(ACTIVATE) && dvc exp run
 	@$(SHOW)
+
+# Tables 3 and 4 at N seeds, and Model A under other readings of the paper, at the settings of params.yaml.
+N ?= 5
+seeds: setup
+	$(ACTIVATE) && python -m tools.seeds --count $(N) --paper reports/paper.yaml --out reports
+	@cat reports/seeds.md
+
+readings: setup
+	$(ACTIVATE) && python -m tools.readings --paper reports/paper.yaml --out reports
+	@cat reports/readings.md
 
 celeba: setup
 	$(ACTIVATE) && python -m tools.fetch_celeba --root data

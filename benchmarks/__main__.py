@@ -22,6 +22,7 @@ from stages.common.files import atomic_write
 RESULTS = Path(__file__).parent / "results"
 ROWS: dict[str, Callable[[], Iterator[Measurement]]] = {
     "attack-a": partial(attack_speed.against_libraries, "A", "cpu"),
+    "attack-a-memory-kept": partial(attack_speed.memory_kept, "A"),
     "attack-b": partial(attack_speed.against_libraries, "B", "cpu"),
     "training": partial(training_speed.against_a_plain_loop, "cpu"),
     "mssim": mssim_speed.against_scikit_image,

@@ -3,15 +3,13 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 from ruamel.yaml import YAML
 
-from pfgvm.evaluation.metrics import METRICS
 from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
 from pfgvm.report.run_summary import run_summary
-from stages.common.data_frames import csv_text, read_table
+from stages.common.data_frames import csv_text, read_scores, read_table
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 from stages.common.training_records import read_records
@@ -27,20 +25,21 @@ FORMATTED = {"table1": ["table1"], "table2": ["table2"], "table3": ["table3", "t
 
 
 def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> None:
-    """Write the tables (CSV, Markdown, LaTeX), metrics.json and report.json into the folder `out`."""
+    """Write the tables (CSV, Markdown, LaTeX), differences.csv, metrics.json and report.json into the folder `out`."""
     settings = read_settings()
     records = read_records(models)
+    scored = read_scores(scores)
     numbers = {
         "table1": tables.architecture(records),
         "table2": tables.attack_parameters(settings),
-        "table3": tables.results(read_scores(scores), {record.model: record.descriptor for record in records}),
+        "table3": tables.results(scored, {record.model: record.descriptor for record in records}),
         "table4": tables.training(records),
     }
     summary = run_summary(settings, records, read_table(split), numbers["table3"])
     report = tables.report(numbers, summary, YAML(typ="safe", pure=True).load(paper))
 
     formatted = formatted_tables(report)
-    files: dict[str, bytes] = {}
+    files = {"differences.csv": csv_text(tables.differences(scored))}
     for name, table in numbers.items():
         forms = [formatted[key] for key in FORMATTED[name]]
         files[f"{name}.csv"] = csv_text(table[COLUMNS[name]])
@@ -52,11 +51,6 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
     for name, content in files.items():
         with atomic_write(out / name) as path:
             path.write_bytes(content)
-
-
-def read_scores(path: Path) -> pd.DataFrame:
-    """The scores, names as strings and metrics as numbers."""
-    return read_table(path).astype({metric.name: float for metric in METRICS})
 
 
 if __name__ == "__main__":

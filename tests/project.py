@@ -74,6 +74,14 @@ class Project:
         """What the stage program `name` prints with `arguments`."""
         return self._run(sys.executable, "-m", f"stages.{name}", *arguments, succeeds=succeeds, **environment).stdout
 
+    def tool(self, name: str, *arguments: str, succeeds: bool = True) -> str:
+        """What the program tools/`name`.py prints with `arguments`."""
+        return self._run(sys.executable, "-m", f"tools.{name}", *arguments, succeeds=succeeds).stdout
+
+    def git(self, *arguments: str) -> str:
+        """What `git` prints with `arguments`."""
+        return self._run("git", *arguments).stdout
+
     def snakemake(self, profile: str, *arguments: str, succeeds: bool = True, **environment: str) -> str:
         """What `snakemake` prints with one of the workflow's profiles and `arguments`."""
         return self._run(*snakemake(profile, *arguments), succeeds=succeeds, **environment).stdout

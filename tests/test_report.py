@@ -29,7 +29,7 @@ from tests.records import training_record
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {"figure1.png", "figure2.png", "learning_curves.png"}
-TABLES = {"metrics.json", "report.json"}
+TABLES = {"differences.csv", "metrics.json", "report.json"}
 TABLES |= {f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex"))}
 FILES = {"index.html"} | FIGURES | TABLES
 METHODS = ["P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "Random (equal L2)"]

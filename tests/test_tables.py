@@ -5,6 +5,7 @@ import math
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -156,10 +157,23 @@ def test_improvements_below_zero_over_zero_and_over_nothing():
     results = printed_paper()
     results = results[~((results["model"] == "B") & (results["method"] == "I-FGSM"))]
     of_a, fgvm = results["model"] == "A", results["method"] == "I-FGVM"
-    results.loc[of_a & fgvm, ["l2", "mr"]] = [3.0, 0.0]
+    results.loc[of_a, "mr"] = 0.0
+    results.loc[of_a & fgvm, "l2"] = 3.0
     rows = {row[0]: row[2:] for row in table3(results).rows if row[0]}
     assert rows["Improvement over I-FGVM"][:3] == ["−12.7 %", "2.4 %", "–"]
     assert rows["I-FGSM"][3:] == rows["Improvement over I-FGSM"][3:] == ["–", "–", "–"]
+
+
+@pytest.mark.parametrize(("rate", "comparable"), [(0.9 * 0.996 + 1e-9, True), (0.9 * 0.996 - 1e-9, False)])
+def test_what_often_fails_is_not_compared(rate, comparable):
+    results = printed_paper()
+    results.loc[(results["model"] == "A") & (results["method"] == "I-FGVM"), "mr"] = rate
+    table = table3(results)
+    rows = {row[0]: row[2:] for row in table.rows if row[0]}
+    assert (rows["Improvement over I-FGVM"][:3] == ["not comparable"] * 3) == (not comparable)
+    assert "not comparable" not in [*rows["Improvement over I-FGVM"][3:], *rows["Improvement over I-FGSM"]]
+    assert any(note.startswith("not comparable: ") for note in table.notes) == (not comparable)
+    assert ("not comparable" in markdown(table)) == ("not comparable" in latex(table)) == (not comparable)
 
 
 def test_a_vanishing_loss_prints_without_a_sign():
@@ -175,6 +189,66 @@ def test_table_3_says_how_coarse_a_rate_is():
     scores = pd.concat([HAND.assign(image=str(number), predicted="c") for number in range(20)])
     notes = table3(tables.results(scores, DESCRIPTORS)).notes
     assert notes[0] == "Model A: 80 images, one is 1.25 % of MR; 95 % intervals of MR: P-FGVM 95.4–100.0 %."
+
+
+def pairs_of(persons: int, images: int, seed: int = 0) -> pd.DataFrame:
+    """Scores of P-FGVM and I-FGVM on A, P-FGVM's L2 less by about 1, a person's images alike."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for person in range(persons):
+        shift = random.normal(1, 0.5)
+        for image in range(images):
+            base = random.normal(5, 2)
+            name = f"{person}-{image}"
+            rows.append((name, str(person), "train", "x", str(person), "x", "P-FGVM", base - shift))
+            missed = "x" if image else str(person)
+            rows.append((name, str(person), "train", "x", str(person), missed, "I-FGVM", base))
+    columns = ["image", "person", "split", "target", "predicted_clean", "predicted", "method", "l2"]
+    fixed = {"model": "A", "pixels": "float", "linf": 0.1, "mssim": 0.9, "mssim_legacy": 0.98}
+    return pd.DataFrame(rows, columns=columns).assign(**fixed)
+
+
+def test_differences_are_paired_by_image_and_resampled_by_person():
+    scores = pairs_of(persons=20, images=5)
+    extra = scores[scores["method"] == "I-FGVM"].head(1).assign(image="only there", l2=1000.0)
+    eight_bit = scores.assign(pixels="8bit", l2=7.0)
+    shuffled = pd.concat([scores, extra, eight_bit]).sample(frac=1, random_state=1)
+    found = tables.differences(shuffled)
+    assert list(found.columns) == "model method baseline measure difference low high".split()
+    assert found[["model", "method", "baseline"]].drop_duplicates().values.tolist() == [["A", "P-FGVM", "I-FGVM"]]
+    rows = found.set_index("measure")
+    assert set(rows.index) == {"l2", "mssim", "mssim_legacy", "mr"}
+
+    wide = scores.pivot(index=["image", "person"], columns="method", values="l2")
+    by_person = (wide["P-FGVM"] - wide["I-FGVM"]).groupby("person").mean()
+    assert rows.loc["l2", "difference"] == pytest.approx(by_person.mean(), abs=1e-12)
+    assert rows.loc["mr", "difference"] == pytest.approx(1 / 5)
+    assert rows.loc["mssim", ["difference", "low", "high"]].tolist() == [0, 0, 0]
+    # The normal approximation over persons; over images, as if these were independent, it would be half as wide.
+    half = 1.96 * by_person.std() / 20**0.5
+    assert rows.loc["l2", "low"] == pytest.approx(by_person.mean() - half, abs=0.15 * half)
+    assert rows.loc["l2", "high"] == pytest.approx(by_person.mean() + half, abs=0.15 * half)
+    pd.testing.assert_frame_equal(found, tables.differences(scores))
+
+
+def test_the_interval_of_differences_holds_the_truth_as_often_as_it_says():
+    held = 0
+    for seed in range(200):
+        row = tables.differences(pairs_of(persons=30, images=2, seed=seed)).set_index("measure").loc["l2"]
+        held += row["low"] <= -1 <= row["high"]
+    assert 0.89 <= held / 200 <= 0.985
+
+
+def test_one_person_alone_has_no_interval():
+    row = tables.differences(pairs_of(persons=1, images=3)).set_index("measure").loc["l2"]
+    assert math.isnan(row["low"]) and math.isnan(row["high"]) and not math.isnan(row["difference"])
+
+
+def test_the_mean_over_runs_has_student_s_interval():
+    middle, low, high = statistics.mean_over_runs([1.0, 2.0, 3.0])
+    # t of 0.975 with two degrees of freedom: 4.303
+    assert (middle, low, high) == pytest.approx((2, 2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4)
+    assert math.isnan(statistics.mean_over_runs([1.0])[1])
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 12), (1, 80), (79, 80), (80, 80), (896, 900)])

@@ -1,8 +1,11 @@
 """Means, improvements and intervals."""
 
 import math
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+
+import numpy as np
 
 
 def mean(values: Iterable[float]) -> float:
@@ -31,3 +34,44 @@ def interval(hits: int, count: int) -> tuple[float, float]:
 
     low, high = binomtest(hits, count).proportion_ci(confidence_level=0.95, method="wilson")
     return float(low), float(high)
+
+
+def mean_over_runs(values: Sequence[float]) -> tuple[float, float, float]:
+    """The mean of one value of each of several independent runs, with its 95 % interval after Student's t.
+
+    NaN for the ends where there are fewer than two runs.
+    """
+    from scipy.stats import t
+
+    middle, count = mean(values), len(values)
+    if count < 2:
+        return middle, math.nan, math.nan
+    error = math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (count - 1) / count)
+    half = float(t.ppf(0.975, count - 1)) * error
+    return middle, middle - half, middle + half
+
+
+def mean_over_clusters(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float, float]:
+    """The mean of `values`, with its 95 % interval where those of one cluster (a person's images) go together.
+
+    clusters: of each value the cluster's name. The interval is that of the percentile bootstrap (Efron 1979) over whole
+    clusters, 9,999 resamples from a fixed seed; NaN for a single cluster. Their order changes nothing.
+    """
+    from scipy.stats import bootstrap
+
+    together = defaultdict(list)
+    for value, cluster in zip(values, clusters, strict=True):
+        together[cluster].append(float(value))
+    if len(together) < 2:
+        return mean(values), math.nan, math.nan
+    sums = np.array([math.fsum(together[cluster]) for cluster in sorted(together)])
+    counts = np.array([len(together[cluster]) for cluster in sorted(together)])
+    drawn = bootstrap(
+        (sums, counts),
+        lambda sums, counts, axis: sums.sum(axis) / counts.sum(axis),
+        paired=True,
+        confidence_level=0.95,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return mean(values), float(drawn.low), float(drawn.high)

@@ -1,0 +1,96 @@
+"""What the paper leaves open, read in several ways, each held against its Table 3."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from pfgvm.evaluation.statistics import mean
+from pfgvm.report.comparison import MEASURES, PAPER_METHODS, SI_NOTE
+from pfgvm.report.formatted_table import FormattedTable
+from pfgvm.report.tables import results
+
+# How near a cell of Table 3 should come to the paper's: the unit in which a reading's distance is counted.
+NEAR = {"l2": 0.5, "mssim_legacy": 0.005, "mr": 0.015}
+READINGS_COLUMNS = [
+    "target", "checkpoint", "attacked", "model", "method", "image_height", "image_width", "images", "l2",
+    "l2_at_paper_size", "mssim", "mssim_legacy", "mr", "target_rate", "distance",
+]  # fmt: skip
+
+
+def of_one_reading(
+    scores: pd.DataFrame, image_size: tuple[int, int], paper: Mapping, *, target: str, checkpoint: str
+) -> pd.DataFrame:
+    """The paper's methods under one reading, over `all` images and over the `test` images alone: READINGS_COLUMNS.
+
+    scores: as for pfgvm.report.tables.results, of one model, on images of `image_size` (height, width).
+    `l2_at_paper_size` is L2 times the root of the ratio of the pixels' numbers: exact for equal changes of each pixel.
+    `distance` of a reading is the mean over its cells of |ours − paper's|, each in the unit of NEAR. Without a test
+    image among those attacked, there is no reading of these.
+    """
+    [model] = scores["model"].unique()
+    published = paper["table4"][model]
+    growth = math.sqrt(published["image_height"] * published["image_width"] / math.prod(image_size))
+    parts = []
+    for attacked, rows in (("all", scores), ("test", scores[scores["split"] == "test"])):
+        if rows.empty:
+            continue
+        found = results(rows, {model: "none"})
+        found = found[(found["pixels"] == "float") & found["method"].isin(PAPER_METHODS)]
+        found = found.assign(target=target, checkpoint=checkpoint, attacked=attacked)
+        found = found.assign(image_height=image_size[0], image_width=image_size[1])
+        found = found.assign(l2_at_paper_size=found["l2"] * growth)
+        parts.append(found.assign(distance=_distance(found, paper["table3"][model]))[READINGS_COLUMNS])
+    return pd.concat(parts)
+
+
+def _distance(found: pd.DataFrame, published: Mapping) -> float:
+    ours = {"l2": "l2_at_paper_size", "mssim_legacy": "mssim_legacy", "mr": "mr"}
+    printed = {"l2": "l2", "mssim_legacy": "si", "mr": "mr"}
+    rows = found.set_index("method")
+    return mean(
+        abs(rows.loc[method, ours[measure]] - published[method][printed[measure]]) / NEAR[measure]
+        for method in PAPER_METHODS
+        for measure in NEAR
+    )
+
+
+def readings_table(readings: pd.DataFrame, paper: Mapping) -> FormattedTable:
+    """One line a reading, the nearest to the paper first, under the paper's own; readings: READINGS_COLUMNS."""
+    [model] = readings["model"].unique()
+    published = [paper["table3"][model][method] for method in PAPER_METHODS]
+    lines = [["paper", "", "", "", *_cells([(p["l2"], p["si"], p["mr"]) for p in published]), ""]]
+    keys = ["distance", "target", "checkpoint", "attacked"]
+    for (distance, target, checkpoint, attacked), rows in readings.groupby(keys):
+        by_method = rows.set_index("method")
+        ours = [by_method.loc[method, ["l2_at_paper_size", "mssim_legacy", "mr"]] for method in PAPER_METHODS]
+        words = [target.replace("_", " "), checkpoint, attacked, str(rows["images"].max())]
+        lines.append([*words, *_cells(ours), f"{distance:.2f}"])
+    names = [("", name) for name in ("Target", "Checkpoint", "Attacked", "Images")]
+    return FormattedTable(
+        "table:readings",
+        "Readings",
+        f"Model {model} of Table 3 under what the paper leaves open, the nearest first.",
+        columns=[
+            *names,
+            *[(method, name) for method in PAPER_METHODS for name in ("L2", "SI", "MR")],
+            ("", "Distance"),
+        ],
+        rows=lines,
+        left=3,
+        notes=(
+            "L2 is at the paper's image size: multiplied by the root of the ratio of the numbers of pixels.",
+            "Distance: mean over the nine cells of the difference from the paper's, in units of 0.5 of L2, 0.005 of SI "
+            "and 1.5 points of MR.",
+            f"{SI_NOTE}.",
+        ),
+    )
+
+
+def _cells(values: Sequence[Sequence[float]]) -> list[str]:
+    forms = list(MEASURES.values())
+    return [
+        f"{factor * value:.{digits}f}{unit}"
+        for row in values
+        for value, (digits, factor, unit) in zip(row, forms, strict=True)
+    ]

@@ -1,0 +1,141 @@
+"""Tables 3 and 4 over several seeds: what another draw of persons, images, weights and targets would change."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from pfgvm.evaluation.statistics import mean_over_runs
+from pfgvm.models.training_record import TrainingRecord
+from pfgvm.report.comparison import (
+    COMPARABLE,
+    MEASURES,
+    NOT_COMPARABLE,
+    NOT_COMPARABLE_NOTE,
+    PAPER_METHODS,
+    SI_NOTE,
+    descriptor_note,
+)
+from pfgvm.report.formatted_table import MISSING, FormattedTable
+from pfgvm.report.tables import results
+from pfgvm.settings import MODEL_NAMES
+
+_ACCURACIES = ["test_accuracy", "train_accuracy", "validation_accuracy"]
+_MEASURES = ["l2", "mssim", "mssim_legacy", "mr"]
+SEEDS_COLUMNS = ["seed", "model", "method", *_MEASURES, *_ACCURACIES]
+_SUMMARY = ("mean", "low", "high")
+
+
+def of_one_seed(seed: int, scores: pd.DataFrame, records: Sequence[TrainingRecord]) -> pd.DataFrame:
+    """The float rows of Table 3 from `scores` with the accuracies of Table 4 beside them: SEEDS_COLUMNS.
+
+    scores: as for pfgvm.report.tables.results. records: of every model's training.
+    """
+    table3 = results(scores, {record.model: record.descriptor for record in records})
+    accuracies = pd.DataFrame([record.model_dump(include={"model", *_ACCURACIES}) for record in records])
+    merged = table3[table3["pixels"] == "float"].merge(accuracies, on="model").assign(seed=str(seed))
+    return merged[SEEDS_COLUMNS]
+
+
+def with_summary(seeds: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all `seeds`, then, with these words in the column `seed`, for each model and method the `mean` over
+    the seeds and the ends `low` and `high` of its 95 % interval (Student's t).
+    """
+    groups = seeds.groupby(["model", "method"], sort=False)
+    rows = []
+    for place, name in enumerate(_SUMMARY):
+        for (model, method), group in groups:
+            values = {column: mean_over_runs(list(group[column]))[place] for column in [*_MEASURES, *_ACCURACIES]}
+            rows.append({"seed": name, "model": model, "method": method, **values})
+    return pd.concat([seeds, pd.DataFrame(rows, columns=SEEDS_COLUMNS)], ignore_index=True)
+
+
+def seeds_tables(seeds: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str]) -> list[FormattedTable]:
+    """Tables 3 and 4 with 95 % intervals over the seeds; seeds: from `with_summary`."""
+    runs = seeds[~seeds["seed"].isin(_SUMMARY)]
+    count = runs["seed"].nunique()
+    how = f"Mean over {count} seeds and its 95 % interval (Student's t)"
+    return [_table3(runs, paper, descriptors, how), _table4(runs, paper, descriptors, how)]
+
+
+def _table3(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], how: str) -> FormattedTable:
+    values = {key: group.set_index("seed")[list(MEASURES)] for key, group in runs.groupby(["model", "method"])}
+    lines = []
+    for method in PAPER_METHODS:
+        cells = [_cells(values.get((model, method)), MEASURES) for model in MODEL_NAMES]
+        printed = [paper["table3"][model][method] for model in MODEL_NAMES]
+        published = [[f"{p['l2']:.2f}", f"{p['si']:.3f}", f"{100 * p['mr']:.1f} %"] for p in printed]
+        lines += _three_lines(method, cells, published)
+    for baseline in PAPER_METHODS[1:]:
+        cells = [_gains(values.get((model, "P-FGVM")), values.get((model, baseline))) for model in MODEL_NAMES]
+        printed = [paper["table3_improvement"][model][baseline].values() for model in MODEL_NAMES]
+        lines += _three_lines(
+            f"Improvement over {baseline}", cells, [[f"{value:.1f} %" for value in row] for row in printed]
+        )
+    columns = [("", "Method"), ("", "")] + [(f"Model {m}", name) for m in MODEL_NAMES for name in ("L2", "SI", "MR")]
+    return FormattedTable(
+        "table:seeds",
+        "Table 3 over seeds",
+        f"{how}, beside the paper's. {descriptor_note(descriptors)}",
+        columns=columns,
+        rows=lines,
+        left=2,
+        notes=(
+            "Each seed draws persons, images, split, initial weights, order of batches, dropout and targets anew.",
+            f"{SI_NOTE}.",
+            *([NOT_COMPARABLE_NOTE] if any(NOT_COMPARABLE in line for line in lines) else []),
+        ),
+    )
+
+
+def _table4(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], how: str) -> FormattedTable:
+    # Every method's row repeats its model's accuracies.
+    by_model = {model: rows.groupby("seed")[_ACCURACIES].first() for model, rows in runs.groupby("model")}
+    names = {"train_accuracy": "Training", "validation_accuracy": "Validation", "test_accuracy": "Test"}
+    formats = dict.fromkeys(names, (1, 100.0, " %"))
+    cells = [_cells(by_model.get(model), formats) for model in MODEL_NAMES]
+    lines = []
+    for place, (accuracy, name) in enumerate(names.items()):
+        printed = [paper["table4"][model].get(accuracy) for model in MODEL_NAMES]
+        published = [[MISSING if value is None else f"{100 * value:.1f} %"] for value in printed]
+        lines += _three_lines(f"{name} accuracy", [[cell[place]] for cell in cells], published)
+    return FormattedTable(
+        "table:seeds-training",
+        "Table 4 over seeds",
+        f"{how}, beside the paper's. {descriptor_note(descriptors)}",
+        columns=[("", ""), ("", "")] + [("", f"Model {model}") for model in MODEL_NAMES],
+        rows=lines,
+        left=2,
+    )
+
+
+Cell = tuple[str, str]
+
+
+def _three_lines(title: str, ours: list[list[Cell]], published: list[list[str]]) -> list[list[str]]:
+    cells = [cell for model in ours for cell in model]
+    return [
+        [title, "ours", *[middle for middle, _ in cells]],
+        ["", "95 %", *[ends for _, ends in cells]],
+        ["", "paper", *[value for model in published for value in model]],
+    ]
+
+
+def _cells(values: pd.DataFrame | None, formats: Mapping[str, tuple[int, float, str]]) -> list[Cell]:
+    if values is None:
+        return [(MISSING, MISSING)] * len(formats)
+    return [_cell(list(values[name]), *form) for name, form in formats.items()]
+
+
+def _cell(values: list[float], digits: int, factor: float, unit: str) -> Cell:
+    middle, low, high = (f"{factor * value:z.{digits}f}".replace("-", "−") for value in mean_over_runs(values))
+    return middle + unit, f"{low} to {high}"
+
+
+def _gains(proposed: pd.DataFrame | None, baseline: pd.DataFrame | None) -> list[Cell]:
+    if proposed is None or baseline is None:
+        return [(MISSING, MISSING)] * len(MEASURES)
+    if baseline["mr"].mean() < COMPARABLE * proposed["mr"].mean():
+        return [(NOT_COMPARABLE, NOT_COMPARABLE)] * len(MEASURES)
+    gains = 100 * (proposed - baseline) / baseline
+    gains["l2"] *= -1
+    return [_cell(list(gains[name]), 1, 1.0, " %") for name in MEASURES]

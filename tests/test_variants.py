@@ -1,0 +1,150 @@
+"""The pipeline at other settings in copies of the project: seeds and readings, for real and by hand."""
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from pfgvm.evaluation.statistics import mean_over_runs
+from pfgvm.report import readings, seeds
+from pfgvm.report.comparison import PAPER_METHODS
+from tests.project import ROOT
+from tests.records import training_record
+
+PAPER = YAML(typ="safe", pure=True).load(ROOT / "reports/paper.yaml")
+SUMMARY = ["mean", "low", "high"]
+
+
+def state(project) -> tuple[str, str]:
+    """What Git and DVC say of changes in the project."""
+    return project.git("status", "--porcelain"), project.dvc("status")
+
+
+def test_seeds_and_readings_run_in_copies(built):
+    before = state(built)
+    options = ("--paper", "reports/paper.yaml", "--out", "data/variants")
+    built.tool("seeds", "--count", "2", *options)
+    found = pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str})
+    assert list(found.columns)[:8] == "seed model method l2 mssim mssim_legacy mr test_accuracy".split()
+    assert list(found["seed"].unique()) == ["0", "1", *SUMMARY]
+    # Seed 0 is the committed one: its rows are those of the project's own tables.
+    table3 = pd.read_csv(built.folder / "reports/table3.csv")
+    own = table3[table3["pixels"] == "float"].reset_index(drop=True)
+    first = found[found["seed"] == "0"].reset_index(drop=True)
+    measures = ["model", "method", "l2", "mssim", "mssim_legacy", "mr"]
+    pd.testing.assert_frame_equal(first[measures], own[measures], rtol=1e-12)
+    second = found[found["seed"] == "1"].reset_index(drop=True)
+    assert (first["l2"] != second["l2"]).all()
+    text = (built.folder / "data/variants/seeds.md").read_text("utf-8")
+    assert "Mean over 2 seeds" in text and "Table 3 over seeds" in text and "Table 4 over seeds" in text
+
+    # A second time nothing is left to do, and the words are the same.
+    output = built.tool("seeds", "--count", "2", *options)
+    assert "Running stage" not in output.replace("Running stage 'settings'", "")
+    pd.testing.assert_frame_equal(found, pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str}))
+
+    output = built.tool("readings", *options)
+    assert "stages.train --model B" not in output
+    table = pd.read_csv(built.folder / "data/variants/readings.csv")
+    keys = ["target", "checkpoint", "attacked"]
+    # None of the few attacked images is a test image.
+    assert set(table["attacked"]) == {"all"}
+    assert len(table) == 3 * 2 * len(PAPER_METHODS) == len(table.drop_duplicates([*keys, "method"]))
+    of_committed = table[(table["target"] == "random") & (table["checkpoint"] == "best") & (table["attacked"] == "all")]
+    paper_methods = own[(own["model"] == "A") & own["method"].isin(PAPER_METHODS)]
+    assert list(of_committed["l2"]) == pytest.approx(list(paper_methods["l2"]), rel=1e-12)
+    assert state(built) == before
+    built.restore()
+
+
+def test_a_failing_variant_says_where(built):
+    output = built.tool("seeds", "--count", "1", "--paper", "reports/paper.yaml", "--out", "data/x", succeeds=False)
+    assert output == "error: count: 1 seeds have no spread; give 2 or more\n"
+    built.set(**{"train.learning_rate": -1.0})
+    output = built.tool("seeds", "--count", "2", "--paper", "reports/paper.yaml", "--out", "data/x", succeeds=False)
+    assert "setting train.learning_rate" in output and "Traceback" not in output
+    assert not (built.folder / "data/x").exists()
+    built.restore()
+
+
+def of_seed(seed: int, l2: float, mr: float) -> pd.DataFrame:
+    rows = [
+        {"seed": str(seed), "model": model, "method": method, "l2": l2 * place, "mssim": 0.9, "mssim_legacy": 0.98}
+        | {"mr": mr if place > 1 else 1.0, "test_accuracy": 0.8, "train_accuracy": 1.0, "validation_accuracy": 0.7}
+        for model in "AB"
+        for place, method in enumerate(PAPER_METHODS, 1)
+    ]
+    return pd.DataFrame(rows, columns=seeds.SEEDS_COLUMNS)
+
+
+def test_the_summary_is_the_mean_with_its_interval():
+    values = [2.0, 2.5, 3.5]
+    found = seeds.with_summary(pd.concat(of_seed(seed, l2, 0.95) for seed, l2 in enumerate(values)))
+    rows = found[(found["model"] == "B") & (found["method"] == "I-FGVM")].set_index("seed")
+    assert tuple(rows.loc[SUMMARY, "l2"]) == pytest.approx(mean_over_runs([2 * value for value in values]))
+    assert list(rows.loc[SUMMARY, "test_accuracy"]) == pytest.approx([0.8] * 3)
+    table3, table4 = seeds.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    cells = {row[0]: row for row in table3.rows if row[0]}
+    middle, low, high = mean_over_runs(values)
+    assert cells["P-FGVM"][2] == f"{middle:.2f}"
+    assert table3.rows[1][1:3] == ["95 %", f"{low:.2f} to {high:.2f}"]
+    assert table3.rows[2][1:5] == ["paper", "3.38", "0.986", "99.6 %"]
+    # P-FGVM's L2 is half of I-FGVM's at every seed.
+    assert cells["Improvement over I-FGVM"][2:5] == ["50.0 %", "0.0 %", "5.3 %"]
+    assert [row[2] for row in table4.rows if row[0]] == ["100.0 %", "70.0 %", "80.0 %"]
+
+
+def test_what_often_fails_is_not_compared_over_seeds():
+    found = seeds.with_summary(pd.concat(of_seed(seed, 2.0, 0.89) for seed in range(2)))
+    table3, _ = seeds.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    cells = {row[0]: row for row in table3.rows if row[0]}
+    assert cells["Improvement over I-FGSM"][2:] == ["not comparable"] * 6
+    assert any(note.startswith("not comparable") for note in table3.notes)
+
+
+def scores_of_paper(size: tuple[int, int]) -> pd.DataFrame:
+    """Scores whose means are the paper's Table 3 for A on images of `size`, all of the test split but one in ten."""
+    ratio = (218 * 178 / (size[0] * size[1])) ** 0.5
+    rows = []
+    for method, cell in PAPER["table3"]["A"].items():
+        for number in range(1000):
+            missed = number < 1000 * cell["mr"]
+            rows.append(
+                {"image": str(number), "person": "a", "split": "test" if number % 10 else "train", "model": "A"}
+                | {"method": method, "pixels": "float", "target": "b", "predicted_clean": "a", "linf": 0.1}
+                | {
+                    "predicted": "b" if missed else "a",
+                    "l2": cell["l2"] / ratio,
+                    "mssim": 0.9,
+                    "mssim_legacy": cell["si"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("size", [(218, 178), (109, 89)])
+def test_the_paper_s_own_numbers_have_no_distance(size):
+    found = readings.of_one_reading(scores_of_paper(size), size, PAPER, target="random", checkpoint="best")
+    assert list(found.columns) == readings.READINGS_COLUMNS
+    of_all = found[found["attacked"] == "all"]
+    assert list(of_all["distance"]) == pytest.approx([0.0] * 3, abs=1e-9)
+    assert list(of_all["l2_at_paper_size"]) == pytest.approx([3.38, 5.31, 5.68])
+    assert list(found[found["attacked"] == "test"]["images"]) == [900] * 3
+
+    moved = scores_of_paper(size)
+    moved.loc[moved["method"] == "I-FGSM", "mssim_legacy"] += 0.005
+    far = readings.of_one_reading(moved, size, PAPER, target="least_likely", checkpoint="last")
+    assert list(far[far["attacked"] == "all"]["distance"]) == pytest.approx([1 / 9] * 3)
+
+    table = readings.readings_table(pd.concat([far, found]), PAPER)
+    assert table.rows[0][:5] == ["paper", "", "", "", "3.38"]
+    assert table.rows[1][:3] == ["random", "best", "all"]
+    assert float(table.rows[-1][-1]) == max(float(row[-1]) for row in table.rows[1:])
+
+
+def test_seeds_of_one_run_take_float_rows_and_accuracies():
+    scores = scores_of_paper((218, 178))
+    scores = pd.concat([scores, scores.assign(pixels="8bit", l2=9.0)])
+    found = seeds.of_one_seed(7, scores, [training_record("A")])
+    assert found["seed"].tolist() == ["7"] * 3
+    assert list(found["l2"]) == pytest.approx([3.38, 5.31, 5.68])
+    assert list(found["test_accuracy"]) == pytest.approx([2 / 3] * 3)

@@ -1,0 +1,45 @@
+"""How far Tables 3 and 4 hang on chance: the pipeline at several seeds (make seeds N=5)."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from pfgvm.errors import InputError
+from pfgvm.report.render import markdown
+from pfgvm.report.seeds import SEEDS_COLUMNS, of_one_seed, seeds_tables, with_summary
+from stages.common.data_frames import csv_text, read_scores
+from stages.common.files import atomic_write
+from stages.common.program import run
+from stages.common.training_records import read_records
+from tools.variants import run_variant
+
+# Persons and images, their split, initial weights with the batches' order and dropout, targets.
+SEEDS = ("subset.seed", "split.seed", "train.seed", "attack.seed")
+
+
+def main(*, count: int, paper: Path, out: Path) -> None:
+    """Run the pipeline with all seeds at 0, 1, … `count` − 1; write seeds.csv and seeds.md into the folder `out`."""
+    if count < 2:
+        raise InputError(f"count: {count} seeds have no spread; give 2 or more")
+    rows, descriptors = [], {}
+    for seed in range(count):
+        print(f"seed {seed} of 0 to {count - 1}", file=sys.stderr, flush=True)
+        copy = run_variant(f"seed-{seed}", dict.fromkeys(SEEDS, seed), ["scores", "train@A", "train@B"])
+        records = read_records(copy / "data/models")
+        descriptors = {record.model: record.descriptor for record in records}
+        rows.append(of_one_seed(seed, read_scores(copy / "data/scores.csv"), records))
+    summary = with_summary(pd.concat(rows))
+    tables = seeds_tables(summary, YAML(typ="safe", pure=True).load(paper), descriptors)
+    files = {
+        "seeds.csv": csv_text(summary[SEEDS_COLUMNS]),
+        "seeds.md": "\n".join(map(markdown, tables)).encode(),
+    }
+    for name, content in files.items():
+        with atomic_write(out / name) as partial:
+            partial.write_bytes(content)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,59 @@
+"""The pipeline at other settings, each in a copy of the project that keeps its results."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pfgvm.errors import InputError
+from stages.common.program import read_settings
+
+# In .gitignore and .dvcignore. A copy that is there already is brought up to date, so that only what is stale runs.
+COPIES = Path(".variants")
+# Folders that a stage depends on whole: a file that is gone from the project must be gone from the copy.
+_ROOMS = ("pfgvm", "stages")
+
+
+def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str]) -> Path:
+    """Run the stages `targets` and what they need with `settings` (dotted keys) changed; returns the copy's folder.
+
+    The copy shares the project's DVC cache and leaves its files, settings and experiments alone. Killed and run again,
+    it goes on where it was. Raises InputError where a stage fails; its own words are on the screen.
+    """
+    copy = COPIES / name
+    _bring_up_to_date(copy)
+    own = read_settings()
+    # Faces and weights stay where they are, wherever the copy lies.
+    paths = {"data.root": own.data.root, "train.B.weights": own.train.B.weights}
+    changed = {key: Path(path).absolute() for key, path in paths.items()} | settings
+    _run(copy, "tools.set_parameters", *(f"{key}={value}" for key, value in changed.items()))
+    _run(copy, "dvc", "repro", *targets)
+    return copy
+
+
+def _bring_up_to_date(copy: Path) -> None:
+    for room in _ROOMS:
+        shutil.rmtree(copy / room, ignore_errors=True)
+    listed = _printed("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        # dvc.lock says what has run there.
+        if Path(name).is_file() and not (name == "dvc.lock" and (copy / name).exists()):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(name, copy / name)
+    cache = _printed(sys.executable, "-m", "dvc", "cache", "dir").strip()
+    (copy / ".dvc/config.local").write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n", "utf-8")
+
+
+def _printed(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _run(copy: Path, module: str, *arguments: str) -> None:
+    # Stage commands say `python`, and DVC does not put its own environment on PATH.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=copy, env=os.environ | {"PATH": path, "PYTHONPATH": ""})
+    if done.returncode:
+        raise InputError(f"{copy}: {' '.join([module, *arguments])} failed; its own message is above")
