@@ -47,7 +47,7 @@ paper: setup
 	@test -d $(call quoted,$(DATA)) || { echo "error: no folder" $(call quoted,$(DATA))": make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
 	$(ACTIVATE) && python -m tools.set_parameters \
 		data.source=celeba $(call quoted,data.root=$(DATA)) 'data.image_size=[218, 178]' \
-		subset.persons=30 subset.images_per_person=30 \
+		subset.persons=30 subset.images_per_person=30 train.learning_rate=0.0001 train.A.epochs=147 \
 		attack.images_per_person=null attack.p_fgvm_noise.images=null $(DESCRIPTOR)
 	$(ACTIVATE) && dvc exp run
 	@$(SHOW)

@@ -1,6 +1,7 @@
 """The schema of params.yaml: one class a section, every key checked before anything runs."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar
@@ -22,6 +23,9 @@ from pydantic import (
 from pfgvm.errors import InputError
 
 MODEL_NAMES = ("A", "B")
+# Below these, the baselines fail on many images, whatever the method proposed does.
+MEANINGFUL_IMAGES = 600
+MEANINGFUL_SIZE = (109, 89)
 
 
 def _for_both_models(value: Any) -> Any:
@@ -188,6 +192,24 @@ class Settings(Section):
     threads: PositiveInt = Field(description="CPU threads of training")
     train: Train
     attack: Attack
+
+    @property
+    def warnings(self) -> list[str]:
+        """What may be set, but leaves Table 3 without a meaning: one sentence each (README: Which scale)."""
+        found = []
+        images = self.subset.persons * self.subset.images_per_person
+        if images < MEANINGFUL_IMAGES:
+            found.append(
+                f"subset.persons x subset.images_per_person are {images} images: of fewer than {MEANINGFUL_IMAGES}, Model "
+                "A learns so little that Table 3 means nothing (README: Which scale)"
+            )
+        if math.prod(self.data.image_size) < math.prod(MEANINGFUL_SIZE):
+            height, width = self.data.image_size
+            found.append(
+                f"data.image_size is {height} x {width}: below {MEANINGFUL_SIZE[0]} x {MEANINGFUL_SIZE[1]}, the baselines' "
+                "ε leaves them too little room for Table 3 to mean anything (README: Which scale)"
+            )
+        return found
 
 
 def parse(values: Mapping[str, Any], source: str) -> Settings:

@@ -1,5 +1,6 @@
 """Check every setting before anything runs; its constant output makes no later stage stale."""
 
+import sys
 from pathlib import Path
 
 from pfgvm.errors import InputError
@@ -13,6 +14,8 @@ from stages.common.program import read_settings, run
 def main(*, out: Path) -> None:
     """Check params.yaml, and that the faces and the weights it names are there and of the right kind."""
     settings = read_settings()
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     open_source(settings.data.source, Path(settings.data.root))
     _check_weights(settings)
     with atomic_write(out) as partial:

@@ -9,9 +9,10 @@ from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
 from pfgvm.report.run_summary import run_summary
-from stages.common.data_frames import csv_text, read_scores, read_table
+from stages.common.data_frames import csv_text, read_table
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
+from stages.common.score_table import read_scores
 from stages.common.training_records import read_records
 
 COLUMNS = {

@@ -74,12 +74,17 @@ def assert_holds_table2(settings: Settings) -> None:
         assert attack.i_fgsm.epsilon[model] == i_fgsm["epsilon"]
 
 
-def assert_holds_table4_training(settings: Settings) -> None:
+def assert_holds_table4_training(settings: Settings, scaled: tuple[str, ...] = ()) -> None:
+    """`scaled`: what the bundled scale takes another value of."""
     for model in MODEL_NAMES:
         table4 = PAPER["table4"][model]
-        assert settings.train.learning_rate == table4["learning_rate"]
-        assert settings.train.batch_size == table4["batch_size"]
-        assert getattr(settings.train, model).epochs == table4["epochs"]
+        values = {
+            "learning_rate": settings.train.learning_rate,
+            "batch_size": settings.train.batch_size,
+            f"{model}.epochs": getattr(settings.train, model).epochs,
+        }
+        for key, value in values.items():
+            assert (value == table4[key.split(".")[-1]]) == (key not in scaled)
         for split, share in settings.split.shares.items():
             assert share == table4[f"{split}_share"]
 
@@ -87,7 +92,28 @@ def assert_holds_table4_training(settings: Settings) -> None:
 def test_committed_values_are_the_papers_unless_marked():
     settings = parse(COMMITTED, "params.yaml")
     assert_holds_table2(settings)
-    assert_holds_table4_training(settings)
+    assert_holds_table4_training(settings, scaled=("learning_rate", "A.epochs"))
+    assert settings.subset.persons == PAPER["table4"]["A"]["classes"]
+    assert settings.subset.persons * settings.subset.images_per_person == PAPER["table4"]["A"]["images"]
+    assert settings.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("subset.persons", 19, ["570 images", "Table 3 means nothing", "README: Which scale"]),
+        ("subset.images_per_person", 19, ["570 images"]),
+        ("data.image_size", [108, 89], ["108 x 89", "109 x 89", "README: Which scale"]),
+    ],
+)
+def test_a_scale_too_small_for_table_3_is_allowed_with_a_warning(key, value, words):
+    [warning] = parse(changed(key, value), "params.yaml").warnings
+    assert all(word in warning for word in words)
+
+
+@pytest.mark.parametrize(("key", "value"), [("subset.persons", 20), ("data.image_size", [89, 109])])
+def test_a_scale_just_large_enough_warns_of_nothing(key, value):
+    assert parse(changed(key, value), "params.yaml").warnings == []
 
 
 def test_marked_keys_are_exactly_those_that_leave_the_paper():
@@ -97,7 +123,7 @@ def test_marked_keys_are_exactly_those_that_leave_the_paper():
         if "▸" in line and not line.startswith("#"):
             key = next(text for text in lines[number + 1 :] if not text.lstrip().startswith("#"))
             marked.add(key.strip().split(":")[0])
-    assert marked == {"image_size", "persons", "images_per_person", "descriptor"}
+    assert marked == {"image_size", "learning_rate", "epochs", "images", "images_per_person", "descriptor"}
 
 
 def test_make_paper_sets_the_papers_scale(params: Path):

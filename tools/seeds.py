@@ -9,9 +9,10 @@ from ruamel.yaml import YAML
 from pfgvm.errors import InputError
 from pfgvm.report.render import markdown
 from pfgvm.report.seeds import SEEDS_COLUMNS, of_one_seed, seeds_tables, with_summary
-from stages.common.data_frames import csv_text, read_scores
+from stages.common.data_frames import csv_text
 from stages.common.files import atomic_write
 from stages.common.program import run
+from stages.common.score_table import read_scores
 from stages.common.training_records import read_records
 from tools.variants import run_variant
 

@@ -4,18 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfgvm.evaluation.metrics import METRICS
 from stages.common.files import atomic_write
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """A CSV table whose cells are all text (a person's name may look like a number, or like a missing value)."""
     return pd.read_csv(path, dtype=str, keep_default_na=False)
-
-
-def read_scores(path: Path) -> pd.DataFrame:
-    """The scores in the CSV `path`, names as text and metrics as numbers."""
-    return read_table(path).astype({metric.name: float for metric in METRICS})
 
 
 def csv_text(table: pd.DataFrame, header: bool = True) -> bytes:
