@@ -200,14 +200,14 @@ class Settings(Section):
         images = self.subset.persons * self.subset.images_per_person
         if images < MEANINGFUL_IMAGES:
             found.append(
-                f"subset.persons x subset.images_per_person are {images} images: of fewer than {MEANINGFUL_IMAGES}, Model "
-                "A learns so little that Table 3 means nothing (README: Which scale)"
+                f"subset.persons x subset.images_per_person are {images} images: of fewer than {MEANINGFUL_IMAGES}, "
+                "Model A learns so little that Table 3 means nothing (README: Which scale)"
             )
         if math.prod(self.data.image_size) < math.prod(MEANINGFUL_SIZE):
             height, width = self.data.image_size
             found.append(
-                f"data.image_size is {height} x {width}: below {MEANINGFUL_SIZE[0]} x {MEANINGFUL_SIZE[1]}, the baselines' "
-                "ε leaves them too little room for Table 3 to mean anything (README: Which scale)"
+                f"data.image_size is {height} x {width}: below {MEANINGFUL_SIZE[0]} x {MEANINGFUL_SIZE[1]}, the "
+                "baselines' ε leaves them too little room for Table 3 to mean anything (README: Which scale)"
             )
         return found
 

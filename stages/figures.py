@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.report import figures
-from pfgvm.report.comparison import model_name
+from pfgvm.report.words import model_name
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_images
 from stages.common.files import atomic_write

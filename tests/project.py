@@ -78,6 +78,10 @@ class Project:
         """What the program tools/`name`.py prints with `arguments`."""
         return self._run(sys.executable, "-m", f"tools.{name}", *arguments, succeeds=succeeds).stdout
 
+    def python(self, program: str) -> str:
+        """What the Python `program` prints."""
+        return self._run(sys.executable, "-c", program).stdout
+
     def git(self, *arguments: str) -> str:
         """What `git` prints with `arguments`."""
         return self._run("git", *arguments).stdout

@@ -6,8 +6,9 @@ from typing import Any
 
 import jinja2
 
-from pfgvm.report.comparison import descriptor_note, formatted_tables
+from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.run_summary import caveats, facts
+from pfgvm.report.words import descriptor_note
 
 
 def page(report: Mapping[str, Any], figures: Mapping[str, bytes], *, template: str, style: str) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pfgvm.evaluation.statistics import mean
-from pfgvm.report.comparison import MEASURES, PAPER_METHODS, SI_NOTE
 from pfgvm.report.formatted_table import FormattedTable
+from pfgvm.report.table3 import MEASURES, SI_NOTE
 from pfgvm.report.tables import results
+from pfgvm.report.words import PAPER_METHODS
 
 # How near a cell of Table 3 should come to the paper's: the unit in which a reading's distance is counted.
 NEAR = {"l2": 0.5, "mssim_legacy": 0.005, "mr": 0.015}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pfgvm.models.descriptors import descriptor_label
-from pfgvm.report.comparison import PAPER_METHODS
+from pfgvm.report.words import PAPER_METHODS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,17 +6,10 @@ import pandas as pd
 
 from pfgvm.evaluation.statistics import mean_over_runs
 from pfgvm.models.training_record import TrainingRecord
-from pfgvm.report.comparison import (
-    COMPARABLE,
-    MEASURES,
-    NOT_COMPARABLE,
-    NOT_COMPARABLE_NOTE,
-    PAPER_METHODS,
-    SI_NOTE,
-    descriptor_note,
-)
 from pfgvm.report.formatted_table import MISSING, FormattedTable
+from pfgvm.report.table3 import COMPARABLE, MEASURES, NOT_COMPARABLE_NOTE, SI_NOTE
 from pfgvm.report.tables import results
+from pfgvm.report.words import NOT_COMPARABLE, PAPER_METHODS, descriptor_note
 from pfgvm.settings import MODEL_NAMES
 
 _ACCURACIES = ["test_accuracy", "train_accuracy", "validation_accuracy"]

@@ -10,7 +10,7 @@ from pfgvm.errors import InputError
 from pfgvm.evaluation.metrics import METRICS
 from pfgvm.evaluation.statistics import interval, mean, mean_over_clusters
 from pfgvm.models.training_record import TrainingRecord
-from pfgvm.report.comparison import PAPER_METHODS
+from pfgvm.report.words import PAPER_METHODS
 from pfgvm.settings import MODEL_NAMES, Settings
 
 PIXELS = ("float", "8bit")
