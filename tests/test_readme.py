@@ -31,12 +31,6 @@ def test_of_real_faces_numbers_alone_are_committed():
     assert {path.suffix for path in (ROOT / "reports/celeba").iterdir()} == {".csv", ".md"}
 
 
-def test_the_speed_shown_is_the_speed_measured():
-    file = "benchmarks/results/amd-epyc-2-cores.md"
-    shown = README.split(f"<!-- kept equal to {file} by")[1].split("-->", 1)[1].split("<!-- end")[0].strip()
-    assert shown == "\n".join(line for line in committed(file).splitlines() if line.startswith("|"))
-
-
 def test_every_make_target_in_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     named = {line.split()[1] for line in README.splitlines() if line.startswith("    make ")}
