@@ -14,10 +14,10 @@ from stages.common.program import read_settings, run
 def main(*, out: Path) -> None:
     """Check params.yaml, and that the faces and the weights it names are there and of the right kind."""
     settings = read_settings()
-    for warning in settings.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     open_source(settings.data.source, Path(settings.data.root))
     _check_weights(settings)
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     with atomic_write(out) as partial:
         partial.write_text("params.yaml holds known settings of the right type and range.\n")
 

@@ -430,6 +430,15 @@ def test_bad_weights_stop_the_first_stage(tmp_path: Path, content: bytes | None,
     assert outputs(tmp_path) == {}
 
 
+def test_a_small_scale_is_run_with_a_warning(tmp_path: Path):
+    celeba(tmp_path / "faces", people(3, 8))
+    configure(tmp_path)
+    done = stage("settings", ["--out", "out/settings.txt"], tmp_path)
+    succeed(done)
+    assert re.fullmatch(r"warning: subset\.persons .* 14 images: .*\(README: Which scale\)\n", done.stderr)
+    assert set(outputs(tmp_path)) == {"settings.txt"}
+
+
 def test_folders_without_pictures_stop_select(tmp_path: Path):
     (tmp_path / "faces" / "ann").mkdir(parents=True)
     configure(tmp_path, data__source="folder")

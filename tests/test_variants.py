@@ -60,12 +60,16 @@ def test_seeds_and_readings_run_in_copies(built):
 
 
 def test_a_failing_variant_says_where(built):
-    output = built.tool("seeds", "--count", "1", "--paper", "reports/paper.yaml", "--out", "data/x", succeeds=False)
+    output = built.tool(
+        "seeds", "--count", "1", "--paper", "reports/paper.yaml", "--out", "data/failed", succeeds=False
+    )
     assert output == "error: count: 1 seeds have no spread; give 2 or more\n"
     built.set(**{"train.learning_rate": -1.0})
-    output = built.tool("seeds", "--count", "2", "--paper", "reports/paper.yaml", "--out", "data/x", succeeds=False)
+    output = built.tool(
+        "seeds", "--count", "2", "--paper", "reports/paper.yaml", "--out", "data/failed", succeeds=False
+    )
     assert "setting train.learning_rate" in output and "Traceback" not in output
-    assert not (built.folder / "data/x").exists()
+    assert not (built.folder / "data/failed").exists()
     built.restore()
 
 
