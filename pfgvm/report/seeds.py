@@ -7,7 +7,7 @@ import pandas as pd
 from pfgvm.evaluation.statistics import mean_over_runs
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.report.formatted_table import MISSING, FormattedTable
-from pfgvm.report.table3 import COMPARABLE, MEASURES, NOT_COMPARABLE_NOTE, SI_NOTE
+from pfgvm.report.table3 import COMPARABLE, MEASURES, NOT_COMPARABLE_NOTE, SI_NOTE, TABLE3_HEADINGS
 from pfgvm.report.tables import results
 from pfgvm.report.words import NOT_COMPARABLE, PAPER_METHODS, descriptor_note
 from pfgvm.settings import MODEL_NAMES
@@ -64,12 +64,11 @@ def _table3(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], 
         lines += _three_lines(
             f"Improvement over {baseline}", cells, [[f"{value:.1f} %" for value in row] for row in printed]
         )
-    columns = [("", "Method"), ("", "")] + [(f"Model {m}", name) for m in MODEL_NAMES for name in ("L2", "SI", "MR")]
     return FormattedTable(
         "table:seeds",
         "Table 3 over seeds",
         f"{how}, beside the paper's. {descriptor_note(descriptors)}",
-        columns=columns,
+        columns=TABLE3_HEADINGS,
         rows=lines,
         left=2,
         notes=(
