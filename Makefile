@@ -1,5 +1,5 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test lint bench paper seeds readings celeba lock
+.PHONY: setup repro cluster test lint bench paper evaluation export protect seeds readings celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
@@ -12,10 +12,11 @@ DESCRIPTOR := $(if $(VGG_FACE),train.B.descriptor=vgg_face $(call quoted,train.B
 
 setup: .venv/ready
 
-.venv/ready: requirements.lock
+.venv/ready: requirements.lock references.lock
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "error: $(PYTHON) is Python " + sys.version.split()[0] + "; name one of 3.11 to 3.13: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv .venv
 	$(ACTIVATE) && python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(ACTIVATE) && python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r references.lock
 	@touch $@
 
 repro: setup
@@ -52,6 +53,26 @@ paper: setup
 	$(ACTIVATE) && dvc exp run
 	@$(SHOW)
 
+# All that is measured beyond the paper; `make repro` measures what evaluation.parts names, as committed nothing.
+PARTS ?= recognition, survival, adaptive, quality, curves, references, old_ways
+evaluation: setup
+	$(ACTIVATE) && python -m tools.set_parameters 'evaluation.parts=[$(PARTS)]'
+	$(ACTIVATE) && dvc repro
+	@cat reports/protection.md
+
+# The attacked clean faces as PNG files in DIR, for other tools (data/external/README.md).
+export: setup
+	@test -n "$(DIR)" || { echo "error: name a folder: make export DIR=faces"; exit 1; }
+	$(ACTIVATE) && python -m tools.export --faces data/faces.zip --split data/split.csv --out $(call quoted,$(DIR))
+
+# Photographs, each in quotes of its own where its name holds blanks: make protect PHOTO="a.jpg 'my b.jpg'" (docs/protect.md).
+MODEL := B
+METHOD := p_fgvm
+OUT := protected
+protect: setup
+	@test -n $(call quoted,$(PHOTO)) || { echo 'error: name photographs: make protect PHOTO="a.jpg b.jpg" [MODEL=A] [METHOD=i_fgsm] [OUT=protected]'; exit 1; }
+	$(ACTIVATE) && python -m tools.protect --model $(call quoted,$(MODEL)) --method $(call quoted,$(METHOD)) --out $(call quoted,$(OUT)) -- $(PHOTO)
+
 # Tables 3 and 4 at N seeds, and Model A under other readings of the paper, at the settings of params.yaml.
 N ?= 5
 seeds: setup
@@ -69,5 +90,6 @@ celeba: setup
 LOCK := --universal --generate-hashes --no-header --quiet
 lock:
 	uv pip compile pyproject.toml --all-extras $(LOCK) --output-file requirements.lock
+	uv pip compile --group references --no-deps $(LOCK) --output-file references.lock
 	uv pip compile --group bench --constraints requirements.lock --overrides benchmarks/overrides.txt $(LOCK) \
 		--output-file benchmarks/requirements.lock

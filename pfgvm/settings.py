@@ -2,21 +2,25 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -167,6 +171,38 @@ class PFGVMNoise(Section):
     std: PositiveFloat = Field(description="σ of the noise, in pixel values")
 
 
+class MinimumNorm(Section):
+    """DDN and FMN, which look for the smallest L2 that reaches the target."""
+
+    iterations: PositiveInt = Field(description="steps of the search")
+
+
+class CarliniWagner(Section):
+    """C&W-L2 (Carlini and Wagner 2017)."""
+
+    search_steps: PositiveInt = Field(description="values of the trade-off constant that are tried")
+    iterations: PositiveInt = Field(description="steps of Adam for each of them")
+    learning_rate: PositiveFloat
+
+
+class Pixelation(Section):
+    """Pixelation: square blocks of one colour."""
+
+    blocks: PositiveInt = Field(description="blocks across the image's width")
+
+
+class GaussianBlur(Section):
+    """Gaussian blur."""
+
+    sigma: PositiveFloat = Field(description="standard deviation, in widths of the image")
+
+
+class KSame(Section):
+    """k-Same (Newton et al. 2005): the mean of k persons' faces."""
+
+    k: int = Field(ge=2, description="persons who share one face")
+
+
 class Attack(Section):
     """The attacks, and what the paper leaves open of them."""
 
@@ -175,11 +211,89 @@ class Attack(Section):
     i_fgvm: IFGVM
     i_fgsm: IFGSM
     p_fgvm_noise: PFGVMNoise
+    ddn: MinimumNorm
+    fmn: MinimumNorm
+    cw_l2: CarliniWagner
+    pixelation: Pixelation
+    gaussian_blur: GaussianBlur
+    k_same: KSame
     target: Literal["random", "least_likely", "second_most_likely"]
     seed: NonNegativeInt
     images_per_person: PositiveInt | None
     batch_size: PositiveInt
     precision: Literal["float32", "tf32"]
+
+
+Part = Literal["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
+
+
+class OnnxRecogniser(Section):
+    """A recogniser of the user's own: an ONNX file, and how it wants its faces."""
+
+    file: str = Field(min_length=1, description="name of the file in evaluation.root")
+    input_size: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] = Field(
+        description="height, width of its input"
+    )
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    channels: Literal["RGB", "BGR"] = "RGB"
+    mean: Annotated[tuple[float, float, float], Field(strict=False)] = Field(
+        (0.0, 0.0, 0.0), description="taken from the values 0 to 255, in the order of `channels`"
+    )
+    scale: PositiveFloat = Field(1.0, description="what the rest is multiplied with")
+    output: str | None = Field(None, description="name of the output that is the embedding; null: the only one")
+    centred: bool = Field(False, description="whether the mean embedding of other persons is taken from each")
+
+
+# By its kind, so that a wrong line is not also explained as one of the other kind.
+RecogniserLine = Annotated[
+    Annotated[Literal["installed"], Tag("word")] | Annotated[OnnxRecogniser, Tag("described")],
+    Discriminator(lambda line: "described" if isinstance(line, Mapping | OnnxRecogniser) else "word"),
+]
+
+
+class Calibration(Section):
+    """Images of persons other than those recognised, from which thresholds come."""
+
+    persons: PositiveInt = Field(description="at most so many persons")
+    images_per_person: PositiveInt = Field(description="at most so many images of each")
+
+
+class Curves(Section):
+    """Values at which the methods' trade-off is measured, besides those of `attack`."""
+
+    images: PositiveInt | None = Field(description="how many of the attacked images; null: all")
+    penalty: list[NonNegativeFloat] = Field(alias="lambda", description="λ of P-FGVM")
+    epsilon: list[PositiveFloat] = Field(description="ε of I-FGVM and I-FGSM")
+
+
+class Evaluation(Section):
+    """What is measured beyond the paper."""
+
+    parts: list[Part] = Field(description="what to measure")
+    root: str = Field(min_length=1, description="folder of the user's own recognisers")
+    recognisers: dict[str, RecogniserLine] = Field(min_length=1)
+    calibration: Calibration
+    curves: Curves
+
+    @field_validator("parts")
+    @classmethod
+    def _once(cls, parts: list[str]) -> list[str]:
+        if len(set(parts)) < len(parts):
+            raise ValueError("each part once")
+        return parts
+
+    @field_validator("recognisers")
+    @classmethod
+    def _named(cls, recognisers: dict[str, Any]) -> dict[str, Any]:
+        from pfgvm.evaluation.recognition.recognisers import INSTALLED
+
+        for name, value in recognisers.items():
+            if not re.fullmatch(r"[a-z0-9_]+", name):
+                raise ValueError(f"{name!r}: names consist of small letters, digits and _")
+            if (value == "installed") != (name in INSTALLED):
+                known = ", ".join(INSTALLED)
+                raise ValueError(f"{name}: `installed` are {known}; any other name is followed by its file and input")
+        return recognisers
 
 
 class Settings(Section):
@@ -192,6 +306,7 @@ class Settings(Section):
     threads: PositiveInt = Field(description="CPU threads of training")
     train: Train
     attack: Attack
+    evaluation: Evaluation
 
     @property
     def warnings(self) -> list[str]:
@@ -242,17 +357,31 @@ def _explained(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
 
 def _path_in_file(location: tuple[str | int, ...], values: Any) -> list[str]:
     path = []
-    for part in location:
+    for place, part in enumerate(location):
         if not isinstance(values, Mapping):
             break
-        path.append(str(part))
-        values = values.get(part)
+        # A part on the way that is no key is pydantic's name for a kind of value.
+        if part in values or place == len(location) - 1:
+            path.append(str(part))
+            values = values.get(part)
     return path
 
 
 def _known_keys(path: list[str]) -> list[str]:
     section: Any = Settings
-    for part in path:
+    parts = iter(path)
+    for part in parts:
         fields = {field.alias or name: field for name, field in section.model_fields.items()}
         section = fields[part].annotation
+        if get_origin(section) is dict:
+            # Its keys are names of the user's own.
+            next(parts, None)
+            section = _section_in(section)
     return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_in(annotation: Any) -> Any:
+    """The section that the type `annotation` is built of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)

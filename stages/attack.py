@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pfgvm.attacks.common.method import Gallery
 from pfgvm.models import fused_for_attack
 from pfgvm.models.device import configure_device
-from stages.common.adversarial_set import attacked_images, header, read_batch, read_set, row_type
+from stages.common.adversarial_set import header, read_set, row_type
+from stages.common.attack_batches import attacked_images, read_batch
+from stages.common.face_archive import read_images
 from stages.common.methods import load_method
 from stages.common.program import read_settings, run
 from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
@@ -28,7 +31,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     chosen = load_method(method)
     trained = TrainedModel.read(model)
     rows = attacked_images(split, attack, chosen)
-    row = row_type(rows["image"], trained.record.classes, trained.record.image_size)
+    row = row_type(chosen.label, rows["image"], trained.record.classes, trained.record.image_size)
     parameters = chosen.parameters(attack, trained.record.model)
     followed = [out.with_name(f"{chosen.follows}.npy")] if chosen.follows else []
 
@@ -36,12 +39,25 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     def network() -> nn.Module:
         return fused_for_attack(trained.network(configure_device(settings.device, attack.precision)))
 
+    @functools.cache
+    def gallery() -> Gallery:
+        device = next(network().parameters()).device
+
+        def read(names: Sequence[str]) -> Tensor:
+            return torch.from_numpy(read_images(faces, names, trained.record.image_size)).to(device)
+
+        return Gallery(list(rows["image"]), list(rows["person"]), read)
+
     def make(part: slice) -> bytes:
         batch = read_batch(network(), trained, rows[part], faces, attack)
         for path in followed:
             batch = dataclasses.replace(batch, followed=_of_same_images(path, batch.names).to(batch.images.device))
+        if chosen.needs_gallery:
+            batch = dataclasses.replace(batch, gallery=gallery())
         adversarial = chosen.deidentify(batch, **parameters)
         made = np.empty(part.stop - part.start, row)
+        made["method"], made["white_box"] = chosen.label, chosen.uses_model
+        made["model"] = trained.record.model if chosen.uses_model or chosen.follows else ""
         made["image"] = batch.names[: len(made)]
         made["target"] = [trained.record.classes[target] for target in batch.targets[: len(made)].tolist()]
         made["pixels"] = adversarial[: len(made)].cpu().numpy()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.report import figures
+from pfgvm.report.trade_off_figure import trade_off
 from pfgvm.report.words import model_name
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_images
@@ -14,8 +15,10 @@ from stages.common.program import run
 from stages.common.training_records import read_records
 
 
-def main(*, scores: Path, faces: Path, models: Path, adversarial: Path, trajectories: Path, out: Path) -> None:
-    """Write figure1.png, figure2.png and learning_curves.png into the folder `out`."""
+def main(
+    *, scores: Path, faces: Path, models: Path, adversarial: Path, trajectories: Path, curves: Path, out: Path
+) -> None:
+    """Write figure1.png, figure2.png, learning_curves.png and curves.png into the folder `out`."""
     records = {record.model: record for record in read_records(models)}
     descriptors = {model: record.descriptor for model, record in records.items()}
     headings = {model: model_name(model, descriptors) for model in records}
@@ -36,6 +39,7 @@ def main(*, scores: Path, faces: Path, models: Path, adversarial: Path, trajecto
         "figure1": figures.figure1(shown, headings),
         "figure2": figures.figure2(followed, headings),
         "learning_curves": figures.learning_curves(histories, epochs_used, headings),
+        "curves": trade_off(pd.read_csv(curves)),
     }
     for name, figure in drawn.items():
         with atomic_write(out / f"{name}.png") as path:

@@ -11,19 +11,15 @@ from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import read_set
 from stages.common.data_frames import csv_text, read_table
 from stages.common.face_archive import read_images
-from stages.common.methods import load_method
 from stages.common.program import read_settings, run
 from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
 from stages.common.trained_model import TrainedModel
 
 
-def main(
-    *, method: str, model: Path, faces: Path, split: Path, adversarial: Path, out: Path, shard: Shard = WHOLE
-) -> None:
-    """Write the scores of the set `adversarial`, made by `method` on the model in the folder `model`, to `out`."""
+def main(*, model: Path, faces: Path, split: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
+    """Write the scores of the set `adversarial`, made on the model in the folder `model`, to `out`."""
     settings = read_settings()
     trained = TrainedModel.read(model)
-    label = load_method(method).label
     known = read_table(split).set_index("image")
     size = settings.attack.batch_size
 
@@ -42,7 +38,7 @@ def main(
         table["person"] = table["image"].map(known["person"])
         table["split"] = table["image"].map(known["split"])
         table["model"] = trained.record.model
-        table["method"] = label
+        table["method"] = [*rows["method"], *rows["method"]]
         return csv_text(table[SCORE_COLUMNS], header=False)
 
     key = fingerprint([*trained.files, faces, split, adversarial], size, settings.device)

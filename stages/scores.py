@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from pfgvm.errors import InputError
-from stages.common.files import atomic_write
+from stages.common.files import atomic_write, holds_nothing
 from stages.common.program import run
 
 
@@ -14,12 +14,13 @@ def main(*, scores: Path, out: Path) -> None:
 
     Raises InputError where two tables are of one model and method, such as one left behind by an older version.
     """
-    paths = sorted(scores.glob("*/*.csv"))
+    paths = [path for path in sorted(scores.glob("*/*.csv")) if not holds_nothing(path)]
     found: dict[tuple[str, str], Path] = {}
     for path in paths:
-        other = found.setdefault(_model_and_method(path), path)
-        if other != path:
-            raise InputError(f"{path}: scores the same model and method as {other}; remove the one that is out of date")
+        for key in _models_and_methods(path):
+            if (other := found.setdefault(key, path)) != path:
+                problem = f"scores the same model and method as {other}"
+                raise InputError(f"{path}: {problem}; remove the one that is out of date")
     with atomic_write(out) as partial, open(partial, "wb") as file:
         for number, path in enumerate(paths):
             with open(path, "rb") as table:
@@ -29,10 +30,9 @@ def main(*, scores: Path, out: Path) -> None:
                 shutil.copyfileobj(table, file)
 
 
-def _model_and_method(path: Path) -> tuple[str, str]:
+def _models_and_methods(path: Path) -> set[tuple[str, str]]:
     with open(path, encoding="utf-8", newline="") as file:
-        first = next(csv.DictReader(file))
-    return first["model"], first["method"]
+        return {(row["model"], row["method"]) for row in csv.DictReader(file)}
 
 
 if __name__ == "__main__":

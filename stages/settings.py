@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from pfgvm.errors import InputError
+from pfgvm.evaluation.recognition.recognisers import open_recogniser
 from pfgvm.faces.sources import open_source
 from pfgvm.models.descriptors import DESCRIPTORS, weights_file
 from pfgvm.settings import Settings
@@ -16,6 +19,7 @@ def main(*, out: Path) -> None:
     settings = read_settings()
     open_source(settings.data.source, Path(settings.data.root))
     _check_weights(settings)
+    _check_recognisers(settings)
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     with atomic_write(out) as partial:
@@ -40,6 +44,15 @@ def _check_weights(settings: Settings) -> None:
     if weights == Path(chosen.weights):
         # The installed ones are pinned by their hash.
         DESCRIPTORS[chosen.descriptor].module.load(settings.data.image_size, weights)
+
+
+def _check_recognisers(settings: Settings) -> None:
+    chosen = settings.evaluation
+    blank = np.zeros((1, 3, *settings.data.image_size), np.float32)
+    for name, line in chosen.recognisers.items():
+        # The installed ones are pinned by their hash.
+        if not isinstance(line, str):
+            open_recogniser(name, line, Path(chosen.root), settings.data.image_size).embed(blank)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from pfgvm.evaluation.findings.by_person import by_person
+from pfgvm.evaluation.findings.references import distance_to_best
 from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
 from pfgvm.report.run_summary import run_summary
+from pfgvm.report.words import PAPER_METHODS, REFERENCES
 from stages.common.data_frames import csv_text, read_table
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
@@ -40,7 +43,11 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
     report = tables.report(numbers, summary, YAML(typ="safe", pure=True).load(paper))
 
     formatted = formatted_tables(report)
-    files = {"differences.csv": csv_text(tables.differences(scored))}
+    files = {
+        "differences.csv": csv_text(tables.differences(scored)),
+        "persons.csv": csv_text(by_person(scored)),
+        "references.csv": csv_text(distance_to_best(scored, PAPER_METHODS, REFERENCES)),
+    }
     for name, table in numbers.items():
         forms = [formatted[key] for key in FORMATTED[name]]
         files[f"{name}.csv"] = csv_text(table[COLUMNS[name]])

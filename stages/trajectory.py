@@ -12,7 +12,7 @@ from pfgvm.attacks.common.method import Batch
 from pfgvm.attacks.methods import p_fgvm, p_fgvm_noise
 from pfgvm.models import fused_for_attack
 from pfgvm.models.device import configure_device
-from stages.common.adversarial_set import attacked_images, read_batch
+from stages.common.attack_batches import attacked_images, read_batch
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 from stages.common.trained_model import TrainedModel

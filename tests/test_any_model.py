@@ -1,6 +1,7 @@
 """Any model through every gradient attack: the update equation's images, and the caller's model left as it was.
 
-The equation is written out in float64 on a second model of the same weights, in eval mode as its own `eval()` puts it.
+The equation is written out in float64 on a second model of the same weights, in eval mode as its own `eval()` puts it;
+the references of adv-lib make of any model what they make of that second model as a plain function.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from torch.nn.utils import parametrizations, prune
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
-from pfgvm.attacks import i_fgsm, i_fgvm, p_fgvm
+from pfgvm.attacks import cw_l2, ddn, fmn, i_fgsm, i_fgvm, p_fgvm
 from pfgvm.errors import InputError
 
 CLASSES = 5
@@ -59,6 +60,13 @@ ATTACKS = {
     "I-FGVM": (functools.partial(i_fgvm, step_size=2.0, iterations=STEPS, epsilon=0.05), i_fgvm_step),
     "I-FGSM": (functools.partial(i_fgsm, iterations=STEPS, epsilon=0.06), i_fgsm_step),
 }
+
+REFERENCES = {
+    "DDN": functools.partial(ddn, iterations=STEPS),
+    "FMN": functools.partial(fmn, iterations=STEPS),
+    "C&W-L2": functools.partial(cw_l2, search_steps=1, iterations=STEPS, learning_rate=0.05),
+}
+EVERY_ATTACK = {**{name: attack for name, (attack, _) in ATTACKS.items()}, **REFERENCES}
 
 
 def written_out(model: Callable[[Tensor], Any], images: Tensor, targets: Tensor, step: Callable) -> Tensor:
@@ -599,6 +607,31 @@ def test_the_images_are_the_equations_and_the_model_stays_as_it_was(case):
         assert [key for key in before if after[key] != before[key]] == []
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_reference_sees_the_model_in_eval_mode_and_leaves_it_as_it_was(case):
+    model = made(case.make)
+    attacked, before = case.wrap(model), state(model)
+    plain = reference(case)
+    targets = second_best(plain, case.images)
+    moved = False
+    for attack in REFERENCES.values():
+        found, expected = attack(attacked, case.images, targets), attack(plain, case.images, targets)
+        moved |= not torch.equal(found, case.images)
+        assert (found.shape, found.dtype, found.requires_grad) == (case.images.shape, case.images.dtype, False)
+        torch.testing.assert_close(found, expected, rtol=0, atol=case.tolerance)
+        after = state(model)
+        assert after.keys() == before.keys()
+        assert [key for key in before if after[key] != before[key]] == []
+    # Under random weights SqueezeNet's last ReLU leaves one class to be reached.
+    assert moved or case is CASES["SqueezeNet"]
+
+
+def second_best(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Targets that a few steps may reach."""
+    return model(images.clone()).detach().topk(2, dim=1).indices[:, 1]
+
+
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -613,11 +646,18 @@ def test_it_works_in_any_gradient_mode_of_the_caller(context):
             entered = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
         check_equal(found, expected, IMAGES)
         assert entered == (context is torch.enable_grad, context is torch.inference_mode)
+    for attack in REFERENCES.values():
+        expected, model = attack(made(network), IMAGES, targets), made(network)
+        with context():
+            found = attack(model, IMAGES.clone(), targets.clone())
+            assert torch.is_inference_mode_enabled() == (context is torch.inference_mode)
+        assert torch.equal(found, expected) and not found.requires_grad
 
 
-def test_images_that_ask_for_a_gradient_get_none():
+@pytest.mark.parametrize("attack", EVERY_ATTACK.values(), ids=EVERY_ATTACK)
+def test_images_that_ask_for_a_gradient_get_none(attack):
     images = IMAGES.clone().requires_grad_()
-    found = ATTACKS["P-FGVM"][0](made(network), images, targets_for(images))
+    found = attack(made(network), images, targets_for(images))
     assert not found.requires_grad and images.grad is None and images.requires_grad
     assert torch.equal(images, IMAGES)
 
@@ -637,12 +677,15 @@ def test_a_training_step_after_an_attack_is_that_without_one():
     assert all(torch.equal(*pair) for pair in zip(trained(0), trained(2), strict=True))
 
 
-def test_modes_are_put_back_when_the_model_fails():
+@pytest.mark.parametrize("attack", EVERY_ATTACK.values(), ids=EVERY_ATTACK)
+def test_modes_are_put_back_when_the_model_fails(attack):
     model = made(in_mixed_modes)
-    model[4].register_forward_pre_hook(lambda layer, inputs: 1 / 0)
+    calls = iter((0, 1))
+    # At the second call, when a reference is in adv-lib's hands.
+    model[4].register_forward_pre_hook(lambda layer, inputs: 1 / 0 if next(calls) else None)
     before = state(model)
     with pytest.raises(ZeroDivisionError):
-        ATTACKS["P-FGVM"][0](model, IMAGES, targets_for(IMAGES))
+        attack(model, IMAGES, targets_for(IMAGES))
     assert state(model) == before
 
 
@@ -707,7 +750,7 @@ REFUSED = {
 def test_a_model_that_cannot_be_attacked_is_refused_with_the_remedy(make, message):
     model = make()
     modes = [module.training for module in model.modules()] if isinstance(model, nn.Module) else None
-    for attack, _ in ATTACKS.values():
+    for attack in EVERY_ATTACK.values():
         with pytest.raises(InputError, match=message):
             attack(model, IMAGES, targets_for(IMAGES))
     if modes:

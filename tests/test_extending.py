@@ -23,7 +23,10 @@ def toy(images: Tensor, amount: float) -> Tensor:
 
 
 METHOD = Method(
-    "Toy", lambda batch, amount: toy(batch.images, amount), lambda attack, model: {"amount": attack.toy.amount}
+    "Toy",
+    lambda batch, amount: toy(batch.images, amount),
+    lambda attack, model: {"amount": attack.toy.amount},
+    uses_model=False,
 )
 '''
 SECTION = '''class Toy(Section):
@@ -36,9 +39,10 @@ class Attack(Section):
 '''
 SETS = "".join(
     f"      {model}-toy: {{model: {model}, method: toy, base: toy, own: attack.toy, also: attack.seed,"
-    " after: data/split.csv}\n"
+    " too: attack.seed, after: data/split.csv}\n"
     for model in "AB"
 )
+AFTER_SETS = "  # The sets that the evaluation asks for besides"
 METRIC = """METRICS = (
     Metric("l1", lambda x_adv, x: (x_adv - x).double().flatten(1).abs().sum(1), ("", "L1"), 1, smaller_is_better=True),
 """
@@ -75,7 +79,11 @@ def extended(built: Project):
     built.edit("pfgvm/settings.py", "class Attack(Section):\n", SECTION)
     built.edit("pfgvm/settings.py", "    p_fgvm_noise: PFGVMNoise\n", "    p_fgvm_noise: PFGVMNoise\n    toy: Toy\n")
     built.edit("params.yaml", "  i_fgvm:\n", "  toy: {amount: 0.1}\n  i_fgvm:\n")
-    built.edit("dvc.yaml", "\nstages:\n", f"{SETS}\nstages:\n")
+    built.edit(
+        "dvc.yaml",
+        "  # The sets that the evaluation asks for besides",
+        f"{SETS}  # The sets that the evaluation asks for besides",
+    )
     built.edit("pfgvm/evaluation/metrics.py", "METRICS = (\n", METRIC)
     write("pfgvm/models/toy_descriptor.py", DESCRIPTOR)
     built.edit(

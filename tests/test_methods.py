@@ -1,6 +1,7 @@
 """The methods as the pipeline sees them, and the package that loads each by itself."""
 
 import ast
+import dataclasses
 import importlib
 import json
 import subprocess
@@ -15,8 +16,21 @@ from torch import Tensor, nn
 
 import pfgvm.attacks
 from pfgvm import seeding
-from pfgvm.attacks import i_fgsm, i_fgvm, p_fgvm, random_equal_l2
-from pfgvm.attacks.common.method import Batch, Method
+from pfgvm.attacks import (
+    clean,
+    cw_l2,
+    ddn,
+    fmn,
+    gaussian_blur,
+    i_fgsm,
+    i_fgvm,
+    k_same,
+    masking,
+    p_fgvm,
+    pixelation,
+    random_equal_l2,
+)
+from pfgvm.attacks.common.method import Batch, Gallery, Method
 from pfgvm.attacks.methods.p_fgvm_noise import gaussian_start
 from pfgvm.errors import InputError
 
@@ -27,7 +41,16 @@ LABELS = {
     "i_fgsm": "I-FGSM",
     "p_fgvm_noise": "P-FGVM (noise)",
     "random_equal_l2": "Random (equal L2)",
+    "clean": "Clean",
+    "ddn": "DDN",
+    "fmn": "FMN",
+    "cw_l2": "C&W-L2",
+    "pixelation": "Pixelation",
+    "gaussian_blur": "Gaussian blur",
+    "masking": "Masking",
+    "k_same": "k-Same",
 }
+WITHOUT_MODEL = {"clean", "random_equal_l2", "pixelation", "gaussian_blur", "masking", "k_same"}
 # The section attack of params.yaml, as far as the methods read it.
 SETTINGS = SimpleNamespace(
     seed=3,
@@ -36,6 +59,12 @@ SETTINGS = SimpleNamespace(
     i_fgvm=SimpleNamespace(step_size={"A": 1.0, "B": 0.1}, iterations={"A": 5, "B": 4}, epsilon={"A": 0.02, "B": 0.03}),
     i_fgsm=SimpleNamespace(iterations={"A": 2, "B": 3}, epsilon={"A": 0.026, "B": 0.027}),
     p_fgvm_noise=SimpleNamespace(images=2, mean=0.5, std=0.25),
+    ddn=SimpleNamespace(iterations=20),
+    fmn=SimpleNamespace(iterations=19),
+    cw_l2=SimpleNamespace(search_steps=4, iterations=18, learning_rate=0.1),
+    pixelation=SimpleNamespace(blocks=3),
+    gaussian_blur=SimpleNamespace(sigma=0.1),
+    k_same=SimpleNamespace(k=2),
 )
 NAMES = ["a.jpg", "b.jpg", "c.jpg", "c.jpg"]  # the last is padding
 
@@ -56,8 +85,13 @@ def network() -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(192, 5))
 
 
+def gallery() -> Gallery:
+    pixels = dict(zip(NAMES, images(), strict=True))
+    return Gallery(NAMES[:3], ["a", "b", "c"], lambda names: torch.stack([pixels[name] for name in names]))
+
+
 def batch(followed: Tensor | None = None) -> Batch:
-    return Batch(network(), images(), torch.tensor([1, 2, 3, 3]), NAMES, followed)
+    return Batch(network(), images(), torch.tensor([1, 2, 3, 3]), NAMES, followed, gallery())
 
 
 def run(key: str, model: str, followed: Tensor | None = None) -> Tensor:
@@ -101,6 +135,45 @@ def test_the_papers_methods_run_with_their_settings(model):
         assert torch.equal(run(key, model), result)
         assert not torch.equal(result, images())
         assert method(key).follows is None and method(key).chosen(s, NAMES) == NAMES
+
+
+def test_the_references_run_with_their_settings():
+    given = (network(), images(), torch.tensor([1, 2, 3, 3]))
+    expected = {
+        "ddn": ddn(*given, iterations=20),
+        "fmn": fmn(*given, iterations=19),
+        "cw_l2": cw_l2(*given, search_steps=4, iterations=18, learning_rate=0.1),
+    }
+    for key, result in expected.items():
+        assert torch.equal(run(key, "A"), result) and torch.equal(run(key, "B"), result)
+        assert not torch.equal(result, images())
+
+
+def test_the_old_ways_run_with_their_settings():
+    # The three persons' images share one face; the padding has that of the image it repeats.
+    shared = k_same(images()[:3], k=2)
+    expected = {
+        "clean": clean(images()),
+        "pixelation": pixelation(images(), blocks=3),
+        "gaussian_blur": gaussian_blur(images(), sigma=0.1),
+        "masking": masking(images()),
+        "k_same": torch.cat([shared, shared[2:]]),
+    }
+    for key, result in expected.items():
+        torch.testing.assert_close(run(key, "A"), result, rtol=0, atol=1e-7)
+        assert torch.equal(run(key, "B"), run(key, "A"))
+        assert torch.equal(result, images()) == (key == "clean")
+    assert method("k_same").parameters(SETTINGS, "A") == {"k": 2, "seed": 3}
+
+
+@pytest.mark.parametrize("key", LABELS)
+def test_a_method_says_what_it_uses(key):
+    assert method(key).uses_model == (key not in WITHOUT_MODEL)
+    assert method(key).needs_gallery == (key == "k_same")
+    if not method(key).uses_model and not method(key).follows:
+        unused = dataclasses.replace(batch(), model=None, targets=None)
+        made = method(key).deidentify(unused, **method(key).parameters(SETTINGS, "A"))
+        assert torch.equal(made, run(key, "A"))
 
 
 def test_the_noise_start_is_p_fgvm_from_gaussian_noise():
@@ -191,9 +264,7 @@ def test_a_file_in_the_folder_is_all_that_a_new_method_takes(tmp_path):
 
 
 def test_an_unknown_method_is_an_attribute_error_that_lists_the_known():
-    with pytest.raises(
-        AttributeError, match="no attack 'p_fgmv'; there are: i_fgsm, i_fgvm, p_fgvm, p_fgvm_noise, rand"
-    ):
+    with pytest.raises(AttributeError, match=f"no attack 'p_fgmv'; there are: {', '.join(sorted(LABELS))}$"):
         _ = pfgvm.attacks.p_fgmv
     with pytest.raises(ImportError, match="p_fgmv"):
         exec("from pfgvm.attacks import p_fgmv")
@@ -206,4 +277,4 @@ def test_the_stub_names_functions_that_exist():
     named = [
         alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname
     ]
-    assert named and all(getattr(pfgvm.attacks, name).__name__ == name for name in named)
+    assert set(named) == set(LABELS) and all(getattr(pfgvm.attacks, name).__name__ == name for name in named)

@@ -16,11 +16,14 @@ import pytest
 from PIL import Image
 
 from pfgvm.errors import InputError
+from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
 from pfgvm.settings import MODEL_NAMES, Settings
 from stages import figures as figures_stage
+from stages import finding as finding_stage
 from stages import page as page_stage
+from stages import protection as protection_stage
 from stages import tables as tables_stage
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_images
@@ -28,8 +31,13 @@ from stages.common.program import read_settings
 from tests.records import training_record
 
 ROOT = Path(__file__).parent.parent
-FIGURES = {"figure1.png", "figure2.png", "learning_curves.png"}
-TABLES = {"differences.csv", "metrics.json", "report.json"}
+FIGURES = {"figure1.png", "figure2.png", "learning_curves.png", "curves.png"}
+TABLES = {"differences.csv", "persons.csv", "references.csv", "metrics.json", "report.json"}
+TABLES |= {"protection.md", "protection.json"}
+# The evaluation's tables, of which nothing was asked.
+NOT_RUN = {name: table.columns for name, table in finding_stage.TABLES.items()}
+NOT_RUN |= {"curves": CURVES_COLUMNS, "equal_mr": EQUAL_MR_COLUMNS}
+TABLES |= {f"{name}.csv" for name in NOT_RUN}
 TABLES |= {f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex"))}
 FILES = {"index.html"} | FIGURES | TABLES
 METHODS = ["P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "Random (equal L2)"]
@@ -97,18 +105,22 @@ def write_tables(run: Mapping[str, Path]) -> None:
     """Run the stage tables on the files of `run`."""
     inputs = {name: run[name] for name in ("scores", "split", "models")}
     tables_stage.main(**inputs, paper=ROOT / "reports" / "paper.yaml", out=run["reports"])
+    for name, columns in NOT_RUN.items():
+        pd.DataFrame(columns=columns).to_csv(run["reports"] / f"{name}.csv", index=False)
 
 
 def draw_figures(run: Mapping[str, Path]) -> None:
     """Run the stage figures on the files of `run`."""
     inputs = {name: run[name] for name in ("scores", "faces", "models", "adversarial", "trajectories")}
-    figures_stage.main(**inputs, out=run["reports"])
+    figures_stage.main(**inputs, curves=run["reports"] / "curves.csv", out=run["reports"])
 
 
 def write_page(reports: Path, figures: Path) -> None:
     """Run the stage page on the report in `reports` and the figures in `figures`."""
     by_hand = {"template": ROOT / "reports" / "index.html.j2", "style": ROOT / "reports" / "style.css"}
-    page_stage.main(report=reports / "report.json", figures=figures, **by_hand, out=reports / "index.html")
+    protection_stage.main(tables=reports, out=reports)
+    made = {"report": reports / "report.json", "protection": reports / "protection.json"}
+    page_stage.main(**made, figures=figures, **by_hand, out=reports / "index.html")
 
 
 def write_training(folder: Path, model: str, persons: list[str], images: int, image_size: tuple[int, int]) -> None:

@@ -27,7 +27,8 @@ from pfgvm.errors import InputError
 from pfgvm.models import model_a
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import parse
-from stages.common.adversarial_set import attacked_images, row_type
+from stages.common.adversarial_set import row_type
+from stages.common.attack_batches import attacked_images
 from stages.common.data_frames import read_table, write_table
 from stages.common.face_archive import read_images, read_pixels, write_faces
 from stages.common.files import atomic_write
@@ -502,7 +503,7 @@ def test_the_noise_start_takes_as_many_of_them_as_are_asked_for(tmp_path: Path):
 
 
 def test_a_row_of_a_set_holds_the_longest_names():
-    row = np.zeros(1, row_type(["a", "李小龍/000001.jpg"], ["1", "Zoë Example"], (5, 4)))
+    row = np.zeros(1, row_type("P-FGVM", ["a", "李小龍/000001.jpg"], ["1", "Zoë Example"], (5, 4)))
     row["image"], row["target"] = "李小龍/000001.jpg", "Zoë Example"
     assert row["image"][0] == "李小龍/000001.jpg" and row["target"][0] == "Zoë Example"
     assert row["pixels"].shape == (1, 3, 5, 4) and row["pixels"].dtype == np.float32

@@ -26,17 +26,18 @@ def score_images(
     pixels, predicted_clean, predicted, and one a metric of METRICS.
     """
     eight_bit = to_8bit(images).astype(np.float32) / np.float32(255)
-    predicted_clean = _predicted(network, originals, classes, batch_size)
+    predicted_clean = predicted_persons(network, originals, classes, batch_size)
     tables = []
     for pixels, values in (("float", images), ("8bit", eight_bit)):
-        predicted = _predicted(network, values, classes, batch_size)
+        predicted = predicted_persons(network, values, classes, batch_size)
         columns = {"pixels": pixels, "predicted_clean": predicted_clean, "predicted": predicted}
         tables.append(pd.DataFrame(columns | _measured(values, originals, batch_size, _device(network))))
     return pd.concat(tables, ignore_index=True)
 
 
 @torch.no_grad()
-def _predicted(network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int) -> list[str]:
+def predicted_persons(network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int) -> list[str]:
+    """Whom `network` sees in each of `images`; arguments as for `score_images`."""
     predicted: list[str] = []
     for batch in batches(len(images), batch_size):
         values = _tensor(images[batch])

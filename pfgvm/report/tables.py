@@ -20,6 +20,8 @@ TABLE2_COLUMNS = ["model", "method", "step_size", "iterations", "epsilon", "lamb
 _RATES = ["mr", "mr_correct", "mr_test", "target_rate", "clean_error"]
 _TABLE3_COLUMNS = ["model", "descriptor", "method", "pixels", "images", "l2", "mssim", "mssim_legacy", *_RATES]
 _TABLE3_METRICS = [metric.name for metric in METRICS if metric.in_table3]
+_BOUNDED = [name for name in _TABLE3_COLUMNS if name in _TABLE3_METRICS or name in _RATES]
+_TABLE3_COLUMNS += [f"{name}_{end}" for name in _BOUNDED for end in ("low", "high")]
 # Other programs read the columns by their place: a further metric comes last.
 TABLE3_COLUMNS = [*_TABLE3_COLUMNS, *(name for name in _TABLE3_METRICS if name not in _TABLE3_COLUMNS)]
 TABLE4_COLUMNS = [
@@ -57,11 +59,11 @@ def results(scores: pd.DataFrame, descriptors: Mapping[str, str]) -> pd.DataFram
     scores: one row an image, model, method and pixel format, persons and predictions as strings, metrics as numbers.
     descriptors: the descriptor's name by model.
 
-    Columns: TABLE3_COLUMNS, then `mr_low` and `mr_high`, Wilson's 95 % interval of `mr`. Rates are in [0, 1]: `mr`
-    counts predicted != person over all images, `mr_correct` over those that the model classifies correctly when clean,
-    `mr_test` over the test split, `target_rate` counts predicted == target, `clean_error` predicted_clean != person. A
-    rate over no image is NaN. The paper's methods come first, the others in order of name. Raises InputError where a
-    model or pixel format is unknown.
+    Columns: TABLE3_COLUMNS. `NAME_low` and `NAME_high` are the 95 % interval of NAME: Wilson's of a rate, and of a
+    metric's mean by bootstrap over persons. Rates are in [0, 1]: `mr` counts predicted != person over all images,
+    `mr_correct` over those that the model classifies correctly when clean, `mr_test` over the test split, `target_rate`
+    counts predicted == target, `clean_error` predicted_clean != person. A rate over no image is NaN. The paper's
+    methods come first, the others in order of name. Raises InputError where a model or pixel format is unknown.
     """
     for column, known in (("model", MODEL_NAMES), ("pixels", PIXELS)):
         if unknown := sorted(set(scores[column]) - set(known)):
@@ -75,24 +77,29 @@ def results(scores: pd.DataFrame, descriptors: Mapping[str, str]) -> pd.DataFram
         for key in order
         if key in groups
     ]
-    return pd.DataFrame(rows, columns=[*TABLE3_COLUMNS, "mr_low", "mr_high"])
+    return pd.DataFrame(rows, columns=TABLE3_COLUMNS)
 
 
 def _summary(scores: pd.DataFrame) -> dict[str, float]:
     missed = scores["predicted"] != scores["person"]
     correct = scores["predicted_clean"] == scores["person"]
-    low, high = interval(int(missed.sum()), len(scores))
-    return {
-        "images": len(scores),
-        **{name: mean(scores[name]) for name in _TABLE3_METRICS},
-        "mr": mean(missed),
-        "mr_low": low,
-        "mr_high": high,
-        "mr_correct": mean(missed[correct]),
-        "mr_test": mean(missed[scores["split"] == "test"]),
-        "target_rate": mean(scores["predicted"] == scores["target"]),
-        "clean_error": mean(~correct),
+    # Another tool's images have no target.
+    targeted = scores["target"] != ""
+    rates = {
+        "mr": missed,
+        "mr_correct": missed[correct],
+        "mr_test": missed[scores["split"] == "test"],
+        "target_rate": (scores["predicted"] == scores["target"])[targeted],
+        "clean_error": ~correct,
     }
+    found: dict[str, float] = {"images": len(scores)}
+    for name in _TABLE3_METRICS:
+        values = mean_over_clusters(list(scores[name]), list(scores["person"]))
+        found |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+    for name, seen in rates.items():
+        ends = interval(int(seen.sum()), len(seen)) if len(seen) else (math.nan, math.nan)
+        found |= dict(zip((name, f"{name}_low", f"{name}_high"), (mean(seen), *ends), strict=True))
+    return found
 
 
 def differences(scores: pd.DataFrame) -> pd.DataFrame:

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pfgvm.evaluation.recognition.recognisers import INSTALLED
 from pfgvm.models.descriptors import descriptor_label
 from pfgvm.report.formatted_table import MISSING
 
 PAPER_METHODS = ("P-FGVM", "I-FGVM", "I-FGSM")
+# Attacks that look for the smallest L2.
+REFERENCES = ("DDN", "FMN", "C&W-L2")
 DATASETS = {"synthetic": "synthetic faces", "celeba": "CelebA", "folder": "own folder"}
 PIXEL_FORMATS = {"float": "float", "8bit": "8-bit"}
 # An attack that fails on many images spares their pixels: its L2 is no measure of what its aim costs.
@@ -42,3 +45,8 @@ def per_cent(rate: float | None) -> str:
 def with_unit(value: str) -> str:
     """`value` with the sign of per cent, where it is a number."""
     return value if value in (MISSING, NOT_COMPARABLE) else f"{value} %"
+
+
+def recogniser_label(name: str) -> str:
+    """What tables call the recogniser `name` of the settings."""
+    return INSTALLED[name][0].label if name in INSTALLED else name

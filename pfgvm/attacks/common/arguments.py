@@ -100,14 +100,14 @@ def non_negative(name: str, value: Any) -> float:
     return number
 
 
-def count(name: str, value: Any) -> int:
-    """`value` of the argument `name` as an int. Raises InputError unless it is a whole number ≥ 0."""
+def count(name: str, value: Any, least: int = 0) -> int:
+    """`value` of the argument `name` as an int. Raises InputError unless it is a whole number ≥ `least`."""
     try:
         number = operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool) or number < 0:
-        raise InputError(f"{name} must be a whole number, at least 0, not {value!r}")
+    if number is None or isinstance(value, bool) or number < least:
+        raise InputError(f"{name} must be a whole number, at least {least}, not {value!r}")
     return number
 
 

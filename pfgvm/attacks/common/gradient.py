@@ -1,4 +1,4 @@
-"""The gradient of the adversarial loss with respect to the images, on any model, which stays as it was."""
+"""Logits, and the gradient of the adversarial loss with respect to the images, of any model, which stays as it was."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -32,37 +32,58 @@ def loss_gradient(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], 
     Raises InputError for a model that cannot be attacked: one that gives no logits, has too few classes for `targets`,
     does not depend differentiably on the images, or has lazy parameters without a size.
     """
+    with logits_of(model, targets) as logits_at:
+
+        def gradient(images: Tensor) -> Tensor:
+            if not len(images):
+                # Many models reshape by view(B, -1), which is ambiguous without images.
+                return torch.zeros_like(images)
+            with torch.inference_mode(False), torch.enable_grad():
+                x = recordable(images).requires_grad_()
+                logits = logits_at(x)
+                ỹ = recordable(targets).to(logits.device)
+                loss = nn.functional.cross_entropy(logits, ỹ, reduction="sum")
+                found = torch.autograd.grad(loss, x, allow_unused=True)[0] if loss.requires_grad else None
+            if found is None:
+                raise InputError(
+                    "model: its logits do not depend differentiably on the images; take out what cuts the graph, such "
+                    "as detach(), torch.no_grad() or a detour through NumPy"
+                )
+            return found
+
+        yield gradient
+
+
+@contextlib.contextmanager
+def logits_of(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
+    """The logits of `model` as a function of images, which records a graph where the caller's gradient mode does.
+
+    The arguments are those of `loss_gradient`. The function takes at least one image, (B, C, H, W), and returns
+    (B, classes), in float32 at least. Raises InputError as `loss_gradient` does, but not for logits that do not depend
+    on the images: only their gradient shows that.
+    """
     if not callable(model):
         raise InputError(f"model must be callable, not {type(model).__name__}; give a module or a function")
     checked = False
 
-    def gradient(images: Tensor) -> Tensor:
+    def logits_at(images: Tensor) -> Tensor:
         nonlocal checked
-        if not len(images):
-            # Many models reshape by view(B, -1), which is ambiguous without images.
-            return torch.zeros_like(images)
-        with torch.inference_mode(False), torch.enable_grad():
-            x = _recordable(images).requires_grad_()
-            # A copy, since a model may work in place, which autograd forbids on x itself.
-            logits = _logits(model(x.clone()), x)
-            if not checked:
-                # Once, since reading values makes a GPU wait.
-                _check_values(logits, targets)
-                checked = True
-            # In float16 and bfloat16 the softmax would lose what is left of a small gradient.
-            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            ỹ = _recordable(targets).to(logits.device)
-            loss = nn.functional.cross_entropy(logits, ỹ, reduction="sum")
-            found = torch.autograd.grad(loss, x, allow_unused=True)[0] if loss.requires_grad else None
-        if found is None:
-            raise InputError(
-                "model: its logits do not depend differentiably on the images; take out what cuts the graph, such as "
-                "detach(), torch.no_grad() or a detour through NumPy"
-            )
-        return found
+        # A copy, since a model may work in place, which autograd forbids on a leaf.
+        logits = _logits(model(images.clone()), images)
+        if not checked:
+            # Once, since reading values makes a GPU wait.
+            _check_values(logits, targets)
+            checked = True
+        # In float16 and bfloat16 the softmax would lose what is left of a small gradient.
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     with _eval_mode(model):
-        yield gradient
+        yield logits_at
+
+
+def recordable(values: Tensor) -> Tensor:
+    """`values` without a graph, and fit to be recorded in one, even those made under `torch.inference_mode`."""
+    return values.clone() if values.is_inference() else values.detach()
 
 
 @contextlib.contextmanager
@@ -80,11 +101,6 @@ def _eval_mode(model: Model) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
-
-
-def _recordable(values: Tensor) -> Tensor:
-    """`values` without a graph, and fit to be recorded in one."""
-    return values.clone() if values.is_inference() else values.detach()
 
 
 def _logits(output: Any, images: Tensor) -> Tensor:

@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from pfgvm.settings import Attack
 
 
+# Known by identity, so that a method can keep what it found out of one gallery for the next batch.
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """All attacked images, for a method that makes an image out of several. One object serves all batches."""
+
+    names: Sequence[str]
+    """Of all images, each once."""
+    persons: Sequence[str]
+    """Who is on each."""
+    read: Callable[[Sequence[str]], Tensor]
+    """Names to their images, (n, 3, H, W), float32 in [0, 1], on the batch's device."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Images to de-identify on one model."""
@@ -28,6 +41,8 @@ class Batch:
     """B of them; a padded batch repeats its last."""
     followed: Tensor | None = None
     """What the method that this one follows made of `images`, like them."""
+    gallery: Gallery | None = None
+    """For a method that `needs_gallery`."""
 
 
 def all_images(settings: Attack, names: list[str]) -> list[str]:
@@ -49,6 +64,10 @@ class Method:
     """The key of the method whose images it needs as `batch.followed`."""
     chosen: Callable[[Attack, list[str]], list[str]] = all_images
     """The settings' section attack and the attacked images' names to the names that it takes."""
+    uses_model: bool = True
+    """Whether it has the model before it (white box), which a recogniser in the model is then not unseen to."""
+    needs_gallery: bool = False
+    """Whether it makes an image out of several, from `batch.gallery`."""
 
 
 def deidentify_by(attack: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -56,5 +75,14 @@ def deidentify_by(attack: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def deidentify(batch: Batch, **parameters: Any) -> Tensor:
         return attack(batch.model, batch.images, batch.targets, **parameters)
+
+    return deidentify
+
+
+def without_model(change: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`Method.deidentify` of a function that takes (images, **parameters), and neither model nor targets."""
+
+    def deidentify(batch: Batch, **parameters: Any) -> Tensor:
+        return change(batch.images, **parameters)
 
     return deidentify

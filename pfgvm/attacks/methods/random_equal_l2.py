@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,8 +50,7 @@ def random_equal_l2(images: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
 
 def _upper_bound(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
     """A scale for each image, (B,), at which its perturbation is no smaller than `l2`; all in float64."""
-    room = torch.where(noise > 0, 1 - x, x)
-    room = torch.where(noise == 0, 0, room)
+    room = _room(x, noise)
     furthest = room.flatten(1).norm(dim=1)
     if (beyond := furthest < l2).any():
         index = int(beyond.nonzero()[0])
@@ -65,17 +65,33 @@ def _upper_bound(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
     return torch.where(reached < l2, saturating, usual)
 
 
+def _room(x: Tensor, noise: Tensor) -> Tensor:
+    """How far `noise` can move each value of x before it is 0 or 1."""
+    return torch.where(noise == 0, 0, torch.where(noise > 0, 1 - x, x))
+
+
+def random_control(images: Tensor, protected: Tensor, names: Sequence[str], *, seed: int) -> Tensor:
+    """`images` under Gaussian noise of the L2 norm that `protected` has: what any change of that size would do.
+
+    images, protected: (B, C, H, W) in [0, 1]. names: B of them; noise is drawn by (seed, name). Where the norm is
+    larger than noise can make it, which is that of no small change, the noise is as large as it can be.
+    """
+    drawn = [seeding.rng(seed, "random", name).standard_normal(tuple(images.shape[1:])) for name in names]
+    noise = torch.from_numpy(np.stack(drawn)).float().to(images.device)
+    l2 = (protected.double() - images.double()).flatten(1).norm(dim=1)
+    furthest = _room(images.double(), noise.double()).flatten(1).norm(dim=1)
+    return random_equal_l2(images, noise, torch.minimum(l2, furthest))
+
+
 def _deidentify(batch: Batch, *, seed: int) -> Tensor:
     images = batch.images
     if batch.followed is None:
         raise ValueError("batch.followed must hold the images whose perturbation is matched")
-    l2 = (batch.followed.double() - images.double()).flatten(1).norm(dim=1)
-    drawn = [seeding.rng(seed, "random", name).standard_normal(tuple(images.shape[1:])) for name in batch.names]
-    return random_equal_l2(images, torch.from_numpy(np.stack(drawn)).float().to(images.device), l2)
+    return random_control(images, batch.followed, batch.names, seed=seed)
 
 
 def _parameters(settings: Attack, model: str) -> dict[str, Any]:
     return {"seed": settings.seed}
 
 
-METHOD = Method("Random (equal L2)", _deidentify, _parameters, follows="p_fgvm")
+METHOD = Method("Random (equal L2)", _deidentify, _parameters, follows="p_fgvm", uses_model=False)

@@ -1,0 +1,1 @@
+"""What was found: rates, means and intervals from what models, recognisers and metrics said of each image."""

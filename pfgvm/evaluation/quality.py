@@ -1,0 +1,132 @@
+"""How good a picture still looks beside its original, without learned weights: one table of metrics, QUALITY.
+
+A picture and its original are 8-bit: uint8, (3, H, W), RGB. Every function raises InputError where they are not, or
+differ in shape.
+"""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pfgvm.errors import InputError
+
+Quality = Callable[[np.ndarray, np.ndarray], float]
+
+# Brows to chin and cheek to cheek of an aligned face, in the rows and columns of CelebA's pictures.
+_FACE_ROWS, _FACE_COLUMNS = (60, 180), (35, 143)
+# The shortest side from which SSIMULACRA2's six scales, each half the last and rounded up, all reach 8 pixels.
+_SIX_SCALES = 225
+
+
+def face_region(image_size: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and the columns of the face in CelebA's framing at `image_size` (height, width)."""
+    # PyTorch comes with it: the report reads the table and starts without it.
+    from pfgvm.models.dlib_face import CELEBA_SIZE
+
+    return (
+        _scaled(_FACE_ROWS, image_size[0] / CELEBA_SIZE[0]),
+        _scaled(_FACE_COLUMNS, image_size[1] / CELEBA_SIZE[1]),
+    )
+
+
+def _scaled(ends: tuple[int, int], growth: float) -> slice:
+    return slice(round(ends[0] * growth), round(ends[1] * growth))
+
+
+def psnr(picture: np.ndarray, original: np.ndarray) -> float:
+    """Peak signal-to-noise ratio over all values, 10 log₁₀(255² / MSE), in dB; infinite where the two are equal."""
+    _check(picture, original)
+    mse = np.mean((picture.astype(float) - original) ** 2)
+    return float(10 * np.log10(255**2 / mse)) if mse else math.inf
+
+
+def flip(picture: np.ndarray, original: np.ndarray) -> float:
+    """Mean ꟻLIP (Andersson et al., 2020), from 0, no difference seen, to 1; 67 pixels per degree, its default."""
+    import flip_evaluator
+
+    _check(picture, original)
+    test, reference = (np.ascontiguousarray(p.transpose(1, 2, 0), np.float32) / 255 for p in (picture, original))
+    return float(flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False)[1])
+
+
+def ssimulacra2(picture: np.ndarray, original: np.ndarray) -> float:
+    """SSIMULACRA 2.1 (Sneyers, 2023): 100 for equal pictures, 90 visually lossless, 70 high quality, 30 low, no lowest.
+
+    A picture with a side under 225 pixels is continued by its mirror images: of a smaller one the package drops
+    scales, and the weights of the others then fall to the wrong scales and channels.
+    """
+    from ssimulacra2 import compute_ssimulacra2
+
+    _check(picture, original)
+    return float(compute_ssimulacra2(_as_file(_mirrored(original)), _as_file(_mirrored(picture))))
+
+
+def _mirrored(picture: np.ndarray) -> np.ndarray:
+    # Whole mirror images, so that every pixel counts as often as any other.
+    height, width = ((math.ceil(_SIX_SCALES / side) - 1) * side for side in picture.shape[1:])
+    return np.pad(picture, ((0, 0), (0, height), (0, width)), mode="symmetric")
+
+
+def _as_file(picture: np.ndarray) -> io.BytesIO:
+    from PIL import Image
+
+    file = io.BytesIO()
+    # Plain pixels: compressing them would take as long as the metric.
+    Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).save(file, "PPM")
+    return file
+
+
+def _mssim(picture: np.ndarray, original: np.ndarray) -> float:
+    import torch
+
+    from pfgvm.evaluation.metrics import mssim
+
+    return mssim(*(torch.from_numpy(values[None] / 255) for values in (picture, original))).item()
+
+
+def on_face(metric: Quality) -> Quality:
+    """`metric` on the faces alone (`face_region`) of two pictures in CelebA's framing."""
+
+    def of_faces(picture: np.ndarray, original: np.ndarray) -> float:
+        _check(picture, original)
+        rows, columns = face_region((original.shape[1], original.shape[2]))
+        return metric(picture[:, rows, columns], original[:, rows, columns])
+
+    return of_faces
+
+
+def _check(picture: np.ndarray, original: np.ndarray) -> None:
+    for name, values in (("picture", picture), ("original", original)):
+        if values.dtype != np.uint8 or values.ndim != 3 or len(values) != 3:
+            found = f"{values.dtype} of shape {values.shape}"
+            raise InputError(f"{name}: {found}; give an 8-bit RGB picture, uint8 of shape (3, H, W)")
+    if picture.shape != original.shape:
+        shapes = f"{picture.shape} and {original.shape}"
+        raise InputError(f"picture, original: their shapes differ ({shapes}); give a picture with its own original")
+
+
+@dataclass(frozen=True)
+class QualityMetric:
+    """A column of the quality of pictures, and how tables show its mean over them.
+
+    name: the column. function: (picture, original) to a number.
+    label: (group, name), the group empty where the column stands alone. digits: printed after the decimal point.
+    """
+
+    name: str
+    function: Quality
+    label: tuple[str, str]
+    digits: int
+    smaller_is_better: bool
+
+
+QUALITY = (
+    QualityMetric("psnr", psnr, ("", "PSNR"), 1, smaller_is_better=False),
+    QualityMetric("flip", flip, ("ꟻLIP", "picture"), 3, smaller_is_better=True),
+    QualityMetric("ssimulacra2", ssimulacra2, ("", "SSIMULACRA2"), 1, smaller_is_better=False),
+    QualityMetric("flip_face", on_face(flip), ("ꟻLIP", "face"), 3, smaller_is_better=True),
+    QualityMetric("mssim_face", on_face(_mssim), ("MSSIM", "face"), 3, smaller_is_better=False),
+)

@@ -1,0 +1,126 @@
+"""Face recognisers: aligned faces in, embeddings out. One entry each, or a settings line that names an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pfgvm.settings import OnnxRecogniser
+
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a recogniser compares two embeddings.
+
+    distance: `cosine` or `euclidean`. centred: whether the mean embedding of other persons is taken from each first.
+    """
+
+    name: str
+    label: str
+    distance: str = "cosine"
+    centred: bool = False
+
+    def similarities(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """How alike the embeddings `a`, (n, d), and `b`, (m, d), are: (n, m); larger is more alike.
+
+        The cosine of their angle, or their Euclidean distance with a minus.
+        """
+        from scipy.spatial.distance import cdist
+
+        found = cdist(a, b, self.distance)
+        return 1 - found if self.distance == "cosine" else -found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recogniser(Comparison):
+    """A face recogniser, ready to run.
+
+    embed: faces in CelebA's framing, float32 in [0, 1], (n, 3, H, W), n > 0, to embeddings, float32, (n, d).
+    """
+
+    embed: Callable[[np.ndarray], np.ndarray]
+
+
+def comparison(name: str, line: str | OnnxRecogniser) -> Comparison:
+    """How the recogniser `name` of the settings compares; line: as for `open_recogniser`."""
+    return INSTALLED[name][0] if isinstance(line, str) else Comparison(name, name, centred=line.centred)
+
+
+def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_size: tuple[int, int]) -> Recogniser:
+    """The recogniser `name` of the settings, for faces of `image_size` (height, width).
+
+    line: `installed`, or the settings of an ONNX file in the folder `root`. Raises InputError where its file is
+    missing, is another than the one known, or does not go with what `line` says.
+    """
+    if isinstance(line, str):
+        return INSTALLED[name][1](image_size)
+    return _onnx(comparison(name, line), root / line.file, dict(line))
+
+
+def _in_batches(embed: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """`embed` given _BATCH images at a time: at another number sums round otherwise."""
+
+    def embed_in_batches(images: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        missing = -len(images) % _BATCH
+        whole = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+        return np.concatenate([embed(part) for part in np.split(whole, len(whole) // _BATCH)])[: len(images)]
+
+    return embed_in_batches
+
+
+def _dlib(image_size: tuple[int, int]) -> Recogniser:
+    import torch
+
+    from pfgvm.models import dlib_descriptor
+
+    network = dlib_descriptor.load(image_size, None).eval()
+
+    @torch.no_grad()
+    def embed(images: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(images)).numpy()
+
+    return Recogniser(**vars(_DLIB), embed=_in_batches(embed))
+
+
+def _sface(image_size: tuple[int, int]) -> Recogniser:
+    from pfgvm.evaluation.recognition.installed_files import installed_file
+
+    return _onnx(_SFACE, installed_file("sface"), {"input_size": (112, 112)})
+
+
+def _onnx(compared: Comparison, path: Path, how: Mapping[str, Any]) -> Recogniser:
+    import numpy as np
+
+    from pfgvm.evaluation.recognition.alignment import chips
+    from pfgvm.evaluation.recognition.onnx_network import OnnxNetwork
+
+    network = OnnxNetwork(path, how.get("output"))
+    mean, scale = np.array(how.get("mean", (0, 0, 0)), np.float32), np.float32(how.get("scale", 1))
+    layout, channels = how.get("layout", "NCHW"), how.get("channels", "RGB")
+
+    def embed(images: np.ndarray) -> np.ndarray:
+        values = 255 * chips(images, how["input_size"])
+        values = values[..., ::-1] if channels == "BGR" else values
+        values = (values - mean) * scale
+        return network(np.ascontiguousarray(values.transpose(0, 3, 1, 2) if layout == "NCHW" else values))
+
+    return Recogniser(**vars(compared), embed=embed)
+
+
+# dlib compares by distance: 0.6 and less is one person.
+_DLIB = Comparison("dlib", "dlib", distance="euclidean")
+_SFACE = Comparison("sface", "SFace")
+INSTALLED: dict[str, tuple[Comparison, Callable[[tuple[int, int]], Recogniser]]] = {
+    "dlib": (_DLIB, _dlib),
+    "sface": (_SFACE, _sface),
+}

@@ -1,0 +1,82 @@
+"""What befalls a published picture on its way, and what an attacker may do to it: one table of transforms, TRANSFORMS.
+
+Files are written with Pillow's defaults, which a user gets: JPEG and WebP keep half the chroma a side (4:2:0).
+"""
+
+import functools
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from pfgvm.faces.images import to_8bit
+
+Transform = Callable[[np.ndarray], np.ndarray]
+
+
+def _through_file(picture: np.ndarray, *, kind: str, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    _image(picture).save(file, kind, quality=quality)
+    with Image.open(file) as read:
+        return _pixels(read.convert("RGB"))
+
+
+def _half_size(picture: np.ndarray) -> np.ndarray:
+    image = _image(picture)
+    width, height = image.size
+    half = image.resize(((width + 1) // 2, (height + 1) // 2), Image.Resampling.LANCZOS)
+    return _pixels(half.resize(image.size, Image.Resampling.LANCZOS))
+
+
+def _blurred(picture: np.ndarray) -> np.ndarray:
+    # SciPy takes a while to load. (Pillow's Gaussian blur is three box blurs.)
+    from scipy.ndimage import gaussian_filter
+
+    return to_8bit(gaussian_filter(picture / 255, sigma=(0, 1, 1), mode="nearest"))
+
+
+def _cropped(picture: np.ndarray) -> np.ndarray:
+    image = _image(picture)
+    width, height = image.size
+    # Whole pixels, as people crop.
+    left, top = (max(1, round(0.02 * side)) for side in image.size)
+    middle = image.crop((left, top, width - left, height - top))
+    return _pixels(middle.resize(image.size, Image.Resampling.LANCZOS))
+
+
+def _of_5_bits(picture: np.ndarray) -> np.ndarray:
+    # To the nearest of the levels; cutting bits off would darken the picture besides.
+    return to_8bit(np.rint(picture / 255 * 31) / 31)
+
+
+def _median(picture: np.ndarray) -> np.ndarray:
+    return _pixels(_image(picture).filter(ImageFilter.MedianFilter(3)))
+
+
+def _image(picture: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).transpose(2, 0, 1).copy()
+
+
+# Each takes a picture, uint8, (3, H, W), to another of that size, and leaves its argument as it is.
+TRANSFORMS: dict[str, Transform] = {
+    "PNG": np.copy,
+    "JPEG 95": functools.partial(_through_file, kind="JPEG", quality=95),
+    "JPEG 85": functools.partial(_through_file, kind="JPEG", quality=85),
+    "JPEG 75": functools.partial(_through_file, kind="JPEG", quality=75),
+    "JPEG 50": functools.partial(_through_file, kind="JPEG", quality=50),
+    "WebP 80": functools.partial(_through_file, kind="WebP", quality=80),
+    "half size": _half_size,
+    "blur 1 px": _blurred,
+    "crop 2 %": _cropped,
+    "5 bits": _of_5_bits,
+    "median 3x3": _median,
+}
+# What a picture must survive: all but the median filter, which nobody meets by chance.
+SURVIVAL = tuple(TRANSFORMS)[:-1]
+# By which an attacker may try to wash a protection out.
+PURIFIERS = ("median 3x3", "JPEG 50")

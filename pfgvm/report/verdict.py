@@ -1,0 +1,101 @@
+"""Whether it protects, in sentences that follow from the numbers."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pfgvm.report.words import PAPER_METHODS, recogniser_label
+
+PROPOSED = PAPER_METHODS[0]
+NOT_RUN = (
+    "Whether a recogniser that the attacks were not made for is misled was not measured: `make evaluation` does it."
+)
+NO_THRESHOLD = (
+    "Whether a recogniser that the attacks were not made for is misled cannot be said: its threshold {}; add persons, "
+    "or raise evaluation.calibration."
+)
+# Of the true matches on clean pictures, so large a part must be gone for the words after it.
+_WORDS = ((0.9, "protects"), (0.5, "protects in part"), (0.1, "protects little"), (-math.inf, "does not protect"))
+
+
+def verdict(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What a reader should know first, a sentence each; found: the evaluation's tables by name, numbers as numbers."""
+    sentences = _of_recognition(found["recognition"])
+    if not (survival := found["survival"]).empty:
+        sentences.append(_of_survival(survival))
+    return [*sentences, *_of_references(found["references"])]
+
+
+def _of_recognition(recognition: pd.DataFrame) -> list[str]:
+    if recognition.empty:
+        return [NOT_RUN]
+    unseen = _unseen(recognition)
+    if unseen.empty:
+        return [NO_THRESHOLD.format(recognition.loc[recognition["fmr"].idxmax(), "note"])]
+    return [_of_proposed(unseen), *_of_others(unseen)]
+
+
+def _unseen(recognition: pd.DataFrame) -> pd.DataFrame:
+    """The rows of recognisers that the attack had not before it, at the highest false-match rate, with a threshold."""
+    highest = recognition["fmr"] == recognition["fmr"].max()
+    return recognition[highest & ~recognition["seen"] & recognition["tmr_protected"].notna()]
+
+
+def _of_proposed(unseen: pd.DataFrame) -> str:
+    rows = unseen[unseen["method"] == PROPOSED]
+    # Where no clean picture matches, there is nothing to lose.
+    lost = (1 - rows["tmr_protected"] / rows["tmr_clean"]).fillna(0)
+    # It protects no better than from the recogniser that still finds most.
+    word = next(word for least, word in _WORDS if lost.min() >= least)
+    fmr = f"{100 * rows['fmr'].max():g} %"
+    parts = [
+        f"{recogniser_label(row['recogniser'])} still makes {_rate(row['tmr_protected'])} of the true matches "
+        f"({_rate(row['tmr_clean'])} on clean pictures) on those made on Model {row['model']}, "
+        f"{_points(row['drop_over_random'])} points fewer than under random noise of equal L2 "
+        f"(95 % interval {_points(row['drop_low'])} to {_points(row['drop_high'])})"
+        for row in rows.to_dict("records")
+    ]
+    return (
+        f"{PROPOSED} {word} against recognisers that it was not made for: at {fmr} false matches, {'; '.join(parts)}."
+    )
+
+
+def _of_others(unseen: pd.DataFrame) -> list[str]:
+    others = unseen[~unseen["method"].isin([PROPOSED, "Clean"])]
+    if others.empty:
+        return []
+    best = others.loc[others["drop_over_random"].idxmax()]
+    return [
+        f"Of the other ways, {best['method']} takes most: {_points(best['drop_over_random'])} points of "
+        f"{recogniser_label(best['recogniser'])}'s true matches more than noise of equal L2 "
+        f"({_points(best['drop_low'])} to {_points(best['drop_high'])})."
+    ]
+
+
+def _of_survival(survival: pd.DataFrame) -> str:
+    rows = survival[survival["method"] == PROPOSED]
+    worst = rows.loc[rows["mr"].idxmin()]
+    return (
+        f"The model that it was made for errs on {_rate(worst['mr'])} of {PROPOSED}'s pictures at the worst of what "
+        f"befalls them on their way ({worst['transform']}, Model {worst['model']}; "
+        f"{_rate(worst['low'])} to {_rate(worst['high'])})."
+    )
+
+
+def _of_references(references: pd.DataFrame) -> list[str]:
+    rows = references[(references["method"] == PROPOSED) & (references["l2_best"] > 0)]
+    parts = [
+        f"{row['l2'] / row['l2_best']:.2f} times the smallest known on Model {row['model']} "
+        f"({row['l2']:.2f} against {row['l2_best']:.2f})"
+        for row in rows.to_dict("records")
+    ]
+    return [f"{PROPOSED}'s L2 is {' and '.join(parts)}."] if parts else []
+
+
+def _rate(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:z.1f}".replace("-", "−")

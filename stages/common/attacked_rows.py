@@ -1,0 +1,22 @@
+"""Which images are attacked, before a method chooses among them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pfgvm import seeding
+from pfgvm.settings import Attack
+from stages.common.data_frames import read_table
+
+
+def attacked_rows(split: Path, attack: Attack) -> pd.DataFrame:
+    """The rows of the CSV `split` that are attacked: all, or attack.images_per_person of each person, by name."""
+    table = read_table(split)
+    if attack.images_per_person is None:
+        return table
+    drawn = {
+        image
+        for person, images in table.groupby("person")["image"]
+        for image in seeding.shuffled(images, attack.seed, "attacked", person)[: attack.images_per_person]
+    }
+    return table[table["image"].isin(drawn)].reset_index(drop=True)

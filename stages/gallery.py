@@ -1,0 +1,65 @@
+"""Show the clean images to every recogniser: of the persons recognised, and of others for the thresholds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pfgvm.evaluation.recognition.detection import detect
+from stages.common.adversarial_set import header
+from stages.common.data_frames import read_table
+from stages.common.face_archive import read_pixels
+from stages.common.program import read_settings, run
+from stages.common.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
+from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
+
+BATCH = 16
+
+
+def main(*, split: Path, faces: Path, calibration: Path, other_faces: Path, out: Path, shard: Shard = WHOLE) -> None:
+    """Write what the recognisers make of the images of `split` and `calibration`, in the zips beside, to `out`.
+
+    Rows of `image`, `person`, `group` (gallery or calibration), `found` (whether a detector finds a face) and one
+    embedding for each recogniser.
+    """
+    settings = read_settings()
+    image_size = settings.data.image_size
+    recognisers = open_recognisers(settings, image_size)
+    groups = {"gallery": (read_table(split), faces), "calibration": (read_table(calibration), other_faces)}
+    listed = pd.concat(
+        [table.assign(group=group)[["image", "person", "group"]] for group, (table, _) in groups.items()]
+    )
+    row = np.dtype(
+        [
+            *[(name, f"U{max(map(len, listed[name]))}") for name in listed],
+            ("found", bool),
+            *embedding_fields(recognisers, image_size),
+        ]
+    )
+
+    def make(part: slice) -> bytes:
+        rows = listed.iloc[part]
+        pixels = np.concatenate(
+            [
+                read_pixels(groups[group][1], list(some["image"]), image_size)
+                for group, some in rows.groupby("group", sort=False)
+            ]
+        )
+        made = np.empty(len(rows), row)
+        for name in listed:
+            made[name] = rows[name]
+        made["found"] = [bool(detect(picture.transpose(1, 2, 0))) for picture in pixels]
+        for recogniser in recognisers:
+            made[recogniser.name] = recogniser.embed(pixels.astype(np.float32) / np.float32(255))
+        return made.tobytes()
+
+    key = fingerprint(
+        [split, faces, calibration, other_faces, *recogniser_files(settings)],
+        settings.evaluation.recognisers,
+        image_size,
+    )
+    write_in_batches(out, header(row, len(listed)), range(0, len(listed), BATCH), make, key=key, shard=shard)
+
+
+if __name__ == "__main__":
+    run(main)

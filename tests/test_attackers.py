@@ -1,0 +1,366 @@
+"""Attackers who know of the protection, on embeddings and pictures where the answer is known or found another way."""
+
+import math
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from scipy.ndimage import median_filter
+from scipy.spatial.distance import cdist
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import Normalizer, StandardScaler
+from threadpoolctl import threadpool_limits
+
+from pfgvm.errors import InputError
+from pfgvm.evaluation.attackers import arrival, growing_gallery, retrained
+from pfgvm.evaluation.detectability import FEATURES, RINGS, auc_over_persons, detector_auc, features
+
+PERSONS, EACH, SIZE = 6, 10, 32
+CENTRES = np.linalg.qr(np.random.default_rng(0).normal(size=(SIZE, SIZE)))[0][:PERSONS]
+PERSON = [f"person {number % PERSONS}" for number in range(PERSONS * EACH)]
+IMAGES = [f"{number:06}.jpg" for number in range(PERSONS * EACH)]
+
+
+def near_centres(scale: float, *, seed: int = 1, moved_by: int = 0) -> np.ndarray:
+    """Embeddings about their person's centre, or that of the person `moved_by` further on."""
+    centres = CENTRES[(np.arange(PERSONS * EACH) + moved_by) % PERSONS]
+    return centres + scale * np.random.default_rng(seed).normal(size=centres.shape)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """Small regressions: on a busy machine waiting for the other threads takes longer than the work."""
+    with threadpool_limits(limits=1):
+        yield
+
+
+# ── Retrained ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_retraining_knows_persons_who_lie_apart(share):
+    found = retrained(near_centres(0.01), near_centres(0.01, seed=2), PERSON, IMAGES, share=share, seed=0)
+    assert [values.tolist() for values in found] == [[1.0] * len(IMAGES)] * 2
+
+
+def test_retraining_on_noise_guesses():
+    # More dimensions than images: whoever judged an image that he had learned would know it.
+    random = np.random.default_rng(0)
+    protected = random.normal(size=(len(IMAGES), 100))
+    found, on_clean = retrained(protected, near_centres(0.01) @ np.eye(SIZE, 100), PERSON, IMAGES, share=1.0, seed=0)
+    assert found.mean() < 0.35 and on_clean.mean() < 0.5
+
+
+def test_retraining_learns_a_constant_shift_that_others_fall_for():
+    clean = near_centres(0.05)
+    # Towards one person: seen through clean eyes, all are that one.
+    protected = clean + 3 * CENTRES[0]
+    learned, _ = retrained(protected, clean, PERSON, IMAGES, share=1.0, seed=0)
+    clean_again, fooled = retrained(clean, protected, PERSON, IMAGES, share=1.0, seed=0)
+    assert learned.mean() == clean_again.mean() == 1
+    assert fooled.mean() == pytest.approx(1 / PERSONS)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(1.0, (1, 0)), (0.75, (1, 0)), (0.25, (0, 1)), (0.01, (0, 1))], ids=str
+)
+def test_the_share_of_each_person_is_protected(share, expected):
+    # Each protected image looks like the next person's: whichever kind a person has more of teaches.
+    clean, protected = near_centres(0.01), near_centres(0.01, seed=2, moved_by=1)
+    found = retrained(protected, clean, PERSON, IMAGES, share=share, seed=0)
+    assert (found[0].mean(), found[1].mean()) == expected
+
+
+def test_which_images_are_learned_protected_hangs_on_the_seed_alone(monkeypatch):
+    # An embedding tells its image and whether it is protected.
+    number = np.arange(len(IMAGES), dtype=float)
+    protected, clean = (np.stack([number, np.full(len(IMAGES), kind)], axis=1) for kind in (1, 2))
+    learned = []
+    normalise = Normalizer.fit
+    monkeypatch.setattr(Normalizer, "fit", lambda self, x, y=None: (learned.append(x), normalise(self, x, y))[1])
+
+    def protected_in_folds(seed: int) -> list[set[int]]:
+        learned.clear()
+        retrained(protected, clean, PERSON, IMAGES, share=0.25, seed=seed)
+        return [set(fold[fold[:, 1] == 1, 0].astype(int).tolist()) for fold in learned]
+
+    folds = protected_in_folds(0)
+    # Of 10 images of each person 8 are learned, of which 2 protected.
+    assert [len(fold) for fold in learned] == [8 * PERSONS] * 5
+    held_out = [set(range(len(IMAGES))) - set(fold[:, 0].astype(int).tolist()) for fold in learned]
+    assert set().union(*held_out) == set(range(len(IMAGES)))
+    for fold in folds:
+        assert sorted(PERSON[image] for image in fold) == sorted(2 * list(set(PERSON)))
+    assert protected_in_folds(0) == folds
+    # Not the first by name, and others by another seed: an order that two seeds shared would share its first two.
+    assert max(set().union(*folds)) > len(IMAGES) / 2
+    shared = set().union(*folds) & set().union(*protected_in_folds(1))
+    assert min(sum(PERSON[image] == person for image in shared) for person in PERSON) < 2
+
+
+def test_at_least_one_image_of_each_person_is_protected():
+    # Two images a person leave one to learn from.
+    two = slice(0, 2 * PERSONS)
+    clean, protected = near_centres(0.01)[two], near_centres(0.01, seed=2, moved_by=1)[two]
+    found = retrained(protected, clean, PERSON[two], IMAGES[two], share=0.25, seed=0)
+    assert (found[0].mean(), found[1].mean()) == (1, 0)
+
+
+def test_no_fold_holds_all_images_of_a_person():
+    # Of a person whose images one fold holds, none would be known.
+    clean = near_centres(0.01)
+    for each in (2, 3, 4, 7):
+        some = slice(0, each * PERSONS)
+        found = retrained(clean[some], clean[some], PERSON[some], IMAGES[some], share=1.0, seed=0)
+        assert np.all(found[0] == 1) and np.all(found[1] == 1)
+
+
+def test_retraining_depends_on_seed_and_names_and_on_no_order():
+    clean, protected = near_centres(0.25), near_centres(0.25, seed=2, moved_by=1)
+
+    def judged(rows: np.ndarray, seed: int = 0) -> np.ndarray:
+        names = [[values[row] for row in rows] for values in (PERSON, IMAGES)]
+        return np.array(retrained(protected[rows], clean[rows], *names, share=0.5, seed=seed))
+
+    as_listed = judged(np.arange(len(IMAGES)))
+    assert 0.1 < as_listed.mean() < 0.9
+    shuffled = np.random.default_rng(0).permutation(len(IMAGES))
+    assert np.array_equal(judged(shuffled), as_listed[:, shuffled])
+    assert not np.array_equal(judged(np.arange(len(IMAGES)), seed=1), as_listed)
+
+
+def test_persons_with_one_image_take_no_part():
+    rows = [0, PERSONS, 2 * PERSONS, 1, PERSONS + 1, 2]
+    clean = near_centres(0.01)[rows]
+    names = [[values[row] for row in rows] for values in (PERSON, IMAGES)]
+    for found in retrained(clean, clean, *names, share=1.0, seed=0):
+        assert np.array_equal(found, [1, 1, 1, 1, 1, np.nan], equal_nan=True)
+    alone = retrained(clean[:3], clean[:3], names[0][:3], names[1][:3], share=1.0, seed=0)
+    assert np.isnan(alone).all() and np.shape(alone) == (2, 3)
+
+
+def test_two_images_of_many_persons_warn_of_nothing():
+    count = 60
+    embeddings = np.eye(30)[np.arange(count) % 30]
+    names = [[f"{kind}{number}" for number in range(count)] for kind in "pi"]
+    names[0] = [names[0][number % 30] for number in range(count)]
+    with warnings.catch_warnings(action="error"):
+        found, _ = retrained(embeddings, embeddings, *names, share=1.0, seed=0)
+    assert found.all()
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.1, math.nan])
+def test_a_wrong_share_is_refused(share):
+    with pytest.raises(InputError, match=r"share: .*; give a number above 0, at most 1"):
+        retrained(near_centres(0), near_centres(0), PERSON, IMAGES, share=share, seed=0)
+
+
+def test_an_image_named_twice_is_refused():
+    with pytest.raises(InputError, match="images: a name occurs twice"):
+        retrained(near_centres(0), near_centres(0), PERSON, IMAGES[:-1] + IMAGES[:1], share=1.0, seed=0)
+
+
+# ── A growing gallery ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def nearness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return -np.abs(a - b.T)
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return 1 - cdist(a, b, "cosine")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "order", "expected"),
+    [
+        # A at 0, B at 10. Alone, 4 is A's and 6.5 B's.
+        (math.inf, [0, 1], [True, False]),
+        (math.inf, [1, 0], [True, False]),
+        # 4 joins as A, and 6.5 is nearer to it than to B.
+        (-5, [0, 1], [True, True]),
+        (-4, [0, 1], [True, True]),
+        # 4 is too far off to join.
+        (-3.9, [0, 1], [True, False]),
+        # 6.5 joins first, wrongly, and draws 4 to B.
+        (-5, [1, 0], [False, False]),
+    ],
+)
+def test_what_joins_a_gallery_bends_later_answers_for_good_and_for_bad(threshold, order, expected):
+    gallery, probes = np.array([[0.0], [10.0]]), np.array([[4.0], [6.5]])
+    values = {"similarities": nearness, "threshold": threshold, "order": order}
+    assert growing_gallery(gallery, ["A", "B"], probes, ["A", "A"], **values).tolist() == expected
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.25, 0.4, 2.0])
+def test_a_growing_gallery_is_one_that_grows(threshold):
+    gallery, probes = near_centres(0.3)[:20], near_centres(0.3, seed=2)
+    order = arrival(IMAGES, 0)
+    held, names, expected = list(gallery), PERSON[:20], np.zeros(len(probes), bool)
+    for number in order:
+        found = cosine(probes[[number]], np.array(held))[0]
+        answer = names[int(found.argmax())]
+        expected[number] = answer == PERSON[number]
+        if found.max() >= threshold:
+            held.append(probes[number])
+            names = [*names, answer]
+    found = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=threshold, order=order)
+    assert np.array_equal(found, expected) and 0 < found.mean() < 1
+    fixed = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=2, order=order)
+    assert np.array_equal(found, fixed) == (threshold == 2)
+
+
+def test_probes_arrive_as_seed_and_names_say():
+    order = arrival(IMAGES, 0)
+    assert sorted(order) == list(range(len(IMAGES))) and order.tolist() != sorted(order)
+    backwards = IMAGES[::-1]
+    assert [backwards[number] for number in arrival(backwards, 0)] == [IMAGES[number] for number in order]
+    assert arrival(IMAGES, 1).tolist() != order.tolist()
+
+
+@pytest.mark.parametrize("order", [[0], [0, 0], [1, 2], [0, 1, 2]], ids=str)
+def test_an_order_that_is_none_is_refused(order):
+    with pytest.raises(InputError, match="order: not each of the 2 probes once"):
+        growing_gallery(
+            np.ones((1, 1)), ["A"], np.ones((2, 1)), ["A", "A"], similarities=nearness, threshold=0, order=order
+        )
+
+
+@pytest.mark.parametrize(("gallery", "probes"), [(0, 2), (2, 0)])
+def test_nothing_to_recognise_or_to_recognise_by_is_refused(gallery, probes):
+    sets = np.ones((gallery, 1)), ["A"] * gallery, np.ones((probes, 1)), ["A"] * probes
+    with pytest.raises(InputError, match=f"gallery, probes: of {gallery} and {probes} images"):
+        growing_gallery(*sets, similarities=nearness, threshold=0, order=range(probes))
+
+
+# ── A detector ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pictures(size: tuple[int, int] = (40, 33)) -> list[np.ndarray]:
+    """Smooth pictures with a grain of their own strength, one for each of IMAGES."""
+    rows, columns = np.mgrid[: size[0], : size[1]] / 9
+    made = []
+    for number in range(len(IMAGES)):
+        random = np.random.default_rng(number)
+        waves = [np.sin(rows * a + columns * b) for a, b in random.uniform(0, 1, (3, 2))]
+        grain = random.uniform(0.5, 1.5) * random.normal(size=(3, *size))
+        made.append(np.rint(np.clip(128 + 90 * np.stack(waves) + grain, 0, 255)).astype(np.uint8))
+    return made
+
+
+def seen(many: list[np.ndarray]) -> np.ndarray:
+    return np.stack([features(one) for one in many])
+
+
+def with_noise(many: list[np.ndarray], scale: float) -> list[np.ndarray]:
+    random = np.random.default_rng(99)
+    return [np.rint(np.clip(one + scale * random.normal(size=one.shape), 0, 255)).astype(np.uint8) for one in many]
+
+
+def test_a_detector_sees_noise():
+    clean = pictures()
+    auc, low, high = detector_auc(seen(with_noise(clean, 4)), seen(clean), PERSON, IMAGES)
+    assert auc > 0.99 and 0.97 < low <= auc <= high <= 1
+
+
+def test_a_detector_of_what_is_not_there_guesses():
+    clean = seen(pictures())
+    assert detector_auc(clean, clean, PERSON, IMAGES) == (0.5, 0.5, 0.5)
+    others = np.random.default_rng(5).normal(size=(2, 600, 3))
+    persons = [f"{number % 100}" for number in range(600)]
+    auc, low, high = detector_auc(*others, persons, [f"{number}" for number in range(600)])
+    assert auc == pytest.approx(0.5, abs=0.05) and low < 0.5 < high
+
+
+def test_a_detector_has_not_seen_the_persons_that_it_judges():
+    # Each person's pictures differ along an axis of his own, so that only his own could teach.
+    own = np.eye(PERSONS)[np.arange(len(IMAGES)) % PERSONS]
+    assert detector_auc(own, -own, PERSON, IMAGES)[0] == pytest.approx(0.5, abs=1e-9)
+
+
+def test_a_detectors_scores_are_those_of_the_folds_that_left_a_person_out():
+    protected, clean = np.random.default_rng(3).normal([[[0.4, 0.2, 0.0]], [[0.0, 0.0, 0.0]]], 1, (2, len(IMAGES), 3))
+    x, y = np.concatenate([protected, clean]), np.repeat([1, 0], len(IMAGES))
+    scores = np.empty(len(x))
+    for training, held_out in GroupKFold(5).split(x, y, groups=PERSON * 2):
+        scaler = StandardScaler().fit(x[training])
+        detector = LogisticRegression().fit(scaler.transform(x[training]), y[training])
+        scores[held_out] = detector.decision_function(scaler.transform(x[held_out]))
+    expected = roc_auc_score(y, scores)
+    auc, low, high = detector_auc(protected, clean, PERSON, IMAGES)
+    assert auc == pytest.approx(expected, abs=1e-3) and 0.5 < auc < 0.8 and low < auc < high
+
+
+def test_a_detector_is_judged_alike_in_any_order():
+    protected, clean = np.random.default_rng(3).normal([[[0.3]], [[0.0]]], 1, (2, len(IMAGES), 2))
+    rows = np.random.default_rng(0).permutation(len(IMAGES))
+    names = [[values[row] for row in rows] for values in (PERSON, IMAGES)]
+    assert detector_auc(protected[rows], clean[rows], *names) == detector_auc(protected, clean, PERSON, IMAGES)
+
+
+def test_a_detector_of_one_person_is_refused():
+    with pytest.raises(InputError, match="persons: 1; a detector is judged on others"):
+        detector_auc(np.ones((2, 1)), np.zeros((2, 1)), ["A", "A"], ["a", "b"])
+
+
+def test_an_area_is_that_of_scikit_learn_and_its_interval_that_of_resampled_persons():
+    random = np.random.default_rng(0)
+    persons = np.array([f"person {number}" for number in [0, 0, 0, 1, 2, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7]])
+    # Of few values, so that there are ties.
+    protected, clean = random.integers(1, 7, len(persons)), random.integers(0, 6, len(persons))
+
+    def area(rows: np.ndarray) -> float:
+        truth = np.repeat([1, 0], len(rows))
+        return float(roc_auc_score(truth, np.concatenate([protected[rows], clean[rows]])))
+
+    names = np.unique(persons)
+    resampled = []
+    for _ in range(600):
+        drawn = random.choice(names, len(names))
+        resampled.append(area(np.concatenate([np.flatnonzero(persons == name) for name in drawn])))
+    auc, low, high = auc_over_persons(protected, clean, persons)
+    assert auc == pytest.approx(area(np.arange(len(persons))), abs=1e-12)
+    assert (low, high) == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.03)
+    assert 0.05 < high - low < 0.5
+    assert auc_over_persons(clean, protected, persons)[0] == pytest.approx(1 - auc, abs=1e-12)
+    assert np.isnan(auc_over_persons(protected[:3], clean[:3], persons[:3])[1:]).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 35), (32, 257), (109, 89), (218, 178)], ids=str)
+def test_features_are_as_many_whatever_the_picture(size):
+    random = np.random.default_rng(0)
+    flat = features(np.full((3, *size), 7, np.uint8))
+    grainy = features(random.integers(0, 256, (3, *size), np.uint8))
+    assert flat.shape == grainy.shape == (FEATURES,) == (RINGS + 3,)
+    assert flat == pytest.approx(np.full(FEATURES, np.log(1 / 12)), abs=1e-9)
+    assert np.isfinite(grainy).all() and (grainy > flat).all()
+
+
+def test_features_are_the_mean_log_power_of_rings_and_the_log_variances():
+    picture = np.random.default_rng(0).integers(0, 256, (3, 36, 41), np.uint8)
+    detail = np.stack([channel - median_filter(channel, 3, mode="nearest").astype(float) for channel in picture])
+    luma = 0.299 * detail[0] + 0.587 * detail[1] + 0.114 * detail[2]
+    powers: list[list[float]] = [[] for _ in range(RINGS)]
+    for u, row in enumerate(np.fft.fft2(luma, norm="ortho")):
+        for v, value in enumerate(row):
+            radius = math.hypot(min(u, 36 - u) / 36, min(v, 41 - v) / 41)
+            powers[min(int(RINGS * radius / math.sqrt(0.5)), RINGS - 1)].append(math.log(abs(value) ** 2 + 1 / 12))
+    variances = [math.log(np.mean(channel**2) - np.mean(channel) ** 2 + 1 / 12) for channel in detail]
+    assert features(picture) == pytest.approx([*map(np.mean, powers), *variances], abs=1e-9)
+
+
+def test_features_of_a_tiny_picture_are_refused():
+    with pytest.raises(InputError, match=r"picture: 40 x 31 pixels; give at least 32 x 32"):
+        features(np.zeros((3, 40, 31), np.uint8))
+
+
+def test_scikit_learn_is_loaded_where_it_is_used():
+    # A stage that does nothing starts in a moment.
+    loaded = "{'sklearn', 'scipy', 'torch'}.intersection(sys.modules)"
+    program = f"import sys, pfgvm.evaluation.attackers, pfgvm.evaluation.detectability; sys.exit(bool({loaded}))"
+    subprocess.run([sys.executable, "-c", program], check=True)

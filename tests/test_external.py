@@ -1,0 +1,286 @@
+"""Images by other tools: faces out, pictures back in under the same names, and the control that they are held to."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from faces_on_disk import encoded, picture
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pfgvm import seeding
+from pfgvm.attacks import random_equal_l2
+from pfgvm.attacks.methods.random_equal_l2 import random_control
+from pfgvm.errors import InputError
+from pfgvm.faces.external import exported_names, matching_files, read_external, tools_folders
+from stages import external
+from stages.common.adversarial_set import read_set
+from stages.common.face_archive import read_pixels, write_faces
+from stages.common.files import holds_nothing
+from tools import export
+
+ROOT = Path(__file__).parent.parent
+SIZE = (48, 40)
+IMAGES = ["000003.jpg", "000001.jpg", "000002.jpg"]
+
+
+def laid_out(folder: Path, *names: str) -> Path:
+    """Pictures of SIZE, each of its own noise, under `names` in `folder`."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(picture(name, size=SIZE[::-1]))
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(InputError) as refused:
+        call()
+    return str(refused.value)
+
+
+# ── Names ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_image_is_exported_without_its_ending():
+    names = ["000001.jpg", "Ann Lee/a.b.jpg", "Ann Lee/c", "Bo/a.b.png"]
+    assert exported_names(names) == {
+        "000001.jpg": "000001",
+        "Ann Lee/a.b.jpg": "Ann Lee/a.b",
+        "Ann Lee/c": "Ann Lee/c",
+        "Bo/a.b.png": "Bo/a.b",
+    }
+
+
+def test_images_that_would_share_a_name_keep_their_endings():
+    assert exported_names(["a.jpg", "a.png", "b/a.jpg", "b.png"]) == {
+        "a.jpg": "a.jpg",
+        "a.png": "a.png",
+        "b/a.jpg": "b/a",
+        "b.png": "b",
+    }
+
+
+def test_what_comes_back_under_exported_names_is_matched(tmp_path: Path, capsys: pytest.CaptureFixture):
+    images = ["a.jpg", "a.png", "b/a.jpg", "b.c.jpg", "Zoë/x 1.webp"]
+    names = exported_names(images)
+    folder = laid_out(tmp_path / "tool", *(f"{name}.PNG" for name in names.values()))
+    assert matching_files(folder, images) == {image: folder / f"{name}.PNG" for image, name in names.items()}
+    assert capsys.readouterr().err == ""
+
+
+def test_endings_may_differ_and_the_order_is_that_of_the_images(tmp_path: Path):
+    folder = laid_out(tmp_path / "tool", "000001.png", "000002.webp", "000003.JPEG", ".DS_Store", "000001/.hidden.png")
+    found = matching_files(folder, IMAGES)
+    assert list(found) == IMAGES
+    assert [path.name for path in found.values()] == ["000003.JPEG", "000001.png", "000002.webp"]
+
+
+def test_a_folder_in_a_tools_folder_is_part_of_the_name(tmp_path: Path, capsys: pytest.CaptureFixture):
+    folder = laid_out(tmp_path / "tool", "Ann/1.png", "1.png")
+    assert matching_files(folder, ["Ann/1.jpg", "Bo/1.jpg"]) == {"Ann/1.jpg": folder / "Ann/1.png"}
+    noted = capsys.readouterr().err
+    assert "no file for Bo/1.jpg: passed over" in noted and "no image for 1.png: passed over" in noted
+
+
+def test_missing_and_extra_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture):
+    folder = laid_out(tmp_path / "tool", "000002.png", "README.md", *(f"{number}.png" for number in range(7)))
+    assert list(matching_files(folder, IMAGES)) == ["000002.jpg"]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        f"note: {folder}: no file for 000003.jpg, 000001.jpg: passed over",
+        f"note: {folder}: no image for 0.png, 1.png, 2.png, 3.png, 4.png and 3 more: passed over",
+    ]
+
+
+def test_a_folder_without_any_match_is_refused(tmp_path: Path):
+    folder = laid_out(tmp_path / "tool", "one.png", "two.png")
+    message = refusal(lambda: matching_files(folder, IMAGES))
+    assert str(folder) in message and "none of its 2 files" in message and "make export" in message
+    assert "none of its 0 files" in refusal(lambda: matching_files(laid_out(tmp_path / "empty"), IMAGES))
+
+
+def test_two_files_for_one_image_are_refused(tmp_path: Path):
+    folder = laid_out(tmp_path / "tool", "000001.png", "000001.webp", "000002.png")
+    message = refusal(lambda: matching_files(folder, IMAGES))
+    assert "000001.png and 000001.webp go with one image; remove one" in message and str(folder) in message
+
+
+def test_every_folder_is_a_tool(tmp_path: Path):
+    laid_out(tmp_path, "zeta/1.png", "alpha/1.png", ".git/1.png", "README.md")
+    assert [path.name for path in tools_folders(tmp_path)] == ["alpha", "zeta"]
+    assert tools_folders(tmp_path / "missing") == []
+
+
+# ── Pictures ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_a_picture_is_read_as_it_is(tmp_path: Path, kind: str):
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    (tmp_path / "a").write_bytes(encoded(Image.fromarray(pixels), kind))
+    found = read_external(tmp_path / "a", SIZE)
+    assert found.dtype == np.float32 and found.shape == (3, *SIZE)
+    assert np.array_equal(np.rint(found * 255), pixels.transpose(2, 0, 1)) and found.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(40, 47), (48, 40), (80, 96)], ids=str)
+def test_a_picture_of_another_size_is_refused(tmp_path: Path, size: tuple[int, int]):
+    (tmp_path / "a.png").write_bytes(picture(1, size=size))
+    message = refusal(lambda: read_external(tmp_path / "a.png", SIZE))
+    assert f"{tmp_path / 'a.png'}: is {size[0]} x {size[1]} pixels, not 40 x 48; " in message
+    assert "without scaling it" in message
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path):
+    (tmp_path / "a.png").write_text("no picture")
+    assert f"{tmp_path / 'a.png'}: not a whole picture" in refusal(lambda: read_external(tmp_path / "a.png", SIZE))
+
+
+# ── The stage, and the tool that writes the faces ─────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings of small images, all of them attacked, and a split of four images of two persons."""
+    monkeypatch.chdir(tmp_path)
+    values: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    values["data"]["image_size"] = list(SIZE)
+    values["attack"]["images_per_person"] = None
+    YAML(typ="safe", pure=True).dump(values, tmp_path / "params.yaml")
+    lines = ["Ann/1.jpg,Ann,train", "Ann/2.jpg,Ann,test", "Bo/1.jpg,Bo,train", "Bo/1.png,Bo,train"]
+    (tmp_path / "split.csv").write_text("\n".join(["image,person,split", *lines]) + "\n")
+    return tmp_path
+
+
+def gathered(project: Path) -> np.ndarray:
+    out = project / "out" / "external.npy"
+    external.main(split=project / "split.csv", external=project / "external", out=out)
+    return read_set(out)
+
+
+def test_each_tool_is_a_method(project: Path):
+    laid_out(project / "external" / "a longer name", "Ann/2.png", "Bo/1.png.png")
+    laid_out(project / "external" / "tool", "Ann/1.png")
+    (project / "external" / "README.md").touch()
+    rows = gathered(project)
+    assert list(zip(rows["method"].tolist(), rows["image"].tolist(), strict=True)) == [
+        ("a longer name", "Ann/2.jpg"),
+        ("a longer name", "Bo/1.png"),
+        ("tool", "Ann/1.jpg"),
+    ]
+    assert not rows["white_box"].any() and set(rows["target"].tolist()) == set(rows["model"].tolist()) == {""}
+    for row, path in zip(
+        rows, ("a longer name/Ann/2.png", "a longer name/Bo/1.png.png", "tool/Ann/1.png"), strict=True
+    ):
+        assert np.array_equal(row["pixels"], read_external(project / "external" / path, SIZE))
+
+
+def test_without_tools_there_is_nothing(project: Path):
+    for folder in (project / "external", project / "missing"):
+        out = project / "out" / "external.npy"
+        external.main(split=project / "split.csv", external=folder, out=out)
+        assert holds_nothing(out)
+
+
+@pytest.mark.parametrize("name", ["P-FGVM", "Clean", "Random (equal L2)", "k-Same"])
+def test_a_tool_does_not_take_a_methods_name(project: Path, name: str):
+    laid_out(project / "external" / name, "Ann/1.png")
+    message = refusal(lambda: gathered(project))
+    assert f"{name} is a method of this project; rename the folder" in message
+    assert not (project / "out").exists()
+
+
+def test_one_picture_of_a_wrong_size_leaves_no_half_a_set(project: Path):
+    laid_out(project / "external" / "tool", "Ann/1.png", "Ann/2.png")
+    (project / "external" / "tool" / "Ann" / "2.png").write_bytes(picture(0, size=(8, 10)))
+    assert "2.png: is 8 x 10 pixels, not 40 x 48" in refusal(lambda: gathered(project))
+    assert not list((project / "out").rglob("*.npy"))
+
+
+def test_exported_faces_are_the_attacked_ones_and_match_when_they_come_back(
+    project: Path, capsys: pytest.CaptureFixture
+):
+    images = ["Ann/1.jpg", "Ann/2.jpg", "Bo/1.jpg", "Bo/1.png"]
+    # Larger than the pipeline's size, and of another shape.
+    write_faces(images, lambda name: picture(name, size=(90, 100)), project / "faces.zip")
+    out = project / "external" / "unchanged"
+    export.main(faces=project / "faces.zip", split=project / "split.csv", out=out)
+    assert "4 faces in" in capsys.readouterr().out
+    written = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert written == ["Ann/1.png", "Ann/2.png", "Bo/1.jpg.png", "Bo/1.png.png"]
+
+    faces = read_pixels(project / "faces.zip", images, SIZE)
+    for name, face in zip(written, faces, strict=True):
+        with Image.open(out / name) as png:
+            assert png.format == "PNG" and np.array_equal(np.asarray(png), face.transpose(1, 2, 0))
+    rows = gathered(project)["A"]
+    assert rows["image"].tolist() == images and set(rows["method"].tolist()) == {"unchanged"}
+    assert np.array_equal(np.rint(255 * rows["pixels"]), faces)
+    assert capsys.readouterr().err == ""
+
+
+def test_only_attacked_faces_are_exported(project: Path):
+    values = YAML(typ="safe", pure=True).load(project / "params.yaml")
+    values["attack"]["images_per_person"] = 1
+    YAML(typ="safe", pure=True).dump(values, project / "params.yaml")
+    write_faces(["Ann/1.jpg", "Ann/2.jpg", "Bo/1.jpg", "Bo/1.png"], picture, project / "faces.zip")
+    export.main(faces=project / "faces.zip", split=project / "split.csv", out=project / "out")
+    drawn = [
+        seeding.shuffled([f"Ann/{number}.jpg" for number in (1, 2)], 0, "attacked", "Ann")[0],
+        seeding.shuffled(["Bo/1.jpg", "Bo/1.png"], 0, "attacked", "Bo")[0],
+    ]
+    found = sorted(path.relative_to(project / "out").with_suffix("") for path in (project / "out").rglob("*.png"))
+    assert found == sorted(Path(image).with_suffix("") for image in drawn)
+
+
+# ── The control ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+NAMES = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+
+
+def images() -> torch.Tensor:
+    return torch.rand((4, 3, 12, 10), generator=torch.Generator().manual_seed(0))
+
+
+def norms(changed: torch.Tensor) -> list[float]:
+    return (changed.double() - images().double()).flatten(1).norm(dim=1).tolist()
+
+
+def test_the_control_is_as_large_as_what_it_controls():
+    sizes = torch.tensor([0, 0.01, 0.1, 0.5]).view(-1, 1, 1, 1)
+    protected = (images() + sizes * torch.randn(4, 3, 12, 10, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    found = random_control(images(), protected, NAMES, seed=3)
+    assert found.dtype == torch.float32 and found.min() >= 0 and found.max() <= 1
+    assert norms(found) == pytest.approx(norms(protected), rel=1e-6)
+    assert torch.equal(found[0], images()[0]) and norms(protected)[3] > 5 * norms(protected)[2] / 2
+    drawn = [seeding.rng(3, "random", name).standard_normal((3, 12, 10)).astype(np.float32) for name in NAMES]
+    l2 = torch.tensor(norms(protected), dtype=torch.float64)
+    assert torch.equal(found, random_equal_l2(images(), torch.from_numpy(np.stack(drawn)), l2))
+
+
+def test_what_noise_cannot_reach_is_capped_where_every_pixel_is_black_or_white():
+    # Each pixel moved to the side where it has more room: further than noise, which moves to either side.
+    furthest = (images() < 0.5).float()
+    furthest[0] = images()[0]
+    found = random_control(images(), furthest, NAMES, seed=3)
+    noise = seeding.rng(3, "random", "b.jpg").standard_normal((3, 12, 10))
+    assert torch.equal(found[1], torch.from_numpy((noise > 0).astype(np.float32)))
+    assert all(mine < theirs for mine, theirs in zip(norms(found)[1:], norms(furthest)[1:], strict=True))
+    assert torch.equal(found[0], images()[0])
+
+
+def test_the_control_of_an_image_hangs_on_seed_and_name_alone():
+    protected = (images() + 0.05).clamp(0, 1)
+    found = random_control(images(), protected, NAMES, seed=3)
+    order = [2, 0, 3]
+    some = random_control(images()[order], protected[order], [NAMES[number] for number in order], seed=3)
+    assert torch.equal(some, found[order])
+    renamed = random_control(images(), protected, ["a.jpg", "x.jpg", "c.jpg", "d.jpg"], seed=3)
+    assert [torch.equal(*pair) for pair in zip(renamed, found, strict=True)] == [True, False, True, True]
+    assert not torch.equal(random_control(images(), protected, NAMES, seed=4), found)

@@ -1,0 +1,470 @@
+"""One photograph: read, protected, written; what lies outside the faces stays, and every odd input has its answer."""
+
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image, ImageCms
+from ruamel.yaml import YAML
+from torch import nn
+
+from pfgvm.attacks import p_fgvm
+from pfgvm.attacks.common.method import Batch
+from pfgvm.errors import InputError
+from pfgvm.evaluation.recognition.alignment import celeba_points, inverse, warped
+from pfgvm.evaluation.recognition.detection import Face
+from pfgvm.evaluation.recognition.recognisers import Recogniser
+from pfgvm.photographs.photograph import Photograph, png, read_photograph
+from pfgvm.photographs.photograph_table import photograph_table
+from pfgvm.photographs.protect import Protector, framed, protect, shown, works_alone
+from pfgvm.photographs.same_person import verdict
+from stages.common.methods import load_method
+from stages.common.trained_model import TrainedModel
+from tests.faces_on_disk import encoded
+from tests.records import training_record
+from tests.small import CLASSES, IMAGE_SIZE, small_a
+from tests.test_detection import FRONTAL, photograph
+from tools.protect import main
+
+ROOT = Path(__file__).parents[1]
+H, W = IMAGE_SIZE
+
+
+def smooth(size: tuple[int, int], seed: int = 0) -> np.ndarray:
+    """A photograph of soft colours, uint8, (height, width, 3), that leaves room for changes."""
+    coarse = np.random.default_rng(seed).integers(80, 176, (6, 6, 3), dtype=np.uint8)
+    return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def face_at(scale: float, degrees: float, middle: tuple[float, float]) -> Face:
+    """A face whose frame has `scale` pixels of the photograph to one of its own and its centre at `middle`, x, y."""
+    radians = np.radians(degrees)
+    turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
+    points = (celeba_points(IMAGE_SIZE) - [(W - 1) / 2, (H - 1) / 2]) @ (scale * turn).T + middle
+    return Face(np.array([*points.min(axis=0), *np.ptp(points, axis=0)]), points, 1.0)
+
+
+def linear() -> nn.Module:
+    """A classifier of five persons whose gradient is known everywhere."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(3 * H * W, CLASSES)).eval()
+
+
+def protector(deidentify=None, policy: str = "random") -> Protector:
+    def attack(batch: Batch) -> torch.Tensor:
+        return p_fgvm(batch.model, batch.images, batch.targets, step_size=10, iterations=40, penalty=0.005)
+
+    return Protector(linear(), IMAGE_SIZE, deidentify or attack, policy, 0)
+
+
+def adds(change: np.ndarray):
+    """A method that adds `change`, (3, H, W), to every image."""
+    return lambda batch: batch.images + torch.from_numpy(change)
+
+
+# ── The way there and back ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_warped_averages_what_falls_on_one_pixel():
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    quarter = np.array([[1 / 4, 0, (1 / 4 - 1) / 2], [0, 1 / 4, (1 / 4 - 1) / 2]])
+    means = picture.reshape(10, 4, 15, 4, 3).mean(axis=(1, 3))
+    assert np.abs(warped(picture, quarter, (10, 15)) - means).max() < 1e-3
+
+
+def test_warped_moves_by_whole_pixels_exactly_and_goes_on_outside():
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    moved = warped(picture, np.array([[1, 0, -5.0], [0, 1, 3.0]]), (20, 30))
+    assert np.array_equal(moved, np.pad(picture, ((3, 0), (0, 5), (0, 0)), mode="edge")[:20, 5:])
+    assert (warped(picture, np.array([[1, 0, 100.0], [0, 1, 0.0]]), (20, 30)) == picture[:, :1]).all()
+
+
+def test_warped_takes_photographs_wider_than_opencv_does():
+    wide = np.zeros((8, 40_000, 3), np.uint8)
+    wide[:, 39_000:] = 200
+    assert np.unique(warped(wide, np.array([[1, 0, -38_990.0], [0, 1, 0]]), (8, 20))).tolist() == [0, 200]
+
+
+def test_a_face_framed_at_the_models_size_is_the_photograph_itself():
+    pixels = smooth((H, W))
+    assert np.array_equal(framed(pixels, face_at(1, 0, ((W - 1) / 2, (H - 1) / 2)), IMAGE_SIZE), as_images(pixels))
+
+
+def as_images(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32).transpose(2, 0, 1) / np.float32(255)
+
+
+def test_shown_has_a_margin_and_white_beyond_the_photograph():
+    pixels = smooth((H, W))
+    [view] = [shown(pixels, face_at(1, 0, ((W - 1) / 2, (H - 1) / 2)), (2 * H, 2 * W), 0.5)]
+    assert np.allclose(view[:, H // 2 + 1 : -H // 2 - 1, W // 2 + 1 : -W // 2 - 1], as_images(pixels)[:, 1:-1, 1:-1])
+    assert (view[:, : H // 2 - 1] == 1).all() and (view[:, :, -W // 2 + 1 :] == 1).all()
+
+
+# Pixels of the photograph to one of the frame, and how the face is turned.
+PLACES = [(0.4, 0), (0.5, 25), (1, 0), (1, -20), (3.3, 0), (3, 40)]
+
+
+@pytest.mark.parametrize(("scale", "degrees"), PLACES)
+@pytest.mark.parametrize("grey", [False, True], ids=["colour", "grey"])
+def test_the_model_takes_the_face_in_the_photograph_for_the_target(scale: float, degrees: float, grey: bool):
+    pixels = smooth((300, 280))
+    if grey:
+        pixels = np.repeat(pixels[..., :1], 3, axis=-1)
+    face = face_at(scale, degrees, (140, 150))
+    done, [found] = protect(Photograph(pixels), [face], "a.jpg", protector())
+    assert found.predicted == found.target != found.predicted_clean
+    assert np.array_equal(found.before, framed(pixels, face, IMAGE_SIZE))
+    assert np.array_equal(found.after, framed(done.pixels, face, IMAGE_SIZE))
+    assert not grey or all(np.array_equal(done.pixels[..., 0], done.pixels[..., channel]) for channel in (1, 2))
+    # Whatever lies further from the middle than the frame's corners is as it was.
+    rows, columns = np.indices(pixels.shape[:2])
+    beyond = np.hypot(columns - 140, rows - 150) > scale * np.hypot(H, W) / 2 + 2
+    assert beyond.any() and np.array_equal(done.pixels[beyond], pixels[beyond])
+    assert not np.array_equal(done.pixels, pixels)
+
+
+def detail(sigma: float) -> np.ndarray:
+    """Noise blurred by `sigma` pixels, (3, H, W), and nothing where a frame fades out."""
+    noise = np.random.default_rng(1).normal(0, 0.1, (H, W, 3)).astype(np.float32)
+    noise[:12] = noise[-12:] = noise[:, :12] = noise[:, -12:] = 0
+    return cv2.GaussianBlur(noise, (0, 0), sigma).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize(("scale", "degrees"), [(1, 0), (1.3, 30), (4, -15)])
+def test_the_perturbation_arrives_as_the_method_made_it(scale: float, degrees: float):
+    # So fine that bilinear or cubic interpolation there and back alone loses a quarter of it and more.
+    change = detail(0.7)
+    face = face_at(scale, degrees, (180, 190))
+    _, [found] = protect(Photograph(smooth((380, 360))), [face], "a.jpg", protector(adds(change)))
+    assert np.linalg.norm(found.after - found.before - change) < 0.15 * np.linalg.norm(change)
+
+
+class Eye(nn.Module):
+    """A model whose logits are the pixels that it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.weight * images.flatten(1)
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.5])
+def test_an_attack_knows_what_a_photograph_of_few_pixels_keeps(scale: float):
+    change, told = detail(0.7), []
+
+    def deidentify(batch: Batch) -> torch.Tensor:
+        x_adv = batch.images + torch.from_numpy(change)
+        told.append((batch.model(x_adv) - batch.images.flatten(1)).detach().numpy().reshape(3, H, W))
+        return x_adv
+
+    eye = Protector(Eye(), IMAGE_SIZE, deidentify, "random", 0)
+    _, [found] = protect(Photograph(smooth((100, 100))), [face_at(scale, 10, (50, 50))], "a.jpg", eye)
+    kept = found.after - found.before
+    assert np.linalg.norm(change - kept) > 0.6 * np.linalg.norm(change)
+    assert np.linalg.norm(told[0] - kept) < 0.35 * np.linalg.norm(kept)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 4])
+def test_no_seam_is_seen_at_the_frames_border(scale: float):
+    face = face_at(scale, 0, (150, 160))
+    flat = np.full((320, 300, 3), 128, np.uint8)
+    done, _ = protect(Photograph(flat), [face], "a.jpg", protector(adds(np.full((3, H, W), 0.1, np.float32))))
+    changed = done.pixels[160, :, 0].astype(int) - 128
+    assert changed.max() == pytest.approx(25.5, abs=2.5)
+    steps = np.abs(np.diff(changed))
+    # From nothing to all within the fade; a seam would be one step of 25.
+    assert steps.max() <= 25.5 / max(1, scale * 0.08 * W) * 2
+    assert changed[: int(150 - scale * W / 2) - 1].max() == 0
+
+
+def test_what_lies_outside_the_photograph_is_no_part_of_the_attack():
+    asked = []
+
+    def sees(batch: Batch) -> torch.Tensor:
+        outside = torch.zeros_like(batch.images)
+        outside[..., : W // 2 - 2] = 0.2
+        asked.append(batch.model(batch.images + outside) - batch.model(batch.images))
+        return batch.images
+
+    protect(Photograph(smooth((200, 200))), [face_at(1, 0, (0, 100))], "a.jpg", protector(sees))
+    assert asked[0].abs().max() < 1e-5
+
+
+def test_a_face_does_not_hang_on_those_after_it():
+    pixels = smooth((200, 400))
+    first, second = face_at(1, 5, (80, 100)), face_at(1.5, -5, (300, 100))
+    alone, [one] = protect(Photograph(pixels), [first], "a.jpg", protector())
+    both, [same, _] = protect(Photograph(pixels), [first, second], "a.jpg", protector())
+    assert np.array_equal(one.after, same.after) and np.array_equal(alone.pixels[:, :150], both.pixels[:, :150])
+    assert not np.array_equal(both.pixels[:, 250:], pixels[:, 250:])
+
+
+def test_faces_whose_frames_overlap_are_both_protected():
+    faces = [face_at(1, 0, (100, 100)), face_at(1, 0, (100 + W * 0.6, 105))]
+    _, found = protect(Photograph(smooth((200, 260))), faces, "a.jpg", protector())
+    assert [one.predicted for one in found] == [one.target for one in found]
+
+
+def test_a_target_hangs_on_name_and_number_and_is_never_the_persons_own():
+    faces = [face_at(0.5, 0, (x, 60)) for x in range(30, 300, 40)]
+    names = ("a.jpg", "b.jpg", "a.jpg")
+    runs = [
+        protect(Photograph(smooth((120, 320))), faces, name, protector(lambda batch: batch.images)) for name in names
+    ]
+    targets = [[one.target for one in found] for _, found in runs]
+    assert targets[0] == targets[2] != targets[1] and len(set(targets[0])) > 2
+    assert all(one.target != one.predicted_clean for _, found in runs for one in found)
+
+
+def test_only_methods_that_perturb_for_the_model_alone_can_protect_a_photograph():
+    able = {name for name in ("p_fgvm", "i_fgsm", "p_fgvm_noise", "ddn") if works_alone(load_method(name))}
+    others = ("random_equal_l2", "k_same", "pixelation", "clean")
+    assert able == {"p_fgvm", "i_fgsm", "p_fgvm_noise", "ddn"}
+    assert not any(works_alone(load_method(name)) for name in others)
+
+
+def test_inverse_is_the_way_back():
+    there = np.array([[0.3, -0.4, 7], [0.4, 0.3, -2]])
+    assert np.allclose(np.vstack([there, [0, 0, 1]]) @ np.vstack([inverse(there), [0, 0, 1]]), np.eye(3))
+
+
+# ── The file ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def round_trip(content: bytes) -> tuple[Photograph, Image.Image]:
+    read = read_photograph(content, "a.jpg")
+    written = Image.open(io.BytesIO(png(read)))
+    assert not written.info and not written.getexif()
+    assert np.array_equal(read_photograph(png(read), "a.png").pixels, read.pixels)
+    return read, written
+
+
+def test_orientation_is_applied_and_place_and_camera_are_dropped():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Secret Camera"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 29.0), 3: "E", 4: (2.0, 17.0, 40.0)})
+    content = encoded(Image.fromarray(smooth((30, 40))), "JPEG", exif=exif, comment=b"at home", quality=95)
+    read, written = round_trip(content)
+    assert written.mode == "RGB" and written.size == (30, 40)
+    plain = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    assert np.array_equal(read.pixels, np.rot90(plain, 3)) and read.notes == ()
+    assert b"Secret" in content and b"Secret" not in png(read) and b"home" not in png(read)
+
+
+def test_grey_stays_grey_in_one_channel():
+    grey = smooth((20, 24))[..., 0]
+    for picture in (Image.fromarray(grey), Image.fromarray(grey).convert("RGB")):
+        read, written = round_trip(encoded(picture))
+        assert written.mode == "L" and np.array_equal(read.pixels[..., 1], grey)
+
+
+def test_transparency_is_kept_with_the_colours_under_it():
+    layer = np.dstack([smooth((20, 24)), np.full((20, 24), 90, np.uint8)])
+    for kind, mode in ((layer, "RGBA"), (layer[..., 2:], "LA")):
+        read, written = round_trip(encoded(Image.fromarray(np.ascontiguousarray(kind))))
+        assert written.mode == mode and np.array_equal(np.asarray(written), kind)
+        on_white = (255 * 165 + read.pixels.astype(float) * 90) / 255
+        assert np.abs(read.seen - on_white).max() <= 1
+
+
+def test_transparency_that_cannot_be_kept_is_laid_on_white_and_said():
+    # Grey of 16 bits, of which one level stands for nothing.
+    grey = Image.fromarray(np.array([[0, 30_000], [50_000, 65_535]], np.uint16))
+    read, _ = round_trip(encoded(grey, transparency=30_000))
+    assert read.alpha is None and read.pixels[..., 0].tolist() == [[0, 255], [195, 255]]
+    assert read.notes == ("Transparency of its kind cannot be kept: it lies on white.",)
+
+
+def profile(red: bytes = b"rXYZ", blue: bytes = b"bXYZ") -> bytes:
+    """The profile of sRGB, in which other tags can be given for its primaries."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return srgb.replace(b"rXYZ", b"????").replace(b"bXYZ", blue).replace(b"????", red)
+
+
+def test_colours_of_another_profile_become_those_of_srgb():
+    pixels = smooth((20, 24))
+    read, _ = round_trip(encoded(Image.fromarray(pixels), icc_profile=profile(red=b"bXYZ", blue=b"rXYZ")))
+    # The profile says that what is stored as red is blue.
+    assert np.abs(read.pixels[..., ::-1].astype(int) - pixels).max() <= 2
+    assert len(read.notes) == 1 and read.notes[0].startswith("Its colours were converted to sRGB from sRGB")
+    grey = np.repeat(pixels[..., :1], 3, axis=-1)
+    read, written = round_trip(encoded(Image.fromarray(grey), icc_profile=profile(red=b"bXYZ", blue=b"rXYZ")))
+    assert written.mode == "L" and np.abs(read.pixels.astype(int) - grey).max() <= 2
+
+
+def test_a_profile_of_srgb_changes_nothing():
+    pixels = smooth((20, 24))
+    read, _ = round_trip(encoded(Image.fromarray(pixels), icc_profile=profile()))
+    assert np.array_equal(read.pixels, pixels) and read.notes == ()
+
+
+def test_a_profile_that_cannot_be_used_is_left_out_and_said():
+    read, _ = round_trip(encoded(Image.fromarray(smooth((20, 24))), icc_profile=b"no profile"))
+    assert read.notes == ("Its colour profile cannot be read and was left out: colours may look different.",)
+
+
+# ── What recognisers say ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recogniser(**how) -> Recogniser:
+    return Recogniser("mean", "Mean", embed=lambda images: images.mean(axis=(2, 3)), **how)
+
+
+def test_a_verdict_holds_the_similarity_of_before_and_after_to_the_threshold():
+    before, after = (np.full((3, 4, 4), level, np.float32) for level in (0.2, 0.5))
+    distance = -0.3 * 3**0.5
+    for threshold, same in ((-0.53, True), (-0.51, False), (np.nan, None)):
+        said = verdict(recogniser(distance="euclidean"), before, after, threshold)
+        assert said.similarity == pytest.approx(distance) and said.same_person is same
+    # Nobody is here by whom to centre.
+    assert verdict(recogniser(centred=True), before, after, 0.5).same_person is None
+
+
+ROW = {"face": 1, "width": 20, "height": 25, "model": "B", "descriptor": "dlib", "method": "P-FGVM"}
+MODEL = {"recogniser": "B", "seen": True, "predicted_clean": "7", "predicted": "9", "same_person": False}
+OTHER = {"recogniser": "dlib", "seen": True, "target": None, "distance": "euclidean", "similarity": -0.41}
+
+
+def test_the_table_says_what_was_aimed_at_and_what_came_of_it():
+    rows = [ROW | MODEL | {"target": target} for target in ("9", "4")]
+    hit, missed = (photograph_table([row]).rows[0] for row in rows)
+    assert hit[2:] == ["Model B (dlib)", "person 7", "person 9 (the target)"]
+    assert missed[4] == "person 9 (the target is 4)"
+    said = [
+        photograph_table([rows[0], ROW | OTHER | {"threshold": threshold, "same_person": same}])
+        for threshold, same in ((-0.6, True), (-0.3, False), (np.nan, None))
+    ]
+    assert [table.rows[1][4] for table in said] == [
+        "the same person (distance 0.41, limit 0.60)", "another person (distance 0.41, limit 0.30)", "distance 0.41",
+    ]  # fmt: skip
+    assert said[0].rows[1][2] == "dlib, under Model B"
+    assert said[0].notes == ("Face 1 is 20 pixels wide: recognisers are not made for so few.",)
+    assert said[2].notes[1] == "Without a threshold (make evaluation) there is no verdict by dlib."
+
+
+# ── The program ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with settings, a trained Model A and photographs."""
+    folder = tmp_path_factory.mktemp("protect")
+    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    values |= {"device": "cpu", "threads": 1}
+    values["attack"]["p_fgvm"]["iterations"] = 8
+    YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
+    record = training_record("A", image_height=H, image_width=W, classes=[f"p{n}" for n in range(CLASSES)])
+    TrainedModel.write(small_a(), record, folder / "data/models/A")
+    two = Image.fromarray(photograph((500, 300), (FRONTAL[0], 218, 20, 30), (FRONTAL[1], 140, 300, 80)))
+    two.save(folder / "two faces.jpg", quality=95)
+    one = Image.fromarray(photograph((240, 300), (FRONTAL[2], 218, 30, 30)))
+    one.convert("L").save(folder / "IMG_1.webp", lossless=True)
+    (folder / "other").mkdir()
+    one.save(folder / "other/IMG_1.png")
+    Image.fromarray(smooth((200, 300))).save(folder / "nobody.png")
+    Image.fromarray(smooth((20, 20))).save(folder / "small.png")
+    (folder / "words.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.chdir(project)
+
+    def protect_photographs(*arguments: str) -> tuple[int, str, str]:
+        status = main(["--model", "A", *arguments])
+        return status, *capsys.readouterr()
+
+    return protect_photographs
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_each_photograph_is_written_with_its_table_whatever_else_is_asked(project: Path, run):
+    status, said, errors = run("--out", "all", "nobody.png", "two faces.jpg", "words.jpg", "missing.jpg", "IMG_1.webp")
+    assert status == 1
+    assert set(contents(project / "all")) == {
+        f"{stem}.{end}" for stem in ("two faces", "IMG_1") for end in ("protected.png", "before_after.png", "csv")
+    }
+    lines = [line for line in errors.splitlines() if line]
+    assert [line.partition(": ")[2].partition(":")[0] for line in lines] == ["nobody.png", "words.jpg", "missing.jpg"]
+    assert "no face was found on its 300 x 200 pixels" in lines[0] and "turn it upright" in lines[0]
+    assert "not a whole picture" in lines[1] and "cannot be read" in lines[2]
+    assert said.index("two faces.jpg -> all/two faces.protected.png") < said.index("IMG_1.webp -> ")
+    assert "Made against Model A alone" in said and said.rstrip().endswith("for anyone's safety.")
+
+    # Each for itself, in any order: the same bytes.
+    for name in ("IMG_1.webp", "two faces.jpg"):
+        assert run("--out", "each", name)[0] == 0
+    assert contents(project / "each") == contents(project / "all")
+
+    table = pd.read_csv(project / "all/two faces.csv")
+    assert list(table["face"]) == [1] * 3 + [2] * 3 and list(table["recogniser"]) == ["A", "dlib", "sface"] * 2
+    assert set(table["photograph"]) == {"two faces.jpg"} and not table["seen"][1:3].any()
+    assert (table["left"].diff()[3] > 100) and table["threshold"].tolist()[1] == -0.6
+    assert (table["target"][[0, 3]] != table["predicted_clean"][[0, 3]]).all()
+    assert table["similarity"][[2, 5]].between(0.3, 1).all()
+    with Image.open(project / "all/IMG_1.protected.png") as grey, Image.open(project / "IMG_1.webp") as before:
+        assert grey.mode == "L" and not np.array_equal(np.asarray(grey), np.asarray(before.convert("L")))
+
+
+def test_results_of_another_photograph_are_not_overwritten(project: Path, run):
+    status, said, errors = run("--out", "same", "IMG_1.webp", "other/IMG_1.png")
+    before = contents(project / "same")
+    assert status == 1 and "IMG_1.webp ->" in said
+    assert errors.startswith("error: other/IMG_1.png: same/IMG_1.protected.png and what lies beside it are of another")
+    assert run("--out", "same", "IMG_1.webp")[0] == 0 and contents(project / "same") == before
+    # Without its table nobody knows whose a picture is.
+    (project / "same/IMG_1.csv").unlink()
+    assert run("--out", "same", "IMG_1.webp")[0] == 1
+
+
+def test_measured_thresholds_come_before_published_ones(project: Path, run):
+    lines = ["recogniser,fmr,threshold,note", "dlib,0.01,-0.001,", "dlib,0.001,-9,", "sface,0.01,,too few pairs"]
+    (project / "reports").mkdir()
+    try:
+        (project / "reports/thresholds.csv").write_text("\n".join(lines) + "\n")
+        status, said, _ = run("--out", "measured", "other/IMG_1.png")
+    finally:
+        shutil.rmtree(project / "reports")
+    assert status == 0
+    table = pd.read_csv(project / "measured/IMG_1.csv")
+    assert table["threshold"].tolist()[1:] == pytest.approx([-0.001, np.nan], nan_ok=True)
+    assert "another person (distance" in said and "no verdict by SFace" in said
+
+
+def test_a_method_that_needs_more_than_a_photograph_is_refused_with_those_that_do_not(run):
+    status, _, errors = run("--method", "k_same", "IMG_1.webp")
+    assert status == 1 and errors.count("\n") == 1
+    named = errors.partition("take one of ")[2].strip().split(", ")
+    assert {"p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise"} <= set(named)
+    assert not {"k_same", "random_equal_l2", "pixelation", "clean"} & set(named)
+
+
+def test_a_model_that_is_not_trained_is_asked_for(run):
+    status, _, errors = run("--model", "B", "IMG_1.webp")
+    assert status == 1 and errors == "error: data/models/B: Model B is not trained yet; run `make repro` first\n"
+
+
+def test_make_protect_passes_names_on():
+    asked = ["make", "--dry-run", "protect", "PHOTO='a b.jpg' c.png", "OUT=my out"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    [command] = [line for line in done.stdout.splitlines() if "tools.protect" in line]
+    assert command.endswith("--model 'B' --method 'p_fgvm' --out 'my out' -- 'a b.jpg' c.png")
+
+
+def test_unreadable_pictures_are_input_errors():
+    with pytest.raises(InputError, match=r"a\.jpg: not a whole picture"):
+        read_photograph(b"no picture", "a.jpg")

@@ -1,0 +1,160 @@
+"""Perceptual metrics, held against the packages on files, other libraries, and what is known of them."""
+
+import math
+import subprocess
+import sys
+
+import flip_evaluator
+import numpy as np
+import pytest
+import ssimulacra2 as ssimulacra2_package
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from pfgvm.errors import InputError
+from pfgvm.evaluation.quality import QUALITY, face_region, flip, on_face, psnr, ssimulacra2
+
+BY_NAME = {metric.name: metric.function for metric in QUALITY}
+
+
+def picture(size: tuple[int, int] = (109, 89)) -> np.ndarray:
+    """Structure of all scales, the same statistics everywhere."""
+    random = np.random.default_rng(0)
+    layers = [gaussian_filter(random.normal(size=(3, *size)), (0, σ, σ)) * σ for σ in (0.5, 2, 6)]
+    return np.clip(128 + 40 * sum(layers), 0, 255).astype(np.uint8)
+
+
+def noisy(original: np.ndarray, scale: float) -> np.ndarray:
+    moved = original + scale * np.random.default_rng(1).normal(size=original.shape)
+    return np.rint(moved.clip(0, 255)).astype(np.uint8)
+
+
+def saved(path, values: np.ndarray) -> str:
+    Image.fromarray(values.transpose(1, 2, 0)).save(path)
+    return str(path)
+
+
+def test_the_columns_are_those_of_the_tables():
+    assert list(BY_NAME) == ["psnr", "flip", "ssimulacra2", "flip_face", "mssim_face"]
+
+
+@pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
+def test_more_noise_is_worse(metric):
+    found = [metric.function(noisy(picture(), scale), picture()) for scale in (0, 1, 3, 9, 27)]
+    assert all(type(value) is float for value in found)
+    assert found == sorted(found, reverse=not metric.smaller_is_better) and len(set(found)) == len(found)
+
+
+def test_equal_pictures_have_the_best_values_there_are():
+    best = {"psnr": math.inf, "flip": 0, "ssimulacra2": 100, "flip_face": 0, "mssim_face": 1}
+    assert {name: function(picture(), picture()) for name, function in BY_NAME.items()} == best
+
+
+@pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (218, 178)], ids=str)
+def test_pictures_of_any_size_are_judged(metric, size):
+    original = picture(size)
+    assert math.isfinite(metric.function(noisy(original, 4), original))
+
+
+def test_psnr_is_that_of_scikit_image():
+    pair = noisy(picture(), 5), picture()
+    assert psnr(*pair) == pytest.approx(peak_signal_noise_ratio(*pair, data_range=255), abs=1e-9)
+    black = np.zeros((3, 8, 8), np.uint8)
+    assert (psnr(black + 255, black), psnr(black + 1, black)) == pytest.approx((0, 48.1308), abs=1e-4)
+
+
+def test_flip_is_that_of_two_files(tmp_path):
+    image, original = noisy(picture(), 5), picture()
+    files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
+    assert flip(image, original) == pytest.approx(flip_evaluator.evaluate(*files, "LDR")[1], abs=1e-6)
+    # ꟻLIP's scale ends at green against blue (Andersson et al., section 4.1).
+    green, blue = (np.zeros((3, 64, 64), np.uint8) for _ in range(2))
+    green[1] = blue[2] = 255
+    assert flip(green, blue) == pytest.approx(1, abs=0.01)
+
+
+def test_ssimulacra2_of_a_large_picture_is_that_of_two_files(tmp_path):
+    original = picture((225, 240))
+    # A blur, since the metric takes lost detail for another fault than added detail.
+    image = np.rint(gaussian_filter(original.astype(float), (0, 1, 1))).astype(np.uint8)
+    files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
+    assert ssimulacra2(image, original) == ssimulacra2_package.compute_ssimulacra2(*files)
+    assert ssimulacra2(original, image) != pytest.approx(ssimulacra2(image, original), abs=0.1)
+
+
+def test_ssimulacra2_of_a_small_picture_is_that_of_it_and_its_mirror_images(tmp_path):
+    image, original = noisy(picture((109, 120)), 5), picture((109, 120))
+    files = []
+    for name, small in (("original", original), ("image", image)):
+        wide = np.concatenate([small, small[:, :, ::-1]], axis=2)
+        files.append(saved(tmp_path / f"{name}.png", np.concatenate([wide, wide[:, ::-1], wide], axis=1)))
+    assert ssimulacra2(image, original) == ssimulacra2_package.compute_ssimulacra2(*files)
+
+
+def test_ssimulacra2_of_a_part_is_like_that_of_the_whole(tmp_path):
+    whole = noisy(picture((436, 356)), 5), picture((436, 356))
+    # Half and a quarter of each side, away from the picture's edge.
+    half, quarter = ([values[:, 100 : 100 + h, 100 : 100 + w] for values in whole] for h, w in ((218, 178), (109, 89)))
+    expected = ssimulacra2(*whole)
+    assert ssimulacra2(*half) == pytest.approx(expected, abs=3)
+    assert ssimulacra2(*quarter) == pytest.approx(expected, abs=3)
+    # What the package makes of it by itself is why small pictures are continued.
+    image, original = quarter
+    files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
+    assert ssimulacra2_package.compute_ssimulacra2(*files) < expected - 20
+
+
+def test_the_face_is_where_celeba_has_it():
+    assert face_region((218, 178)) == (slice(60, 180), slice(35, 143))
+    assert face_region((109, 89)) == (slice(30, 90), slice(18, 72))
+
+
+@pytest.mark.parametrize("name", ["flip_face", "mssim_face"])
+def test_of_the_face_only_the_face_counts(name):
+    original = picture()
+    rows, columns = slice(30, 90), slice(18, 72)
+    changed = np.zeros_like(original)
+    changed[:, rows, columns] = original[:, rows, columns]
+    assert BY_NAME[name](changed, original) == BY_NAME[name](original, original)
+    for row, column in ((30, 40), (89, 40), (50, 18), (50, 71)):
+        changed = original.copy()
+        changed[:, row, column] += 128
+        assert BY_NAME[name](changed, original) != BY_NAME[name](original, original)
+
+
+def test_metrics_of_the_face_are_those_of_the_cut():
+    image, original = noisy(picture(), 5), picture()
+    cut = [values[:, 30:90, 18:72] for values in (image, original)]
+    assert BY_NAME["flip_face"](image, original) == flip(*cut)
+    assert on_face(psnr)(image, original) == psnr(*cut)
+    expected = structural_similarity(
+        *(values / 255 for values in cut),
+        channel_axis=0,
+        data_range=1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    assert BY_NAME["mssim_face"](image, original) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
+@pytest.mark.parametrize(
+    ("image", "original", "message"),
+    [
+        (picture() / 255, picture(), "picture: float64 of shape"),
+        (picture(), picture().transpose(1, 2, 0), r"original: uint8 of shape \(109, 89, 3\); give an 8-bit RGB"),
+        (picture()[:, 1:], picture(), r"shapes differ \(\(3, 108, 89\) and \(3, 109, 89\)\)"),
+    ],
+    ids=["floats", "channels last", "shapes"],
+)
+def test_what_is_no_pair_of_pictures_is_refused(metric, image, original, message):
+    with pytest.raises(InputError, match=message):
+        metric.function(image, original)
+
+
+def test_the_table_of_metrics_is_read_without_pytorch():
+    program = "import sys, pfgvm.evaluation.quality as q; sys.exit('torch' in sys.modules or not q.QUALITY)"
+    subprocess.run([sys.executable, "-c", program], check=True)

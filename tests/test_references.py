@@ -1,0 +1,304 @@
+"""The references of adv-lib against the smallest L2 that there is, and against what every attack promises.
+
+What they promise of models is in test_any_model.py.
+"""
+
+import sys
+from functools import partial
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import nnls
+from torch import Tensor, nn
+
+from pfgvm.attacks import cw_l2, ddn, fmn
+from pfgvm.attacks.common import adv_lib
+from pfgvm.errors import InputError
+from tests import small
+from tests.small import CLASSES, classes
+
+SHAPE, VALUES = (3, 5, 4), 60
+ATTACKS = {
+    "DDN": partial(ddn, iterations=150),
+    "FMN": partial(fmn, iterations=150),
+    "C&W-L2": partial(cw_l2, search_steps=6, iterations=150, learning_rate=0.01),
+}
+# How far above the smallest L2 they may end: DDN's norm moves by steps of 5 %.
+TOLERANCES = {"DDN": 0.03, "FMN": 0.015, "C&W-L2": 0.02}
+FEW = {
+    "DDN": partial(ddn, iterations=4),
+    "FMN": partial(fmn, iterations=4),
+    "C&W-L2": partial(cw_l2, search_steps=2, iterations=4, learning_rate=0.1),
+}
+each_attack = pytest.mark.parametrize("name", ATTACKS)
+each_of_few = pytest.mark.parametrize("attack", FEW.values(), ids=FEW)
+
+
+def faces(count: int) -> Tensor:
+    return small.faces(count, (16, 12))
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(), nn.Flatten(), nn.Linear(280, CLASSES)
+        )
+
+
+def linear_model(classes: int, seed: int = 0) -> tuple[nn.Module, np.ndarray, np.ndarray]:
+    """logits = W x + b in float64, W and b."""
+    drawn = np.random.default_rng(seed)
+    weight, bias = drawn.normal(size=(classes, VALUES)), drawn.normal(size=classes)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(VALUES, classes)).double()
+    model[1].weight.data, model[1].bias.data = torch.tensor(weight), torch.tensor(bias)
+    return model, weight, bias
+
+
+def images(count: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+    drawn = np.random.default_rng(1).uniform(low, high, size=(count, *SHAPE))
+    return torch.tensor(drawn)
+
+
+def norms(changed: Tensor, images: Tensor) -> np.ndarray:
+    return (changed - images).flatten(1).norm(dim=1).numpy()
+
+
+# ── The smallest L2 ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@each_attack
+def test_between_two_classes_it_goes_to_the_plane_that_parts_them(name):
+    model, weight, bias = linear_model(2)
+    x, targets = images(8, 0.4, 0.6), np.ones(8, dtype=np.int64)
+    normal = weight[1] - weight[0]
+    # A plane beyond all images, the farther the later.
+    middle = x.flatten(1).numpy() @ normal + bias[1] - bias[0]
+    model[1].bias.data[0] += middle.max() + 2
+    # FMN's first step would end on the plane itself, where rounding decides; bent, the logits have the same plane.
+    model.append(Scaled()).append(nn.Tanh())
+    distances = (middle.max() + 2 - middle) / np.linalg.norm(normal)
+    found = ATTACKS[name](model, x, torch.tensor(targets))
+    assert found.min() > 0 and found.max() < 1  # no pixel meets its bounds
+    assert (model(found).argmax(1).numpy() == targets).all()
+    check_near(norms(found, x), distances, TOLERANCES[name])
+    along = (found - x).flatten(1).numpy() @ normal / np.linalg.norm(normal)
+    np.testing.assert_allclose(along, distances, rtol=TOLERANCES[name])
+
+
+class Scaled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.1 * x
+
+
+def check_near(found: np.ndarray, smallest: np.ndarray, tolerance: float) -> None:
+    assert (smallest > 0.03).all()
+    # Above it but for rounding, as what is found has reached the target.
+    assert (found >= (1 - 1e-9) * smallest).all() and (found <= (1 + tolerance) * smallest).all()
+
+
+def smallest_l2(weight: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int) -> float:
+    """The least ‖δ‖ with the target's logit at x + δ the largest and x + δ in [0, 1]: least-distance programming.
+
+    min ‖δ‖ with G δ ≥ h is a problem of non-negative least squares (Lawson and Hanson, Chapter 23).
+    """
+    differences = np.delete(weight[target] - weight, target, 0)
+    margins = np.delete(bias - bias[target], target) - differences @ x
+    g = np.vstack([differences, np.eye(VALUES), -np.eye(VALUES)])
+    h = np.concatenate([margins, -x, x - 1])
+    system, right = np.vstack([g.T, h]), np.r_[np.zeros(VALUES), 1.0]
+    residual = system @ nnls(system, right)[0] - right
+    return float(np.linalg.norm(residual[:-1] / residual[-1]))
+
+
+def check_among_five(attack, x: Tensor, tolerance: float) -> Tensor:
+    model, weight, bias = linear_model(5)
+    flat = x.flatten(1).numpy()
+    predicted = (flat @ weight.T + bias).argmax(1)
+    targets = (predicted + 1 + np.arange(len(x)) % 4) % 5
+    smallest = np.array([smallest_l2(weight, bias, *pair) for pair in zip(flat, targets, strict=True)])
+    found = attack(model, x, torch.tensor(targets))
+    assert (model(found).argmax(1).numpy() == targets).all()
+    check_near(norms(found, x), smallest, tolerance)
+    return found
+
+
+@each_attack
+def test_among_five_classes_it_is_near_the_smallest(name):
+    found = check_among_five(ATTACKS[name], images(8, 0.4, 0.6), TOLERANCES[name])
+    assert found.min() > 0 and found.max() < 1
+
+
+# FMN may miss the target there, and C&W's tanh holds pixels at 0 and 1.
+def test_where_pixels_meet_their_bounds_ddn_is_near_the_smallest_still():
+    found = check_among_five(ATTACKS["DDN"], images(8).round(decimals=1), 0.06)
+    assert (found == 0).any() and (found == 1).any()
+
+
+@each_attack
+def test_what_is_taken_for_its_target_already_hardly_moves(name):
+    model, _, _ = linear_model(5)
+    x = images(4)
+    found = ATTACKS[name](model, x, model(x).argmax(1))
+    # C&W's tanh cannot hold 0 and 1 themselves.
+    assert norms(found, x).max() <= (1e-5 if name == "C&W-L2" else 0)
+
+
+@each_of_few
+def test_without_success_the_image_comes_back(attack):
+    model, _, _ = linear_model(2)
+    model[1].bias.data[1] = -1e6  # no image reaches it
+    x = images(4)
+    assert torch.equal(attack(model, x, torch.ones(4, dtype=torch.int64)), x)
+
+
+# ── What every attack promises ────────────────────────────────────────────────────────────────────────────────────
+
+
+@each_of_few
+def test_the_result_is_an_image_like_the_input(attack, model):
+    x = faces(4)
+    before = torch.random.get_rng_state()
+    result = attack(model, x, classes(4))
+    assert (result.shape, result.dtype, result.device) == (x.shape, x.dtype, x.device)
+    assert result.min() >= 0 and result.max() <= 1 and not result.requires_grad
+    assert torch.equal(x, faces(4)) and not x.requires_grad
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@each_of_few
+def test_no_iterations_return_the_image_in_memory_of_its_own(attack, model):
+    x = faces(2)
+    result = attack(model, x, classes(2), iterations=0)
+    assert torch.equal(result, faces(2))
+    result.zero_()
+    assert torch.equal(x, faces(2))
+
+
+@each_of_few
+def test_no_images_give_no_images(attack):
+    x = torch.zeros(0, 3, 8, 8)
+    result = attack(lambda images: images.view(len(images), -1), x, torch.zeros(0, dtype=torch.int64))
+    assert (result.shape, result.dtype) == (x.shape, x.dtype)
+
+
+SUCCEEDING = {
+    "DDN": partial(ddn, iterations=20),
+    "FMN": partial(fmn, iterations=20),
+    "C&W-L2": partial(cw_l2, search_steps=3, iterations=20, learning_rate=0.1),
+}
+
+
+@pytest.mark.parametrize("attack", SUCCEEDING.values(), ids=SUCCEEDING)
+def test_neighbours_in_the_batch_change_no_bit(attack, model):
+    x, targets = faces(16), classes(16)
+    changed = x.flip(0)
+    changed[3] = x[3]
+    there = targets.clone()
+    # At their targets from the start: no image may end the search for the others.
+    there[4:] = model(changed[4:]).argmax(1)
+    first, second = attack(model, x, targets), attack(model, changed, there)
+    assert torch.equal(first[3], second[3]) and not torch.equal(first[3], x[3])
+
+
+class Flat(nn.Module):
+    """Takes an image for class 1 where its mean is above 0.6; below, its logits are constant: no gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.flatten(1).mean(1)
+        return torch.stack([torch.full_like(mean, 0.5), (mean - 0.6).relu()], 1)
+
+
+def test_ddn_draws_no_random_numbers_where_there_is_no_gradient():
+    x, targets = 0.4 + 0.1 * faces(5), torch.ones(5, dtype=torch.int64)
+    asked = []
+
+    def model(images: Tensor) -> Tensor:
+        asked.append(images.detach())
+        return Flat()(images)
+
+    attack = partial(ddn, iterations=3)
+    before = torch.random.get_rng_state()
+    attack(model, x, targets)
+    together = asked[-1]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    # It moved, and each image by itself in the same way.
+    moved = norms(together, x)
+    assert (moved > 0.5).all()
+    asked.clear()
+    attack(model, x[2:3], targets[2:3])
+    torch.testing.assert_close(asked[-1][0], together[2], rtol=0, atol=1e-6)
+
+
+@each_of_few
+def test_the_order_in_memory_makes_no_difference(attack):
+    model, _, _ = linear_model(5)
+    x, targets = images(4), torch.arange(4)
+    expected = attack(model, x, targets)
+    assert not torch.equal(expected, x)
+    found = attack(model, x.to(memory_format=torch.channels_last), targets)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("attack", SUCCEEDING.values(), ids=SUCCEEDING)
+def test_success_outlasts_a_coarse_type(attack, dtype):
+    model, _, _ = linear_model(5)
+    model = model.to(dtype)
+    x, targets = images(4).to(dtype), torch.arange(4)
+    found = attack(model, x, targets)
+    assert found.dtype == dtype and torch.equal(model(found).argmax(1), targets)
+    assert (norms(found.double(), x.double()) < 2).all()
+
+
+# ── Arguments ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@each_of_few
+def test_wrong_arguments_are_refused(attack, model):
+    for changed, message in (
+        ({"images": 255 * faces(2)}, r"images must lie in \[0, 1\]"),
+        ({"targets": classes(3)}, r"targets must be of shape \(2,\)"),
+        ({"targets": torch.tensor([0, 9])}, "targets must lie in 0 … 4"),
+        ({"model": 3}, "model must be callable"),
+    ):
+        with pytest.raises(InputError, match=message):
+            attack(**({"model": model, "images": faces(2), "targets": classes(2)} | changed))
+
+
+WRONG_NUMBERS = [
+    *[(name, "iterations", value) for name in FEW for value in (-1, 2.0, np.nan, "1", None, True)],
+    *[("C&W-L2", "search_steps", value) for value in (-1, 2.0, None)],
+    *[("C&W-L2", "learning_rate", value) for value in (0, -1.0, np.nan, np.inf, "1", None)],
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), WRONG_NUMBERS)
+def test_wrong_numbers_are_refused(name, argument, value, model):
+    with pytest.raises(InputError, match=f"^{argument} must be "):
+        FEW[name](model, faces(2), classes(2), **{argument: value})
+
+
+def test_the_stand_in_for_the_plotting_server_is_there_for_the_import_alone(monkeypatch):
+    monkeypatch.delitem(sys.modules, "visdom", raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "adv_lib"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert callable(adv_lib.load("ddn")) and "visdom" not in sys.modules
+    # One that is there is left alone.
+    own = ModuleType("visdom")
+    monkeypatch.setitem(sys.modules, "visdom", own)
+    adv_lib.load("fmn")
+    assert sys.modules["visdom"] is own
+
+
+@each_of_few
+def test_without_adv_lib_the_remedy_is_named(attack, model, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "adv_lib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "adv_lib", None)
+    with pytest.raises(InputError, match="needs adv-lib, which is not installed; `make setup`"):
+        attack(model, faces(2), classes(2))
+    assert "visdom" not in sys.modules

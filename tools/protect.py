@@ -1,0 +1,208 @@
+"""Protect photographs: python -m tools.protect PHOTO… [--model B] [--method p_fgvm] [--out protected] (make protect).
+
+docs/protect.md says what it does, what it writes, and what it does not promise.
+"""
+
+import argparse
+import functools
+import hashlib
+import math
+import pkgutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pfgvm.attacks import methods
+from pfgvm.attacks.common.method import Method
+from pfgvm.errors import InputError
+from pfgvm.evaluation.recognition.detection import find_faces
+from pfgvm.evaluation.recognition.recognisers import Recogniser
+from pfgvm.models import fused_for_attack
+from pfgvm.models.device import configure_device
+from pfgvm.models.training_record import TrainingRecord
+from pfgvm.photographs.before_after import before_after
+from pfgvm.photographs.photograph import png, read_photograph
+from pfgvm.photographs.photograph_table import photograph_table
+from pfgvm.photographs.protect import ProtectedFace, Protector, protect, shown, works_alone
+from pfgvm.photographs.same_person import PUBLISHED_THRESHOLDS, verdict
+from pfgvm.report.figures import png as drawn
+from pfgvm.report.render import markdown
+from pfgvm.report.words import DATASETS, model_name
+from pfgvm.settings import MODEL_NAMES, Settings
+from stages.common.data_frames import csv_text, read_table
+from stages.common.files import atomic_write
+from stages.common.methods import load_method
+from stages.common.program import read_settings
+from stages.common.recogniser_settings import open_recognisers
+from stages.common.trained_model import TrainedModel
+
+MODELS = Path("data/models")
+THRESHOLDS = Path("reports/thresholds.csv")
+FALSE_MATCH_RATE = 0.01
+# Height of a face in the picture before_after, in pixels, and what is shown around the frame that the model sees.
+VIEW_HEIGHT, MARGIN = 400, 0.15
+# Matplotlib draws nothing of 65,536 pixels and more.
+MOST_ROWS = 60_000
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every photograph is worked on with. thresholds: of similarities, by the recogniser's name."""
+
+    record: TrainingRecord
+    method: Method
+    protector: Protector
+    recognisers: Sequence[Recogniser]
+    thresholds: Mapping[str, float]
+
+    @property
+    def model(self) -> str:
+        """The model in words."""
+        return model_name(self.record.model, {self.record.model: self.record.descriptor})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Protect the photographs that the command line names, each for itself; 1 where one failed, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m tools.protect", description="Protect photographs.")
+    parser.add_argument("photographs", metavar="PHOTO", type=Path, nargs="+")
+    parser.add_argument("--model", choices=MODEL_NAMES, default="B", help="the trained model to protect from")
+    parser.add_argument("--method", default="p_fgvm", help="a file of pfgvm/attacks/methods, without its ending")
+    parser.add_argument("--out", type=Path, default=Path("protected"), help="the folder to write to")
+    options = parser.parse_args(arguments)
+    failed = 0
+    try:
+        tools = open_tools(read_settings(), options.model, options.method)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for path in options.photographs:
+        try:
+            print(protect_file(path, options.out, tools), flush=True)
+        except InputError as error:
+            failed += 1
+            print(f"error: {error}\n", file=sys.stderr, flush=True)
+    print(no_promise(tools))
+    return min(failed, 1)
+
+
+def open_tools(settings: Settings, model: str, method: str) -> Tools:
+    """The trained `model`, the `method` and the settings' recognisers. Raises InputError where one cannot be used."""
+    chosen = load_method(method)
+    if not works_alone(chosen):
+        names = [module.name for module in pkgutil.iter_modules(methods.__path__)]
+        able = ", ".join(name for name in names if works_alone(load_method(name)))
+        raise InputError(
+            f"method {method}: is no perturbation that one photograph and the model alone give; take one of {able}"
+        )
+    if not (MODELS / model).is_dir():
+        raise InputError(f"{MODELS / model}: Model {model} is not trained yet; run `make repro` first")
+    # Of one image sums depend on their number: with another, another perturbation would come out.
+    torch.set_num_threads(settings.threads)
+    trained, attack = TrainedModel.read(MODELS / model), settings.attack
+    image_size = trained.record.image_size
+    network = fused_for_attack(trained.network(configure_device(settings.device, attack.precision)))
+    deidentify = functools.partial(chosen.deidentify, **chosen.parameters(attack, model))
+    protector = Protector(network, image_size, deidentify, attack.target, attack.seed)
+    recognisers = open_recognisers(settings, image_size)
+    return Tools(trained.record, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds())
+
+
+def measured_thresholds() -> dict[str, float]:
+    """By recogniser the similarity from which on two faces count as one person's, as the evaluation measured it."""
+    if not THRESHOLDS.exists():
+        return {}
+    table = read_table(THRESHOLDS)
+    at_rate = table[pd.to_numeric(table["fmr"]) == FALSE_MATCH_RATE]
+    values = pd.to_numeric(at_rate["threshold"], errors="coerce")
+    return dict(zip(at_rate["recogniser"][values.notna()], values.dropna(), strict=True))
+
+
+def protect_file(path: Path, out: Path, tools: Tools) -> str:
+    """Protect the photograph `path`, write what came of it into the folder `out`, and say it in words.
+
+    Raises InputError for what is no photograph, or one without a face, and where `out` holds results of another.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct its name") from None
+    digest = hashlib.sha256(content).hexdigest()
+    table, picture, written = (out / f"{path.stem}.{end}" for end in ("csv", "before_after.png", "protected.png"))
+    if any(file.exists() for file in (table, picture, written)) and digest not in photographs_of(table):
+        raise InputError(f"{path}: {written} and what lies beside it are of another photograph; name another --out")
+    photograph = read_photograph(content, str(path))
+    faces = find_faces(photograph.seen)
+    if not faces:
+        height, width = photograph.pixels.shape[:2]
+        raise InputError(
+            f"{path}: no face was found on its {width} x {height} pixels; turn it upright, or give a photograph whose "
+            "faces look at the camera and are at least 20 pixels wide"
+        )
+    done, found = protect(photograph, faces, path.name, tools.protector)
+    rows = table_rows(path, digest, found, tools)
+    size = view_size(len(found), tools.protector.image_size)
+    views = [[shown(pixels, face, size, MARGIN) for face in faces] for pixels in (photograph.seen, done.seen)]
+    # The table first: it says of which photograph the pictures are.
+    made = {table: csv_text(pd.DataFrame(rows)), written: png(done), picture: drawn(before_after(*views))}
+    for file, bytes_ in made.items():
+        with atomic_write(file) as partial:
+            partial.write_bytes(bytes_)
+    return f"{path} -> {written}\n\n{markdown(photograph_table(rows, photograph.notes))}"
+
+
+def photographs_of(table: Path) -> set[str]:
+    """SHA-256 of the photographs of which the file `table` tells; none where it is no such table."""
+    try:
+        return set(read_table(table)["sha256"])
+    except (OSError, ValueError, KeyError):
+        return set()
+
+
+def view_size(faces: int, image_size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width at which each of so many faces is shown, in the shape of `image_size`."""
+    height = min(VIEW_HEIGHT, MOST_ROWS // faces)
+    return height, round(height * image_size[1] / image_size[0])
+
+
+def table_rows(path: Path, digest: str, found: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
+    """The table's rows: of each face first what the attacked model says, then what every recogniser does."""
+    record, rows = tools.record, []
+    made = {"model": record.model, "descriptor": record.descriptor, "method": tools.method.label}
+    for number, one in enumerate(found, start=1):
+        box = dict(zip(("left", "top", "width", "height"), np.rint(one.face.box).astype(int).tolist(), strict=True))
+        l2 = round(float(np.linalg.norm(one.after - one.before)), 3)
+        face = {"photograph": path.name, "sha256": digest, "face": number, **box, **made, "l2": l2}
+        clean, protected, target = (record.classes[of] for of in (one.predicted_clean, one.predicted, one.target))
+        rows.append({
+            **face, "recogniser": record.model, "seen": True, "predicted_clean": clean, "predicted": protected,
+            "target": target, "distance": None, "similarity": None, "threshold": None,
+            "same_person": protected == clean,
+        })  # fmt: skip
+        for by in tools.recognisers:
+            said = verdict(by, one.before, one.after, tools.thresholds.get(by.name, math.nan))
+            rows.append({
+                **face, "recogniser": by.name, "seen": by.name == record.descriptor, "predicted_clean": None,
+                "predicted": None, "target": None, "distance": by.distance, "similarity": round(said.similarity, 4),
+                "threshold": said.threshold, "same_person": said.same_person,
+            })  # fmt: skip
+    return rows
+
+
+def no_promise(tools: Tools) -> str:
+    """What a protected photograph is not, in two sentences."""
+    faces = DATASETS[tools.record.dataset]
+    return (
+        f"Made against {tools.model} alone, which this pipeline trained on {faces}: no protection from any other "
+        "recogniser has been shown, and the tables say what those at hand make of it.\n"
+        "It hides nobody from people; do not rely on it for anyone's safety."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
