@@ -1,17 +1,13 @@
 """Bring together what other tools made of the attacked images."""
 
-import pkgutil
 from pathlib import Path
 
 import numpy as np
 
-from pfgvm.attacks import methods
-from pfgvm.errors import InputError
 from pfgvm.faces.external import matching_files, read_external, tools_folders
 from stages.common.adversarial_set import header, row_type
 from stages.common.attacked_rows import attacked_rows
 from stages.common.files import atomic_write, write_nothing
-from stages.common.methods import load_method
 from stages.common.program import read_settings, run
 
 
@@ -25,11 +21,6 @@ def main(*, split: Path, external: Path, out: Path) -> None:
     image_size = settings.data.image_size
     images = list(attacked_rows(split, settings.attack)["image"])
     folders = tools_folders(external)
-    if folders:
-        known = {load_method(module.name).label for module in pkgutil.iter_modules(methods.__path__)}
-        for folder in folders:
-            if folder.name in known:
-                raise InputError(f"{folder}: {folder.name} is a method of this project; rename the folder")
     found = [(folder.name, image, path) for folder in folders for image, path in matching_files(folder, images).items()]
     row = row_type(max((folder.name for folder in folders), key=len, default=""), images, [""], image_size)
     if not found:

@@ -20,7 +20,8 @@ def main(*, scores: Path, out: Path) -> None:
         for key in _models_and_methods(path):
             if (other := found.setdefault(key, path)) != path:
                 problem = f"scores the same model and method as {other}"
-                raise InputError(f"{path}: {problem}; remove the one that is out of date")
+                remedy = "remove the one that is out of date, or rename the tool's folder in data/external"
+                raise InputError(f"{path}: {problem}; {remedy}")
     with atomic_write(out) as partial, open(partial, "wb") as file:
         for number, path in enumerate(paths):
             with open(path, "rb") as table:

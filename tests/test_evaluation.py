@@ -168,7 +168,7 @@ def test_each_attacker_has_tried(evaluated):
 
 def test_curves_hold_the_settings_own_value_and_the_further_ones(evaluated):
     curves = table(evaluated, "curves")
-    p_fgvm = curves[curves["method"] == "P-FGVM"]
+    p_fgvm = curves[(curves["method"] == "P-FGVM") & (curves["model"] == "A")]
     assert list(p_fgvm["value"]) == [0.05, 0.22, 2.0] and set(p_fgvm["parameter"]) == {"lambda"}
     assert (curves["images"] == 3).all()
     # The pull back to the original keeps the change small.

@@ -187,14 +187,6 @@ def test_without_tools_there_is_nothing(project: Path):
         assert holds_nothing(out)
 
 
-@pytest.mark.parametrize("name", ["P-FGVM", "Clean", "Random (equal L2)", "k-Same"])
-def test_a_tool_does_not_take_a_methods_name(project: Path, name: str):
-    laid_out(project / "external" / name, "Ann/1.png")
-    message = refusal(lambda: gathered(project))
-    assert f"{name} is a method of this project; rename the folder" in message
-    assert not (project / "out").exists()
-
-
 def test_one_picture_of_a_wrong_size_leaves_no_half_a_set(project: Path):
     laid_out(project / "external" / "tool", "Ann/1.png", "Ann/2.png")
     (project / "external" / "tool" / "Ann" / "2.png").write_bytes(picture(0, size=(8, 10)))
@@ -218,7 +210,7 @@ def test_exported_faces_are_the_attacked_ones_and_match_when_they_come_back(
     for name, face in zip(written, faces, strict=True):
         with Image.open(out / name) as png:
             assert png.format == "PNG" and np.array_equal(np.asarray(png), face.transpose(1, 2, 0))
-    rows = gathered(project)["A"]
+    rows = gathered(project)
     assert rows["image"].tolist() == images and set(rows["method"].tolist()) == {"unchanged"}
     assert np.array_equal(np.rint(255 * rows["pixels"]), faces)
     assert capsys.readouterr().err == ""

@@ -905,9 +905,8 @@ def test_the_control_is_the_clean_face_under_noise_of_the_same_size(shown):
     assert control["mssim"].max() < 0.999
 
 
-def test_images_that_no_model_had_a_part_in_are_shown_once_to_all(shown):
+def test_images_that_no_model_had_a_part_in_are_shown_to_all(shown):
     of_set(shown, "clean.npy", "")
-    assert holds_nothing(looked_at(shown, "clean.npy", "B"))
     path = looked_at(shown, "clean.npy")
     found = np.load(path)
     pixels = torch.from_numpy(of_8_bit(np.load(shown["folder"] / "clean.npy")["pixels"])).float() / 255

@@ -19,12 +19,14 @@ from pfgvm.models.vgg_face import VGGFace
 from tests.project import stages_run
 
 MODELS = ("A", "B")
-REPORT = {"scores", "tables", "figures", "page"}
+REPORT = {"scores", "tables", "figures", "page", "curves", "protection"}
 
 
 def of_sets(*methods: str) -> set[str]:
-    """The stages that make and score the sets of `methods` on both models."""
-    return {f"{stage}@{model}-{method}" for stage in ("attack", "score") for model in MODELS for method in methods}
+    """The stages that make, score and evaluate the sets of `methods` on both models, and measure their curves."""
+    made = ("attack", "score", "evaluate")
+    cells = {f"{stage}@{model}-{method}" for stage in made for model in MODELS for method in methods}
+    return cells | {f"curve@{model}" for model in MODELS}
 
 
 P_FGVM_AND_AFTER = of_sets("p_fgvm", "p_fgvm_noise", "random_equal_l2") | {f"trajectory@{m}" for m in MODELS} | REPORT

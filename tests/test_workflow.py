@@ -62,12 +62,13 @@ def test_stale_is_what_dvc_calls_stale_and_what_follows(project):
     project.set(**{"attack.lambda": 0.5})
     following_p_fgvm = {
         f"{stage}@{model}-{method}"
-        for stage in ("attack", "score")
+        for stage in ("attack", "score", "evaluate")
         for model in "AB"
         for method in ("p_fgvm", "p_fgvm_noise", "random_equal_l2")
     }
     # `settings` runs on any edit, and its constant output makes nothing else stale.
     others = {"settings", "trajectory@A", "trajectory@B", "scores", "tables", "figures", "page"}
+    others |= {"curve@A", "curve@B", "curves", "findings", "protection"}
     assert planned(project.snakemake("default", "--dry-run")) == following_p_fgvm | others
 
 

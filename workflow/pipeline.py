@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -17,7 +18,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
-from dvc.utils.serialize import ParseError
+from dvc.utils.serialize import ParseError, load_yaml
 from dvc.utils.strictyaml import YAMLValidationError
 from snakemake.exceptions import WorkflowError
 from snakemake.io import ancient, local, report
@@ -109,6 +110,13 @@ def stale(repo: Repo) -> set[str]:
             names |= {other.name for other in new}
             to_visit += new
     return names
+
+
+def shardable(stage: PipelineStage) -> bool:
+    """Whether several jobs may make the output of `stage` together; one is enough where nobody asks for it."""
+    asked = re.search(r"-m stages\.each (\S+) ", stage.cmd)
+    parts = {"always", *load_yaml("params.yaml")["evaluation"]["parts"]}
+    return bool(stage.meta.get("shardable")) and (not asked or bool(parts.intersection(asked[1].split(","))))
 
 
 def is_up_to_date(stage: PipelineStage) -> bool:
