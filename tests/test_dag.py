@@ -66,7 +66,7 @@ def test_stage_names(stages):
 
 
 def test_the_list_of_stages_stays_short():
-    assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 670
+    assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 700
 
 
 def test_every_stage_says_what_it_is_and_what_it_wants(stages):
