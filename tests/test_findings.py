@@ -43,6 +43,7 @@ from stages.common.files import holds_nothing, write_nothing
 from stages.common.program import read_settings
 from stages.common.trained_model import TrainedModel
 from stages.common.views import CONTROL, PUBLISHED, views
+from tests.committed_settings import changed
 
 ROOT = Path(__file__).parent.parent
 # As other programs read them, by place.
@@ -618,13 +619,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     monkeypatch.chdir(tmp_path)
 
     def configured(**changes: object) -> Path:
-        values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-        for key, value in changes.items():
-            *sections, last = key.split("__")
-            section = values
-            for name in sections:
-                section = section[name]
-            section[last] = value
+        values = changed({key.replace("__", "."): value for key, value in changes.items()})
         YAML(typ="safe", pure=True).dump(values, tmp_path / "params.yaml")
         return tmp_path
 

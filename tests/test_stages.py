@@ -35,6 +35,7 @@ from stages.common.files import atomic_write
 from stages.common.methods import load_method
 from stages.common.program import run
 from stages.common.trained_model import TrainedModel
+from tests.committed_settings import changed
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"data.source": "celeba", "data.root": "faces", "subset.persons": 2, "subset.images_per_person": 7}
@@ -42,18 +43,6 @@ SELECT = ["--subset", "out/subset.csv", "--faces", "out/faces.zip"]
 SPLIT = ["--subset", "out/subset.csv", "--split", "out/split.csv"]
 # Numbers, YAML's and pandas' words for nothing, CSV's own marks.
 AWKWARD = ["001", "NA", "null", "nan", "True", "1e5", "a,b", 'the "first"', "it's", "Zoë", " spaced "]
-
-
-def changed(changes: dict[str, Any]) -> dict:
-    """The committed values with `changes` (dotted key -> value)."""
-    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        section = values
-        for name in sections:
-            section = section[name]
-        section[last] = value
-    return values
 
 
 def configure(folder: Path, **changes: Any) -> None:
