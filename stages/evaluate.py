@@ -31,7 +31,7 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
     One row an image and view (stages.common.views): `method`, `image`, `target`, `seen_by` (the recogniser that the
     attack had before it), `view`, whom each model sees (`predicted_A`, …), `mssim` to the clean image in the same view,
     whether a detector has `found` a face, and, as evaluation.parts asks for them, an embedding for each recogniser
-    (under its name), the metrics of QUALITY, and the `features` by which protected pictures are told from clean ones.
+    (Comparison.field), the metrics of QUALITY, and the `features` by which protected pictures are told from clean ones.
     Models other than the image's own, detector, metrics and features see the published picture alone; images that no
     model had a part in are shown to all models in every view.
     """
@@ -81,7 +81,7 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
             predicted = predicted_persons(network(name), values, models[name].record.classes, size)
             made[f"predicted_{name}"] = np.reshape(predicted, made.shape)
         for recogniser in recognisers:
-            made[recogniser.name] = recogniser.embed(values).reshape(*made.shape, -1)
+            made[recogniser.field] = recogniser.embed(values).reshape(*made.shape, -1)
         published = made[:, forms.index(PUBLISHED)]
         pictures, originals = to_8bit(rows["pixels"]), to_8bit(originals)
         for name in models.keys() - judges:

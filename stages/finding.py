@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, adaptive
+from pfgvm.evaluation.findings.by_person import RECOGNISED_PERSONS_COLUMNS, recognised_persons
 from pfgvm.evaluation.findings.enrolment import PAIRS_COLUMNS, THRESHOLDS_COLUMNS, genuine_pairs, thresholds_table
 from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS, quality
 from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS, recognition
@@ -30,6 +31,7 @@ TABLES = {
     "recognition": Table("recognition", RECOGNITION_COLUMNS),
     "thresholds": Table("recognition", THRESHOLDS_COLUMNS),
     "pairs": Table("recognition", PAIRS_COLUMNS),
+    "recognised_persons": Table("recognition", RECOGNISED_PERSONS_COLUMNS),
     "transfer": Table("recognition", TRANSFER_COLUMNS),
     "survival": Table("survival", SURVIVAL_COLUMNS),
     "adaptive": Table("adaptive", ADAPTIVE_COLUMNS),
@@ -61,6 +63,7 @@ def main(*, table: str, evaluated: Path, gallery: Path, split: Path, out: Path) 
         "recognition": lambda: recognition(sets, known, published=PUBLISHED, control=CONTROL),
         "thresholds": lambda: thresholds_table(known),
         "pairs": pairs,
+        "recognised_persons": lambda: recognised_persons(sets, known, published=PUBLISHED),
         "transfer": lambda: transfer(sets, persons, published=PUBLISHED),
         "survival": lambda: survival(sets, SURVIVAL, persons, known),
         "adaptive": lambda: adaptive(sets, known, PURIFIERS, published=PUBLISHED, seed=seed),

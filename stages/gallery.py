@@ -20,7 +20,7 @@ def main(*, split: Path, faces: Path, calibration: Path, other_faces: Path, out:
     """Write what the recognisers make of the images of `split` and `calibration`, in the zips beside, to `out`.
 
     Rows of `image`, `person`, `group` (gallery or calibration), `found` (whether a detector finds a face) and one
-    embedding for each recogniser.
+    embedding for each recogniser (Comparison.field).
     """
     settings = read_settings()
     image_size = settings.data.image_size
@@ -50,7 +50,7 @@ def main(*, split: Path, faces: Path, calibration: Path, other_faces: Path, out:
             made[name] = rows[name]
         made["found"] = [bool(detect(picture.transpose(1, 2, 0))) for picture in pixels]
         for recogniser in recognisers:
-            made[recogniser.name] = recogniser.embed(pixels.astype(np.float32) / np.float32(255))
+            made[recogniser.field] = recogniser.embed(pixels.astype(np.float32) / np.float32(255))
         return made.tobytes()
 
     key = fingerprint(

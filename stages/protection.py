@@ -15,6 +15,7 @@ from stages.common.program import run
 
 TABLES = (
     "recognition", "transfer", "survival", "adaptive", "quality", "curves", "equal_mr", "references", "persons",
+    "recognised_persons",
 )  # fmt: skip
 WORDS = {"model", "method", "recogniser", "judge", "transform", "attacker", "parameter", "other", "person", "note"}
 

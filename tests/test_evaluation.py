@@ -12,7 +12,7 @@ from pfgvm.evaluation.transforms import SURVIVAL
 from tests.project import Project
 
 PARTS = ["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
-FINDINGS = ("recognition", "thresholds", "pairs", "transfer", "survival", "adaptive", "quality")
+FINDINGS = ("recognition", "thresholds", "pairs", "recognised_persons", "transfer", "survival", "adaptive", "quality")
 # The folder of the set, and the model with which it is made or looked at.
 CELLS = [("A", "p_fgvm", "A"), ("B", "p_fgvm", "B"), ("any", "clean", "A"), ("any", "k_same", "A")]
 # As others check against them.
@@ -201,7 +201,7 @@ def test_the_program_of_what_is_not_asked_for_does_not_run(built: Project, tmp_p
 def test_a_sets_rows_hold_what_they_say(evaluated):
     rows = np.load(evaluated.folder / "data/beyond/evaluated/B/p_fgvm.npy")
     assert set(rows["seen_by"]) == {"dlib"} and set(rows["method"]) == {"P-FGVM"}
-    assert rows["dlib"].shape[1:] == (128,) and rows["sface"].shape[1:] == (128,)
+    assert rows["embedding_dlib"].shape[1:] == (128,) and rows["embedding_sface"].shape[1:] == (128,)
     published = rows[rows["view"] == "PNG"]
     assert (published["predicted_A"] != "").all() and (rows["predicted_B"] != "").all()
     assert np.isfinite(published["psnr"]).all() and (published["features"] != 0).any(axis=1).all()

@@ -1,5 +1,6 @@
 """The tables of the evaluation, held against hand-made sets whose rates can be counted."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,12 @@ from pfgvm import seeding
 from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.evaluation.detectability import features
 from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, adaptive
-from pfgvm.evaluation.findings.by_person import PERSONS_COLUMNS, by_person
+from pfgvm.evaluation.findings.by_person import (
+    PERSONS_COLUMNS,
+    RECOGNISED_PERSONS_COLUMNS,
+    by_person,
+    recognised_persons,
+)
 from pfgvm.evaluation.findings.enrolment import PAIRS_COLUMNS, THRESHOLDS_COLUMNS, Enrolment
 from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS, quality
 from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS, over_persons, recognition
@@ -67,8 +73,8 @@ ROW = np.dtype(
         *[(name, float) for name in ("mssim", "psnr", "flip", "ssimulacra2", "flip_face", "mssim_face")],
         ("features", np.float32, 2),
         # Embeddings: on a line, where distances are seen at a glance, and in space.
-        ("near", np.float32, 1),
-        ("angle", np.float32, 3),
+        ("embedding_near", np.float32, 1),
+        ("embedding_angle", np.float32, 3),
     ]
 )
 
@@ -78,7 +84,8 @@ def rows(view: str, images: str, **columns: Sequence) -> np.ndarray:
     made = np.zeros(len(images.split()), ROW)
     made["view"], made["image"] = view, images.split()
     for name, values in columns.items():
-        made[name] = np.reshape(values, made[name].shape)
+        field = name if name in ROW.names else f"embedding_{name}"
+        made[field] = np.reshape(values, made[field].shape)
     return made
 
 
@@ -220,7 +227,7 @@ def test_clean_pictures_are_recognised_as_before():
 
 def test_a_control_equal_to_the_picture_leaves_no_drop():
     moved = PROTECTED.rows.copy()
-    moved["near"][moved["view"] == "noise"] = moved["near"][moved["view"] == "as is"]
+    moved["embedding_near"][moved["view"] == "noise"] = moved["embedding_near"][moved["view"] == "as is"]
     found = recognised([CLEAN, EvaluatedSet("A", "Same", "", moved)])[2]
     assert found["tmr_protected"] == 0.25
     assert (found["drop_over_random"], found["drop_low"], found["drop_high"]) == (0, 0, 0)
@@ -598,6 +605,22 @@ def test_persons_counted_by_hand():
     ]
 
 
+def test_recognition_by_person_counted_by_hand():
+    found = recognised_persons([CLEAN, PROTECTED], [KNOWN], published="as is")
+    assert list(found) == RECOGNISED_PERSONS_COLUMNS
+    # As in test_recognition_counted_by_hand, before its means over persons; b3 was attacked by nobody but `Clean`.
+    assert list(found.itertuples(index=False, name=None))[2:] == [
+        ("A", "P-FGVM", "near", "a", 2, 0.75, 0.5),
+        ("A", "P-FGVM", "near", "b", 2, 0.75, 0.0),
+    ]
+
+
+def test_recognition_by_person_without_a_threshold_is_unknown():
+    unknown = dataclasses.replace(KNOWN, thresholds=(Threshold(0.01, math.nan, 20, NOTE),))
+    found = recognised_persons([PROTECTED], [unknown], published="as is")
+    assert found["person"].tolist() == ["a", "b"] and found[["tmr_clean", "tmr_protected"]].isna().all(axis=None)
+
+
 # ── The stages ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -606,6 +629,7 @@ COLUMNS = {
     "recognition": RECOGNITION_COLUMNS,
     "thresholds": THRESHOLDS_COLUMNS,
     "pairs": PAIRS_COLUMNS,
+    "recognised_persons": RECOGNISED_PERSONS_COLUMNS,
     "transfer": TRANSFER_COLUMNS,
     "survival": SURVIVAL_COLUMNS,
     "adaptive": ADAPTIVE_COLUMNS,
@@ -648,17 +672,18 @@ def test_a_table_not_asked_for_is_its_header(project, table: str):
 def written(folder: Path) -> dict[str, Path]:
     """Files as the stages before `finding` write them: a gallery, evaluated sets, the split."""
     random = np.random.default_rng(0)
-    embeddings = [(name, np.float32, 3) for name in ("dlib", "sface")]
+    fields = ("embedding_dlib", "embedding_sface")
+    embeddings = [(name, np.float32, 3) for name in fields]
     names = EVERYONE.split()
     crowd = [f"{chr(0x4E00 + i)}{j}" for i in range(32) for j in range(3)]
     gallery = np.zeros(len(names) + len(crowd), [("image", "U4"), ("person", "U4"), ("group", "U11"), *embeddings])
     gallery["image"], gallery["group"] = names + crowd, ["gallery"] * 12 + ["calibration"] * 96
     gallery["person"] = [person_of(image) for image in names + crowd]
-    for name in ("dlib", "sface"):
+    for name in fields:
         gallery[name] = np.concatenate([axes(EVERYONE), random.normal(size=(96, 3))])
     np.save(folder / "gallery.npy", gallery)
 
-    own = [(name, ROW[name]) for name in ROW.names if name not in ("near", "angle")]
+    own = [(name, ROW[name]) for name in ROW.names if not name.startswith("embedding_")]
     row, forms = np.dtype([("model", "U1"), *own, *embeddings]), views(ALL)
     # Where no model had a part, the images are in A's file alone.
     for path, methods in {
@@ -671,7 +696,7 @@ def written(folder: Path) -> dict[str, Path]:
         made["seen_by"] = "dlib" if path == "B/p_fgvm" else ""
         made["predicted_A"] = made["predicted_B"] = np.reshape([person_of(name) for name in names], (-1, 1))
         made["features"] = random.normal(size=(len(methods), 12, 1, 2)) + (0 if path == "A/clean" else 5)
-        for name in ("dlib", "sface"):
+        for name in fields:
             made[name] = axes(EVERYONE, turn=int(attacked))[:, None]
         (folder / "evaluated" / path).parent.mkdir(parents=True, exist_ok=True)
         np.save(folder / "evaluated" / f"{path}.npy", made.ravel())
@@ -711,6 +736,8 @@ def test_a_table_asked_for_is_made_of_the_files(project, table: str):
         "thresholds": 2 * 2,
         # images x others of their persons
         "pairs": 12 * 3,
+        # sets x recognisers x persons
+        "recognised_persons": 8 * 2 * 3,
         "transfer": 8,
         "survival": 8 * len(SURVIVAL),
         # of each recogniser two that retrain and one that collects; the purifiers; a detector but for clean sets
@@ -813,7 +840,10 @@ def record(model: str) -> TrainingRecord:
 def shown(project, tmp_path: Path) -> dict[str, Any]:
     """Two models, five faces and a recogniser whose embedding is the aligned face."""
     line = {"file": "mine.onnx", "input_size": [6, 5]}
-    root = {"evaluation__root": str(tmp_path), "evaluation__recognisers": {"mine": line}}
+    root = {
+        "evaluation__root": str(tmp_path),
+        "evaluation__recognisers": {"found": line},
+    }  # a name that is also a field's
     project(evaluation__parts=ALL, data__image_size=list(SIZE), device="cpu", attack__batch_size=4, **root)
     x, y = (helper.make_tensor_value_info(name, 1, shape) for name, shape in (("x", [1, 3, 6, 5]), ("y", [1, 90])))
     graph = helper.make_graph([helper.make_node("Flatten", ["x"], ["y"])], "flat", [x], [y])
@@ -874,7 +904,7 @@ def test_a_set_is_shown_in_every_view_to_all_who_may_look_at_it(shown):
             both = [TRANSFORMS[view](part[number]) for part in (pictures, clean)]
             values = torch.from_numpy(np.stack(both)).float() / 255
             aligned = 255 * chips(values[:1].numpy(), (6, 5))[0].transpose(2, 0, 1)
-            assert one["mine"] == pytest.approx(aligned.ravel(), abs=1e-3)
+            assert one["embedding_found"] == pytest.approx(aligned.ravel(), abs=1e-3)
             assert one["mssim"] == pytest.approx(mssim(values[:1], values[1:]).item(), abs=1e-12)
             with torch.no_grad():
                 judged = {name: "abc"[network(values[:1]).argmax()] for name, network in shown["networks"].items()}
@@ -894,7 +924,7 @@ def test_the_control_is_the_clean_face_under_noise_of_the_same_size(shown):
     noisy = random_control(originals, protected, shown["images"], seed=0).numpy()
     aligned = 255 * chips(of_8_bit(noisy).astype(np.float32) / 255, (6, 5)).transpose(0, 3, 1, 2)
     control = found[found["view"] == CONTROL]
-    assert control["mine"] == pytest.approx(aligned.reshape(5, -1), abs=1e-3)
+    assert control["embedding_found"] == pytest.approx(aligned.reshape(5, -1), abs=1e-3)
     # Held against the clean picture, and as unlike it as the protected one.
     assert control["mssim"] == pytest.approx(found[found["view"] == PUBLISHED]["mssim"], abs=0.02)
     assert control["mssim"].max() < 0.999
@@ -929,7 +959,10 @@ def test_only_what_the_parts_ask_for_is_seen(shown, project):
     project(evaluation__parts=["quality"], data__image_size=list(SIZE), device="cpu")
     found = np.load(looked_at(shown, "p_fgvm.npy"))
     assert found["view"].tolist() == [PUBLISHED] * 5
-    assert not {"mine", "dlib", "sface", "features"}.intersection(found.dtype.names) and found["psnr"].all()
+    assert (
+        not {"embedding_found", "embedding_dlib", "embedding_sface", "features"}.intersection(found.dtype.names)
+        and found["psnr"].all()
+    )
 
 
 def test_a_gallery_holds_the_persons_recognised_and_the_others(shown):
@@ -949,13 +982,13 @@ def test_a_gallery_holds_the_persons_recognised_and_the_others(shown):
         out=folder / "gallery.npy",
     )
     found = np.load(folder / "gallery.npy")
-    assert found.dtype.names == ("image", "person", "group", "found", "mine")
+    assert found.dtype.names == ("image", "person", "group", "found", "embedding_found")
     assert found["group"].tolist() == ["gallery"] * 13 + ["calibration"] * 13
     assert found["person"].tolist() == [f"{person}{number % 3}" for person in "ax" for number in range(13)]
     for group in groups:
         part = found[found["group"] == group]
         pixels = read_images(folder / f"{group}.zip", part["image"].tolist(), SIZE)
         aligned = 255 * chips(pixels, (6, 5)).transpose(0, 3, 1, 2)
-        assert part["mine"] == pytest.approx(aligned.reshape(13, -1), abs=1e-3)
+        assert part["embedding_found"] == pytest.approx(aligned.reshape(13, -1), abs=1e-3)
     # Noise shows no face.
     assert not found["found"].any()

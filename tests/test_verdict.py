@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS
-from pfgvm.evaluation.findings.by_person import PERSONS_COLUMNS
+from pfgvm.evaluation.findings.by_person import PERSONS_COLUMNS, RECOGNISED_PERSONS_COLUMNS
 from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS
 from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS
 from pfgvm.evaluation.findings.references import REFERENCES_COLUMNS
@@ -33,6 +33,7 @@ HEADERS = {
     "equal_mr": EQUAL_MR_COLUMNS,
     "references": REFERENCES_COLUMNS,
     "persons": PERSONS_COLUMNS,
+    "recognised_persons": RECOGNISED_PERSONS_COLUMNS,
 }
 NOTE = "needs 3,000 pairs of other persons; there are 20"
 
@@ -253,7 +254,9 @@ def test_the_table_of_attackers_holds_what_the_csv_holds():
         },
         row | {"attacker": "detector", "share": math.nan, "recogniser": "", "note": NOTE},
     ]
-    assert [line[2:] for line in only("adaptive", *rows).rows] == [
+    table = only("adaptive", *rows)
+    assert table.notes[-1] == f"–: {NOTE}."
+    assert [line[2:] for line in table.rows] == [
         ["retrained on 25 %", "SFace", "50.0", "40.0 to 60.0", "90.0"],
         ["growing gallery", "SFace", "–", "–", "–"],
         ["median 3x3", "–", "10.0", "0.0 to 100.0", "–"],
@@ -316,6 +319,16 @@ def test_the_worst_and_the_best_tenth_of_persons_are_named():
     assert only("persons", *rows).rows == [
         ["A", "X", "20", "p3: 0.0 %, 1.03; p2: 0.0 %, 1.02", "p17: 80.0 %, 1.17; p16: 80.0 %, 1.16"]
     ]
+
+
+def test_those_whom_a_recogniser_finds_most_and_least_are_named():
+    row = {"model": "A", "method": "X", "recogniser": "sface", "images": 2, "tmr_clean": 0.95}
+    rows = [row | {"person": f"p{number}", "tmr_protected": number / 20} for number in range(20)]
+    unknown = row | {"person": "q", "tmr_protected": math.nan}
+    assert only("recognised_persons", *rows, unknown).rows == [
+        ["A", "X", "SFace", "20", "p19: 95.0 (95.0); p18: 90.0 (95.0)", "p1: 5.0 (95.0); p0: 0.0 (95.0)"]
+    ]
+    assert only("recognised_persons", unknown).rows == [["A", "X", "SFace", "0", "–", "–"]]
 
 
 # ── The stage ─────────────────────────────────────────────────────────────────────────────────────────────────────

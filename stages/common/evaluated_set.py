@@ -35,7 +35,8 @@ def read_enrolments(gallery: Path, settings: Settings) -> list[Enrolment]:
     rows = np.load(gallery)
     found = []
     for name, line in settings.evaluation.recognisers.items():
+        compared = comparison(name, line)
         groups = (rows[rows["group"] == group] for group in ("gallery", "calibration"))
-        faces = [Faces(part["image"], part["person"], part[name]) for part in groups]
-        found.append(Enrolment.of(comparison(name, line), *faces))
+        faces = [Faces(part["image"], part["person"], part[compared.field]) for part in groups]
+        found.append(Enrolment.of(compared, *faces))
     return found

@@ -22,6 +22,6 @@ def recogniser_files(settings: Settings) -> list[Path]:
 
 
 def embedding_fields(recognisers: Sequence[Recogniser], image_size: tuple[int, int]) -> list[tuple]:
-    """The fields of a structured row that hold one embedding each, named after the recognisers."""
+    """The fields of a structured row that hold one embedding each: Comparison.field."""
     blank = np.zeros((1, 3, *image_size), np.float32)
-    return [(recogniser.name, np.float32, recogniser.embed(blank).shape[1:]) for recogniser in recognisers]
+    return [(recogniser.field, np.float32, recogniser.embed(blank).shape[1:]) for recogniser in recognisers]

@@ -1,10 +1,18 @@
-"""Whom the protection serves: MR and L2 by person."""
+"""Whom the protection serves: MR, L2 and recognition by person."""
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
+from pfgvm.evaluation.findings.enrolment import Enrolment
+from pfgvm.evaluation.findings.sets import EvaluatedSet
+from pfgvm.evaluation.findings.verification import Faces, match_rates
 from pfgvm.evaluation.statistics import mean
 
 PERSONS_COLUMNS = ["model", "method", "person", "images", "l2", "mr"]
+RECOGNISED_PERSONS_COLUMNS = ["model", "method", "recogniser", "person", "images", "tmr_clean", "tmr_protected"]
 
 
 def by_person(scores: pd.DataFrame) -> pd.DataFrame:
@@ -19,3 +27,32 @@ def by_person(scores: pd.DataFrame) -> pd.DataFrame:
         for (model, method, person), group in missed.groupby(["model", "method", "person"], sort=True)
     ]
     return pd.DataFrame(rows, columns=PERSONS_COLUMNS)
+
+
+def recognised_persons(
+    sets: Sequence[EvaluatedSet], enrolments: Sequence[Enrolment], *, published: str
+) -> pd.DataFrame:
+    """Each person's true-match rates, in [0, 1], at the highest false-match rate: RECOGNISED_PERSONS_COLUMNS.
+
+    published: the view of the published picture. As in `recognition`, pictures are held against the other clean images
+    of their person. Without a threshold, or another image, the rates are NaN.
+    """
+    rows = []
+    for one in sets:
+        shown = one.view(published)
+        for known in enrolments:
+            protected = known.probes(shown)
+            clean = known.gallery.of(protected.images.tolist())
+            before, after = (_rates(known, probes) for probes in (clean, protected))
+            for person in np.unique(protected.persons).tolist():
+                own = protected.persons == person
+                rates = (mean(before[own]), mean(after[own]))
+                rows.append((one.model, one.method, known.recogniser.name, person, int(own.sum()), *rates))
+    return pd.DataFrame(rows, columns=RECOGNISED_PERSONS_COLUMNS)
+
+
+def _rates(known: Enrolment, probes: Faces) -> np.ndarray:
+    value = max(known.thresholds, key=lambda level: level.fmr).value
+    if math.isnan(value):
+        return np.full(len(probes.images), math.nan)
+    return match_rates(known.recogniser, probes, known.gallery, value)

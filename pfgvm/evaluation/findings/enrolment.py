@@ -42,7 +42,7 @@ class Enrolment:
     def probes(self, rows: np.ndarray) -> Faces:
         """Pictures of persons in the gallery, as `rows` of stages/evaluate.py: their images' names and embeddings."""
         known = self.gallery.of(rows["image"].tolist())
-        return Faces(known.images, known.persons, rows[self.recogniser.name] - self.offset)
+        return Faces(known.images, known.persons, rows[self.recogniser.field] - self.offset)
 
 
 def thresholds_table(enrolments: Sequence[Enrolment]) -> pd.DataFrame:

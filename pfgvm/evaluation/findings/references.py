@@ -12,7 +12,7 @@ REFERENCES_COLUMNS = [
 
 
 def distance_to_best(scores: pd.DataFrame, methods: Sequence[str], references: Sequence[str]) -> pd.DataFrame:
-    """One row a model and method, in REFERENCES_COLUMNS: mean L2 less the best known, over images that both reach.
+    """One row a model and method, in REFERENCES_COLUMNS: mean L2 less the best known, over images that it reaches.
 
     scores: as for pfgvm.report.tables.results; the images as computed count. An image is reached by a method where the
     model takes it for the target; its best known L2 is the smallest among the methods and references that reach it.

@@ -28,6 +28,11 @@ class Comparison:
     distance: str = "cosine"
     centred: bool = False
 
+    @property
+    def field(self) -> str:
+        """The field of a structured row that holds an embedding of this recogniser: no name meets another field's."""
+        return f"embedding_{self.name}"
+
     def similarities(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """How alike the embeddings `a`, (n, d), and `b`, (m, d), are: (n, m); larger is more alike.
 
