@@ -63,6 +63,12 @@ def _known_descriptor(name: str) -> str:
     return name
 
 
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("each name once")
+    return names
+
+
 class Section(BaseModel):
     """A section of params.yaml: unknown keys and loosely typed values are refused."""
 
@@ -171,6 +177,21 @@ class PFGVMNoise(Section):
     std: PositiveFloat = Field(description="σ of the noise, in pixel values")
 
 
+class PFGVMFeatures(Section):
+    """P-FGVM on the features of face descriptors."""
+
+    descriptors: Annotated[list[Annotated[str, AfterValidator(_known_descriptor)]], AfterValidator(_each_once)] = Field(
+        min_length=1, description="the face descriptors to move away from"
+    )
+    step_size: PositiveFloat = Field(description="α")
+    iterations: PositiveInt = Field(description="N")
+    penalty: NonNegativeFloat = Field(alias="lambda", description="λ, the weight of the pull back to the original")
+    views: PositiveInt = Field(description="random views a step, over which the gradient is summed")
+    scale: float = Field(ge=0, le=1, description="by how much a view is larger or smaller at most")
+    shift: float = Field(ge=0, le=1, description="by how much of the image it is moved at most")
+    chroma: float = Field(ge=0, le=1, description="the part of the gradient's colour that is kept")
+
+
 class MinimumNorm(Section):
     """DDN and FMN, which look for the smallest L2 that reaches the target."""
 
@@ -211,6 +232,7 @@ class Attack(Section):
     i_fgvm: IFGVM
     i_fgsm: IFGSM
     p_fgvm_noise: PFGVMNoise
+    p_fgvm_features: PFGVMFeatures
     ddn: MinimumNorm
     fmn: MinimumNorm
     cw_l2: CarliniWagner
@@ -269,18 +291,11 @@ class Curves(Section):
 class Evaluation(Section):
     """What is measured beyond the paper."""
 
-    parts: list[Part] = Field(description="what to measure")
+    parts: Annotated[list[Part], AfterValidator(_each_once)] = Field(description="what to measure")
     root: str = Field(min_length=1, description="folder of the user's own recognisers")
     recognisers: dict[str, RecogniserLine] = Field(min_length=1)
     calibration: Calibration
     curves: Curves
-
-    @field_validator("parts")
-    @classmethod
-    def _once(cls, parts: list[str]) -> list[str]:
-        if len(set(parts)) < len(parts):
-            raise ValueError("each part once")
-        return parts
 
     @field_validator("recognisers")
     @classmethod

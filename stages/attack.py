@@ -14,6 +14,7 @@ from pfgvm.models import fused_for_attack
 from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import header, read_set, row_type
 from stages.common.attack_batches import attacked_images, read_batch
+from stages.common.descriptor_settings import descriptor_weights, open_descriptor
 from stages.common.face_archive import read_images
 from stages.common.methods import load_method
 from stages.common.program import read_settings, run
@@ -31,7 +32,9 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     chosen = load_method(method)
     trained = TrainedModel.read(model)
     rows = attacked_images(split, attack, chosen)
-    row = row_type(chosen.label, rows["image"], trained.record.classes, trained.record.image_size)
+    descriptors = chosen.descriptors(attack)
+    seen_by = ",".join([*descriptors, *([trained.record.descriptor] if chosen.uses_model else [])])
+    row = row_type(chosen.label, seen_by, rows["image"], trained.record.classes, trained.record.image_size)
     parameters = chosen.parameters(attack, trained.record.model)
     followed = [out.with_name(f"{chosen.follows}.npy")] if chosen.follows else []
 
@@ -48,15 +51,22 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
 
         return Gallery(list(rows["image"]), list(rows["person"]), read)
 
+    @functools.cache
+    def networks() -> list[nn.Module]:
+        device = next(network().parameters()).device
+        return [open_descriptor(name, settings, trained.record.image_size).to(device) for name in descriptors]
+
     def make(part: slice) -> bytes:
         batch = read_batch(network(), trained, rows[part], faces, attack)
         for path in followed:
             batch = dataclasses.replace(batch, followed=_of_same_images(path, batch.names).to(batch.images.device))
         if chosen.needs_gallery:
             batch = dataclasses.replace(batch, gallery=gallery())
+        if descriptors:
+            batch = dataclasses.replace(batch, descriptors=networks())
         adversarial = chosen.deidentify(batch, **parameters)
         made = np.empty(part.stop - part.start, row)
-        made["method"], made["white_box"] = chosen.label, chosen.uses_model
+        made["method"], made["seen_by"] = chosen.label, seen_by
         made["model"] = trained.record.model if chosen.uses_model or chosen.follows else ""
         made["image"] = batch.names[: len(made)]
         made["target"] = [trained.record.classes[target] for target in batch.targets[: len(made)].tolist()]
@@ -64,7 +74,8 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
         return made.tobytes()
 
     values = (parameters, attack.target, attack.seed, attack.batch_size, attack.precision, settings.device)
-    key = fingerprint([*trained.files, faces, *followed], rows.to_csv(), *values)
+    weights = [path for name in descriptors if (path := descriptor_weights(name, settings))]
+    key = fingerprint([*trained.files, faces, *followed, *weights], rows.to_csv(), descriptors, *values)
     images = range(0, len(rows), attack.batch_size)
     write_in_batches(out, header(row, len(rows)), images, make, key=key, shard=shard)
 

@@ -28,7 +28,7 @@ from stages.common.views import BY_RECOGNISERS, CONTROL, PUBLISHED, views
 def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
     """Write what is seen on the images of the set `adversarial`, made on the model in `model`, to `out`.
 
-    One row an image and view (stages.common.views): `method`, `image`, `target`, `seen_by` (the recogniser that the
+    One row an image and view (stages.common.views): `method`, `image`, `target`, `seen_by` (the recognisers that the
     attack had before it), `view`, whom each model sees (`predicted_A`, …), `mssim` to the clean image in the same view,
     whether a detector has `found` a face, and, as evaluation.parts asks for them, an embedding for each recogniser
     (Comparison.field), the metrics of QUALITY, and the `features` by which protected pictures are told from clean ones.
@@ -46,8 +46,7 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
     longest = max(map(len, record.classes))
     row = np.dtype(
         [
-            *[(name, known.dtype[name]) for name in ("method", "model", "image")],
-            ("seen_by", f"U{len(record.descriptor)}"),
+            *[(name, known.dtype[name]) for name in ("method", "model", "image", "seen_by")],
             ("target", f"U{longest}"),
             ("view", f"U{max(map(len, forms))}"),
             *[(f"predicted_{name}", f"U{longest}") for name in models],
@@ -67,10 +66,8 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
         rows = read_set(adversarial)[part]
         originals = read_images(faces, list(rows["image"]), record.image_size)
         made = np.zeros((len(rows), len(forms)), row)
-        for name in ("method", "model", "image", "target"):
+        for name in ("method", "model", "image", "seen_by", "target"):
             made[name] = rows[name][:, None]
-        # The descriptor of Model B is a recogniser that its attacks have seen.
-        made["seen_by"] = np.where(rows["white_box"], record.descriptor, "")[:, None]
         made["view"] = forms
         seen, clean = _in_all_views(rows, originals, forms, settings.attack.seed)
         values = _floats(seen)

@@ -22,7 +22,7 @@ def main(*, split: Path, external: Path, out: Path) -> None:
     images = list(attacked_rows(split, settings.attack)["image"])
     folders = tools_folders(external)
     found = [(folder.name, image, path) for folder in folders for image, path in matching_files(folder, images).items()]
-    row = row_type(max((folder.name for folder in folders), key=len, default=""), images, [""], image_size)
+    row = row_type(max((folder.name for folder in folders), key=len, default=""), "", images, [""], image_size)
     if not found:
         write_nothing(out)
         return
@@ -30,7 +30,7 @@ def main(*, split: Path, external: Path, out: Path) -> None:
         file.write(header(row, len(found)))
         # One picture in memory at a time.
         file.writelines(
-            np.array([(name, "", False, image, "", read_external(picture, image_size))], row).tobytes()
+            np.array([(name, "", "", image, "", read_external(picture, image_size))], row).tobytes()
             for name, image, picture in found
         )
 

@@ -10,6 +10,7 @@ from pfgvm.evaluation.recognition.recognisers import open_recogniser
 from pfgvm.faces.sources import open_source
 from pfgvm.models.descriptors import DESCRIPTORS, weights_file
 from pfgvm.settings import Settings
+from stages.common.descriptor_settings import descriptor_weights
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 
@@ -19,6 +20,8 @@ def main(*, out: Path) -> None:
     settings = read_settings()
     open_source(settings.data.source, Path(settings.data.root))
     _check_weights(settings)
+    for name in settings.attack.p_fgvm_features.descriptors:
+        descriptor_weights(name, settings)
     _check_recognisers(settings)
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)

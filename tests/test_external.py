@@ -173,7 +173,7 @@ def test_each_tool_is_a_method(project: Path):
         ("a longer name", "Bo/1.png"),
         ("tool", "Ann/1.jpg"),
     ]
-    assert not rows["white_box"].any() and set(rows["target"].tolist()) == set(rows["model"].tolist()) == {""}
+    assert set(rows["seen_by"].tolist()) == set(rows["target"].tolist()) == set(rows["model"].tolist()) == {""}
     for row, path in zip(
         rows, ("a longer name/Ann/2.png", "a longer name/Bo/1.png.png", "tool/Ann/1.png"), strict=True
     ):

@@ -867,8 +867,9 @@ def shown(project, tmp_path: Path) -> dict[str, Any]:
 def of_set(shown: dict[str, Any], name: str, model: str) -> np.ndarray:
     """The faces with noise of a twentieth, as a set's file in the folder."""
     noise = 0.05 * np.random.default_rng(1).normal(size=shown["pixels"].shape)
-    rows = np.zeros(5, row_type("P-FGVM", shown["images"], ["a"] if model else [""], SIZE))
-    rows["method"], rows["model"], rows["white_box"], rows["image"] = "P-FGVM", model, bool(model), shown["images"]
+    rows = np.zeros(5, row_type("P-FGVM", "none", shown["images"], ["a"] if model else [""], SIZE))
+    rows["method"], rows["model"], rows["image"] = "P-FGVM", model, shown["images"]
+    rows["seen_by"] = "none" if model else ""
     rows["target"], rows["pixels"] = "a" if model else "", np.clip(shown["pixels"] + noise, 0, 1)
     np.save(shown["folder"] / name, rows)
     return rows

@@ -453,7 +453,7 @@ LINE = {"file": "mine.onnx", "input_size": [112, 112]}
     ("evaluation", "words"),
     [
         ({"parts": ["recogniton"]}, ["evaluation.parts", "'recognition', 'survival', 'adaptive'", "recogniton"]),
-        ({"parts": ["quality", "quality"]}, ["evaluation.parts", "each part once"]),
+        ({"parts": ["quality", "quality"]}, ["evaluation.parts", "each name once"]),
         ({"parts": "quality"}, ["evaluation.parts", "list"]),
         ({"recognisers": {"dlib": LINE}}, ["evaluation.recognisers", "dlib", "`installed` are dlib, sface"]),
         ({"recognisers": {"mine": "installed"}}, ["evaluation.recognisers", "mine", "`installed` are dlib, sface"]),

@@ -492,7 +492,7 @@ def test_the_noise_start_takes_as_many_of_them_as_are_asked_for(tmp_path: Path):
 
 
 def test_a_row_of_a_set_holds_the_longest_names():
-    row = np.zeros(1, row_type("P-FGVM", ["a", "李小龍/000001.jpg"], ["1", "Zoë Example"], (5, 4)))
+    row = np.zeros(1, row_type("P-FGVM", "dlib", ["a", "李小龍/000001.jpg"], ["1", "Zoë Example"], (5, 4)))
     row["image"], row["target"] = "李小龍/000001.jpg", "Zoë Example"
     assert row["image"][0] == "李小龍/000001.jpg" and row["target"][0] == "Zoë Example"
     assert row["pixels"].shape == (1, 3, 5, 4) and row["pixels"].dtype == np.float32

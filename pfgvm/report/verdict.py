@@ -8,6 +8,8 @@ import pandas as pd
 from pfgvm.report.words import PAPER_METHODS, recogniser_label
 
 PROPOSED = PAPER_METHODS[0]
+# P-FGVM's update on face descriptors instead of a classifier.
+FEATURES = "P-FGVM (features)"
 NOT_RUN = (
     "Whether a recogniser that the attacks were not made for is misled was not measured: `make evaluation` does it."
 )
@@ -33,7 +35,7 @@ def _of_recognition(recognition: pd.DataFrame) -> list[str]:
     unseen = _unseen(recognition)
     if unseen.empty:
         return [NO_THRESHOLD.format(recognition.loc[recognition["fmr"].idxmax(), "note"])]
-    return [_of_proposed(unseen), *_of_others(unseen)]
+    return [_of_proposed(unseen), *_of_features(unseen), *_of_others(unseen)]
 
 
 def _unseen(recognition: pd.DataFrame) -> pd.DataFrame:
@@ -44,25 +46,41 @@ def _unseen(recognition: pd.DataFrame) -> pd.DataFrame:
 
 def _of_proposed(unseen: pd.DataFrame) -> str:
     rows = unseen[unseen["method"] == PROPOSED]
+    parts = [_found(row, f" on those made on Model {row['model']}") for row in rows.to_dict("records")]
+    return f"{PROPOSED} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, {'; '.join(parts)}."
+
+
+def _of_features(unseen: pd.DataFrame) -> list[str]:
+    # No classifier had a part in them: they are the same images on either.
+    rows = unseen[unseen["method"] == FEATURES].drop_duplicates("recogniser")
+    if rows.empty:
+        return []
+    parts = [_found(row, "") for row in rows.to_dict("records")]
+    return [f"{FEATURES}, made on face descriptors instead, {_word(rows)}: {_at(rows)}, {'; '.join(parts)}."]
+
+
+def _word(rows: pd.DataFrame) -> str:
     # Where no clean picture matches, there is nothing to lose.
     lost = (1 - rows["tmr_protected"] / rows["tmr_clean"]).fillna(0)
     # It protects no better than from the recogniser that still finds most.
-    word = next(word for least, word in _WORDS if lost.min() >= least)
-    fmr = f"{100 * rows['fmr'].max():g} %"
-    parts = [
+    return next(word for least, word in _WORDS if lost.min() >= least)
+
+
+def _at(rows: pd.DataFrame) -> str:
+    return f"at {100 * rows['fmr'].max():g} % false matches"
+
+
+def _found(row: Mapping, on: str) -> str:
+    return (
         f"{recogniser_label(row['recogniser'])} still makes {_rate(row['tmr_protected'])} of the true matches "
-        f"({_rate(row['tmr_clean'])} on clean pictures) on those made on Model {row['model']}, "
+        f"({_rate(row['tmr_clean'])} on clean pictures){on}, "
         f"{_points(row['drop_over_random'])} points fewer than under random noise of equal L2 "
         f"(95 % interval {_points(row['drop_low'])} to {_points(row['drop_high'])})"
-        for row in rows.to_dict("records")
-    ]
-    return (
-        f"{PROPOSED} {word} against recognisers that it was not made for: at {fmr} false matches, {'; '.join(parts)}."
     )
 
 
 def _of_others(unseen: pd.DataFrame) -> list[str]:
-    others = unseen[~unseen["method"].isin([PROPOSED, "Clean"])]
+    others = unseen[~unseen["method"].isin([PROPOSED, FEATURES, "Clean"])]
     if others.empty:
         return []
     best = others.loc[others["drop_over_random"].idxmax()]

@@ -12,18 +12,20 @@ def read_set(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def row_type(label: str, images: Sequence[str], persons: Sequence[str], image_size: tuple[int, int]) -> np.dtype:
+def row_type(
+    label: str, seen_by: str, images: Sequence[str], persons: Sequence[str], image_size: tuple[int, int]
+) -> np.dtype:
     """One row of a set's file.
 
     `method`, what tables call it; `model`, on which the image was made, or "" where every model's would be the same;
-    `white_box`, whether the method had that model before it; `image`; its `target` person; and the `pixels`, float32 in
-    [0, 1], (3, H, W).
+    `seen_by`, the face descriptors that the method had before it, alone or in that model, with commas between them;
+    `image`; its `target` person; and the `pixels`, float32 in [0, 1], (3, H, W).
     """
     return np.dtype(
         [
             ("method", f"U{len(label)}"),
             ("model", "U1"),
-            ("white_box", bool),
+            ("seen_by", f"U{len(seen_by)}"),
             ("image", f"U{max(map(len, images))}"),
             ("target", f"U{max(map(len, persons))}"),
             ("pixels", np.float32, (3, *image_size)),

@@ -100,6 +100,13 @@ def non_negative(name: str, value: Any) -> float:
     return number
 
 
+def share(name: str, value: Any) -> float:
+    """`value` of the argument `name` as a float. Raises InputError unless it is a number in [0, 1]."""
+    if not 0 <= (number := finite(name, value)) <= 1:
+        raise InputError(f"{name} must lie in [0, 1], not {value!r}")
+    return number
+
+
 def count(name: str, value: Any, least: int = 0) -> int:
     """`value` of the argument `name` as an int. Raises InputError unless it is a whole number ≥ `least`."""
     try:

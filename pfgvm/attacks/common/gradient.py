@@ -77,7 +77,7 @@ def logits_of(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tens
         # In float16 and bfloat16 the softmax would lose what is left of a small gradient.
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-    with _eval_mode(model):
+    with eval_mode(model):
         yield logits_at
 
 
@@ -87,7 +87,11 @@ def recordable(values: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def _eval_mode(model: Model) -> Iterator[None]:
+def eval_mode(model: Callable[..., Any]) -> Iterator[None]:
+    """A module in eval mode inside the block, every submodule back in its own mode after it; a function as it is.
+
+    Raises InputError for a module whose parameters have no size yet, or rule out gradients.
+    """
     if not isinstance(model, nn.Module):
         yield
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from pfgvm.attacks.common.features import Descriptor
 from pfgvm.attacks.common.gradient import Model
 
 if TYPE_CHECKING:
@@ -43,11 +44,18 @@ class Batch:
     """What the method that this one follows made of `images`, like them."""
     gallery: Gallery | None = None
     """For a method that `needs_gallery`."""
+    descriptors: Sequence[Descriptor] = ()
+    """Those that the method names, on the images' device."""
 
 
 def all_images(settings: Attack, names: list[str]) -> list[str]:
     """`names` as they are: the choice of a method that takes every attacked image."""
     return names
+
+
+def no_descriptors(settings: Attack) -> Sequence[str]:
+    """None: for a method that knows no face descriptor but its model's."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,9 @@ class Method:
     """Whether it has the model before it (white box), which a recogniser in the model is then not unseen to."""
     needs_gallery: bool = False
     """Whether it makes an image out of several, from `batch.gallery`."""
+    descriptors: Callable[[Attack], Sequence[str]] = no_descriptors
+    """The settings' section attack to the names of the face descriptors that it has before it, in `batch.descriptors`:
+    as recognisers they are not unseen to it."""
 
 
 def deidentify_by(attack: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -49,7 +49,7 @@ def recognition(
             clean = known.gallery.of(protected.images.tolist())
             of_recogniser = {
                 "recogniser": known.recogniser.name,
-                "seen": one.seen_by == known.recogniser.name,
+                "seen": known.recogniser.name in one.seen_by.split(","),
                 **_identified(known, clean, protected),
             }
             rows += [

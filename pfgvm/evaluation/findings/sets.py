@@ -10,8 +10,8 @@ from pfgvm.evaluation.statistics import mean
 CLEAN = "Clean"
 # In which order tables name the methods; others follow by name.
 _ORDER = (
-    CLEAN, "P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "DDN", "FMN", "C&W-L2", "Random (equal L2)", "Pixelation",
-    "Gaussian blur", "Masking", "k-Same",
+    CLEAN, "P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "P-FGVM (features)", "DDN", "FMN", "C&W-L2",
+    "Random (equal L2)", "Pixelation", "Gaussian blur", "Masking", "k-Same",
 )  # fmt: skip
 
 
@@ -19,8 +19,8 @@ _ORDER = (
 class EvaluatedSet:
     """The images of one method on one model.
 
-    method: what tables call it. seen_by: the recogniser that the method had before it, as Model B's descriptor; "none"
-    or "" without one. rows: as stages/evaluate.py writes them, one an image and view.
+    method: what tables call it. seen_by: the recognisers that the method had before it, as Model B's descriptor, with
+    commas between them; "none" or "" without one. rows: as stages/evaluate.py writes them, one an image and view.
     """
 
     model: str
