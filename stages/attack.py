@@ -74,7 +74,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
         return made.tobytes()
 
     values = (parameters, attack.target, attack.seed, attack.batch_size, attack.precision, settings.device)
-    weights = [path for name in descriptors if (path := descriptor_weights(name, settings))]
+    weights = [descriptor_weights(name, settings) for name in descriptors]
     key = fingerprint([*trained.files, faces, *followed, *weights], rows.to_csv(), descriptors, *values)
     images = range(0, len(rows), attack.batch_size)
     write_in_batches(out, header(row, len(rows)), images, make, key=key, shard=shard)

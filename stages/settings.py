@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pfgvm.errors import InputError
 from pfgvm.evaluation.recognition.recognisers import open_recogniser
 from pfgvm.faces.sources import open_source
-from pfgvm.models.descriptors import DESCRIPTORS, weights_file
+from pfgvm.models.descriptors import DESCRIPTORS
 from pfgvm.settings import Settings
 from stages.common.descriptor_settings import descriptor_weights
 from stages.common.files import atomic_write
@@ -20,8 +19,6 @@ def main(*, out: Path) -> None:
     settings = read_settings()
     open_source(settings.data.source, Path(settings.data.root))
     _check_weights(settings)
-    for name in settings.attack.p_fgvm_features.descriptors:
-        descriptor_weights(name, settings)
     _check_recognisers(settings)
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -31,22 +28,11 @@ def main(*, out: Path) -> None:
 
 def _check_weights(settings: Settings) -> None:
     chosen = settings.train.B
-    try:
-        weights = weights_file(chosen.descriptor, Path(chosen.weights))
-    except OSError as error:
-        remedy = "make it readable, or " if isinstance(error, PermissionError) else ""
-        raise InputError(
-            f"{chosen.weights}: cannot be read ({error.strerror}); {remedy}set train.B.weights to the descriptor's "
-            "weights (README: Real faces)"
-        ) from None
-    if weights is None:
-        raise InputError(
-            f"{chosen.weights}: is empty, and no weights of {chosen.descriptor} install with the environment; set "
-            "train.B.weights to your own file of them (README: Real faces)"
-        )
-    if weights == Path(chosen.weights):
-        # The installed ones are pinned by their hash.
-        DESCRIPTORS[chosen.descriptor].module.load(settings.data.image_size, weights)
+    for name in dict.fromkeys([chosen.descriptor, *settings.attack.p_fgvm_features.descriptors]):
+        weights = descriptor_weights(name, settings)
+        if weights == Path(chosen.weights):
+            # The installed ones are pinned by their hash.
+            DESCRIPTORS[name].module.load(settings.data.image_size, weights)
 
 
 def _check_recognisers(settings: Settings) -> None:

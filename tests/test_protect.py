@@ -1,6 +1,7 @@
 """One photograph: read, protected, written; what lies outside the faces stays, and every odd input has its answer."""
 
 import io
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +23,7 @@ from pfgvm.evaluation.recognition.detection import Face
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.photographs.photograph import Photograph, png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protect import Protector, framed, protect, shown, works_alone
+from pfgvm.photographs.protect import Classifier, Protector, framed, protect, shown, works_alone
 from pfgvm.photographs.same_person import verdict
 from stages.common.methods import load_method
 from stages.common.trained_model import TrainedModel
@@ -61,7 +62,7 @@ def protector(deidentify=None, policy: str = "random") -> Protector:
     def attack(batch: Batch) -> torch.Tensor:
         return p_fgvm(batch.model, batch.images, batch.targets, step_size=10, iterations=40, penalty=0.005)
 
-    return Protector(linear(), IMAGE_SIZE, deidentify or attack, policy, 0)
+    return Protector(IMAGE_SIZE, deidentify or attack, Classifier(linear(), policy, 0))
 
 
 def adds(change: np.ndarray):
@@ -120,7 +121,7 @@ def test_the_model_takes_the_face_in_the_photograph_for_the_target(scale: float,
         pixels = np.repeat(pixels[..., :1], 3, axis=-1)
     face = face_at(scale, degrees, (140, 150))
     done, [found] = protect(Photograph(pixels), [face], "a.jpg", protector())
-    assert found.predicted == found.target != found.predicted_clean
+    assert found.said.predicted == found.said.target != found.said.predicted_clean
     assert np.array_equal(found.before, framed(pixels, face, IMAGE_SIZE))
     assert np.array_equal(found.after, framed(done.pixels, face, IMAGE_SIZE))
     assert not grey or all(np.array_equal(done.pixels[..., 0], done.pixels[..., channel]) for channel in (1, 2))
@@ -167,7 +168,7 @@ def test_an_attack_knows_what_a_photograph_of_few_pixels_keeps(scale: float):
         told.append((batch.model(x_adv) - batch.images.flatten(1)).detach().numpy().reshape(3, H, W))
         return x_adv
 
-    eye = Protector(Eye(), IMAGE_SIZE, deidentify, "random", 0)
+    eye = Protector(IMAGE_SIZE, deidentify, Classifier(Eye(), "random", 0))
     _, [found] = protect(Photograph(smooth((100, 100))), [face_at(scale, 10, (50, 50))], "a.jpg", eye)
     kept = found.after - found.before
     assert np.linalg.norm(change - kept) > 0.6 * np.linalg.norm(change)
@@ -212,7 +213,7 @@ def test_a_face_does_not_hang_on_those_after_it():
 def test_faces_whose_frames_overlap_are_both_protected():
     faces = [face_at(1, 0, (100, 100)), face_at(1, 0, (100 + W * 0.6, 105))]
     _, found = protect(Photograph(smooth((200, 260))), faces, "a.jpg", protector())
-    assert [one.predicted for one in found] == [one.target for one in found]
+    assert [one.said.predicted for one in found] == [one.said.target for one in found]
 
 
 def test_a_target_hangs_on_name_and_number_and_is_never_the_persons_own():
@@ -221,15 +222,15 @@ def test_a_target_hangs_on_name_and_number_and_is_never_the_persons_own():
     runs = [
         protect(Photograph(smooth((120, 320))), faces, name, protector(lambda batch: batch.images)) for name in names
     ]
-    targets = [[one.target for one in found] for _, found in runs]
+    targets = [[one.said.target for one in found] for _, found in runs]
     assert targets[0] == targets[2] != targets[1] and len(set(targets[0])) > 2
-    assert all(one.target != one.predicted_clean for _, found in runs for one in found)
+    assert all(one.said.target != one.said.predicted_clean for _, found in runs for one in found)
 
 
 def test_only_methods_that_perturb_for_the_model_alone_can_protect_a_photograph():
-    able = {name for name in ("p_fgvm", "i_fgsm", "p_fgvm_noise", "ddn") if works_alone(load_method(name))}
+    able = ("p_fgvm", "i_fgsm", "p_fgvm_noise", "p_fgvm_features", "ddn")
     others = ("random_equal_l2", "k_same", "pixelation", "clean")
-    assert able == {"p_fgvm", "i_fgsm", "p_fgvm_noise", "ddn"}
+    assert all(works_alone(load_method(name)) for name in able)
     assert not any(works_alone(load_method(name)) for name in others)
 
 
@@ -365,6 +366,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
     record = training_record("A", image_height=H, image_width=W, classes=[f"p{n}" for n in range(CLASSES)])
     TrainedModel.write(small_a(), record, folder / "data/models/A")
+    (folder / "data/installed-weights").touch()
     two = Image.fromarray(photograph((500, 300), (FRONTAL[0], 218, 20, 30), (FRONTAL[1], 140, 300, 80)))
     two.save(folder / "two faces.jpg", quality=95)
     one = Image.fromarray(photograph((240, 300), (FRONTAL[2], 218, 30, 30)))
@@ -382,7 +384,7 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.chdir(project)
 
     def protect_photographs(*arguments: str) -> tuple[int, str, str]:
-        status = main(["--model", "A", *arguments])
+        status = main(["--model", "A", "--method", "p_fgvm", *arguments])
         return status, *capsys.readouterr()
 
     return protect_photographs
@@ -449,7 +451,7 @@ def test_a_method_that_needs_more_than_a_photograph_is_refused_with_those_that_d
     status, _, errors = run("--method", "k_same", "IMG_1.webp")
     assert status == 1 and errors.count("\n") == 1
     named = errors.partition("take one of ")[2].strip().split(", ")
-    assert {"p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise"} <= set(named)
+    assert {"p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise", "p_fgvm_features"} <= set(named)
     assert not {"k_same", "random_equal_l2", "pixelation", "clean"} & set(named)
 
 
@@ -458,11 +460,42 @@ def test_a_model_that_is_not_trained_is_asked_for(run):
     assert status == 1 and errors == "error: data/models/B: Model B is not trained yet; run `make repro` first\n"
 
 
+def test_the_method_on_features_needs_no_trained_model(project: Path, run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tools.protect.MODELS", project / "nowhere")
+    status, said, _ = run("--method", "p_fgvm_features", "--out", "features", "two faces.jpg")
+    assert status == 0 and "P-FGVM (features) on dlib." in said and "Made against dlib in the hope" in said
+    table = pd.read_csv(project / "features/two faces.csv")
+    assert list(table["face"]) == [1, 1, 2, 2] and list(table["recogniser"]) == ["dlib", "sface"] * 2
+    assert table["model"].isna().all() and set(table["descriptor"]) == {"dlib"} and table["target"].isna().all()
+    assert list(table["seen"]) == [True, False] * 2
+    # dlib calls two faces one person up to a distance of 0.6.
+    assert not table["same_person"][table["seen"]].any() and (table["l2"] > 0.5).all()
+    lines = [line for line in said.splitlines() if re.match(r"\|.*(dlib, attacked|SFace)", line)]
+    assert [line.split("|")[1].strip() for line in lines] == ["1", "", "2", ""]
+
+
+def test_descriptors_know_what_a_photograph_of_few_pixels_keeps():
+    change, told = detail(0.7), []
+
+    def deidentify(batch: Batch) -> torch.Tensor:
+        [descriptor] = batch.descriptors
+        x_adv = batch.images + torch.from_numpy(change)
+        told.append((descriptor(x_adv) - batch.images.flatten(1)).detach().numpy().reshape(3, H, W))
+        with pytest.raises(ValueError, match="the protector has none"):
+            batch.model(x_adv)
+        return x_adv
+
+    features = Protector(IMAGE_SIZE, deidentify, descriptors=[Eye()])
+    _, [found] = protect(Photograph(smooth((100, 100))), [face_at(0.3, 10, (50, 50))], "a.jpg", features)
+    kept = found.after - found.before
+    assert found.said is None and np.linalg.norm(told[0] - kept) < 0.35 * np.linalg.norm(kept)
+
+
 def test_make_protect_passes_names_on():
     asked = ["make", "--dry-run", "protect", "PHOTO='a b.jpg' c.png", "OUT=my out"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
     [command] = [line for line in done.stdout.splitlines() if "tools.protect" in line]
-    assert command.endswith("--model 'B' --method 'p_fgvm' --out 'my out' -- 'a b.jpg' c.png")
+    assert command.endswith("--model 'B' --method 'p_fgvm_features' --out 'my out' -- 'a b.jpg' c.png")
 
 
 def test_unreadable_pictures_are_input_errors():

@@ -1,4 +1,4 @@
-"""Protect photographs: python -m tools.protect PHOTO… [--model B] [--method p_fgvm] [--out protected] (make protect).
+"""Protect photographs: python -m tools.protect PHOTO… [--method p_fgvm_features] [--out protected] (make protect).
 
 docs/protect.md says what it does, what it writes, and what it does not promise.
 """
@@ -25,17 +25,19 @@ from pfgvm.evaluation.recognition.detection import find_faces
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.models import fused_for_attack
 from pfgvm.models.device import configure_device
+from pfgvm.models.dlib_face import CELEBA_SIZE
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.photographs.before_after import before_after
 from pfgvm.photographs.photograph import png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protect import ProtectedFace, Protector, protect, shown, works_alone
+from pfgvm.photographs.protect import Classifier, ProtectedFace, Protector, protect, shown, works_alone
 from pfgvm.photographs.same_person import PUBLISHED_THRESHOLDS, verdict
 from pfgvm.report.figures import png as drawn
 from pfgvm.report.render import markdown
-from pfgvm.report.words import DATASETS, model_name
+from pfgvm.report.words import DATASETS, model_name, recogniser_label
 from pfgvm.settings import MODEL_NAMES, Settings
 from stages.common.data_frames import csv_text, read_table
+from stages.common.descriptor_settings import open_descriptor
 from stages.common.files import atomic_write
 from stages.common.methods import load_method
 from stages.common.program import read_settings
@@ -53,26 +55,30 @@ MOST_ROWS = 60_000
 
 @dataclass(frozen=True)
 class Tools:
-    """What every photograph is worked on with. thresholds: of similarities, by the recogniser's name."""
+    """What every photograph is worked on with.
 
-    record: TrainingRecord
+    record: of the classifier that the method attacks, None without one. attacked: the face descriptors that it has
+    before it, alone or in the classifier. thresholds: of similarities, by the recogniser's name.
+    """
+
+    record: TrainingRecord | None
+    attacked: Sequence[str]
     method: Method
     protector: Protector
     recognisers: Sequence[Recogniser]
     thresholds: Mapping[str, float]
-
-    @property
-    def model(self) -> str:
-        """The model in words."""
-        return model_name(self.record.model, {self.record.model: self.record.descriptor})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Protect the photographs that the command line names, each for itself; 1 where one failed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m tools.protect", description="Protect photographs.")
     parser.add_argument("photographs", metavar="PHOTO", type=Path, nargs="+")
-    parser.add_argument("--model", choices=MODEL_NAMES, default="B", help="the trained model to protect from")
-    parser.add_argument("--method", default="p_fgvm", help="a file of pfgvm/attacks/methods, without its ending")
+    parser.add_argument(
+        "--method", default="p_fgvm_features", help="a file of pfgvm/attacks/methods, without its ending"
+    )
+    parser.add_argument(
+        "--model", choices=MODEL_NAMES, default="B", help="for methods that attack a trained classifier"
+    )
     parser.add_argument("--out", type=Path, default=Path("protected"), help="the folder to write to")
     options = parser.parse_args(arguments)
     failed = 0
@@ -92,25 +98,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def open_tools(settings: Settings, model: str, method: str) -> Tools:
-    """The trained `model`, the `method` and the settings' recognisers. Raises InputError where one cannot be used."""
-    chosen = load_method(method)
+    """The `method`, what it attacks, and the settings' recognisers. Raises InputError where one cannot be used."""
+    chosen, attack = load_method(method), settings.attack
     if not works_alone(chosen):
         names = [module.name for module in pkgutil.iter_modules(methods.__path__)]
         able = ", ".join(name for name in names if works_alone(load_method(name)))
         raise InputError(
-            f"method {method}: is no perturbation that one photograph and the model alone give; take one of {able}"
+            f"method {method}: is no perturbation that one photograph and what is attacked give; take one of {able}"
         )
-    if not (MODELS / model).is_dir():
-        raise InputError(f"{MODELS / model}: Model {model} is not trained yet; run `make repro` first")
     # Of one image sums depend on their number: with another, another perturbation would come out.
     torch.set_num_threads(settings.threads)
-    trained, attack = TrainedModel.read(MODELS / model), settings.attack
-    image_size = trained.record.image_size
-    network = fused_for_attack(trained.network(configure_device(settings.device, attack.precision)))
+    device = configure_device(settings.device, attack.precision)
     deidentify = functools.partial(chosen.deidentify, **chosen.parameters(attack, model))
-    protector = Protector(network, image_size, deidentify, attack.target, attack.seed)
+    attacked = list(chosen.descriptors(attack))
+    if chosen.uses_model:
+        if not (MODELS / model).is_dir():
+            raise InputError(f"{MODELS / model}: Model {model} is not trained yet; run `make repro` first")
+        trained = TrainedModel.read(MODELS / model)
+        record, image_size = trained.record, trained.record.image_size
+        classifier = Classifier(fused_for_attack(trained.network(device)), attack.target, attack.seed)
+        attacked.append(record.descriptor)
+    else:
+        record, image_size, classifier = None, CELEBA_SIZE, None
+    descriptors = [open_descriptor(name, settings, image_size).to(device) for name in chosen.descriptors(attack)]
+    protector = Protector(image_size, deidentify, classifier, descriptors, device)
     recognisers = open_recognisers(settings, image_size)
-    return Tools(trained.record, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds())
+    return Tools(record, attacked, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds())
 
 
 def measured_thresholds() -> dict[str, float]:
@@ -171,24 +184,26 @@ def view_size(faces: int, image_size: tuple[int, int]) -> tuple[int, int]:
 
 
 def table_rows(path: Path, digest: str, found: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
-    """The table's rows: of each face first what the attacked model says, then what every recogniser does."""
+    """The table's rows: of each face first what an attacked classifier says, then what every recogniser does."""
     record, rows = tools.record, []
-    made = {"model": record.model, "descriptor": record.descriptor, "method": tools.method.label}
+    model, descriptor = (record.model, record.descriptor) if record else ("", ",".join(tools.attacked))
+    made = {"model": model, "descriptor": descriptor, "method": tools.method.label}
     for number, one in enumerate(found, start=1):
         box = dict(zip(("left", "top", "width", "height"), np.rint(one.face.box).astype(int).tolist(), strict=True))
         l2 = round(float(np.linalg.norm(one.after - one.before)), 3)
         face = {"photograph": path.name, "sha256": digest, "face": number, **box, **made, "l2": l2}
-        clean, protected, target = (record.classes[of] for of in (one.predicted_clean, one.predicted, one.target))
-        rows.append({
-            **face, "recogniser": record.model, "seen": True, "predicted_clean": clean, "predicted": protected,
-            "target": target, "distance": None, "similarity": None, "threshold": None,
-            "same_person": protected == clean,
-        })  # fmt: skip
+        if record and one.said:
+            target, clean, protected = (record.classes[of] for of in vars(one.said).values())
+            rows.append(face | {
+                "recogniser": record.model, "seen": True, "predicted_clean": clean, "predicted": protected,
+                "target": target, "distance": None, "similarity": None, "threshold": None,
+                "same_person": protected == clean,
+            })  # fmt: skip
         for by in tools.recognisers:
             said = verdict(by, one.before, one.after, tools.thresholds.get(by.name, math.nan))
-            rows.append({
-                **face, "recogniser": by.name, "seen": by.name == record.descriptor, "predicted_clean": None,
-                "predicted": None, "target": None, "distance": by.distance, "similarity": round(said.similarity, 4),
+            rows.append(face | {
+                "recogniser": by.name, "seen": by.name in tools.attacked, "predicted_clean": None, "predicted": None,
+                "target": None, "distance": by.distance, "similarity": round(said.similarity, 4),
                 "threshold": said.threshold, "same_person": said.same_person,
             })  # fmt: skip
     return rows
@@ -196,12 +211,19 @@ def table_rows(path: Path, digest: str, found: Sequence[ProtectedFace], tools: T
 
 def no_promise(tools: Tools) -> str:
     """What a protected photograph is not, in two sentences."""
-    faces = DATASETS[tools.record.dataset]
-    return (
-        f"Made against {tools.model} alone, which this pipeline trained on {faces}: no protection from any other "
-        "recogniser has been shown, and the tables say what those at hand make of it.\n"
-        "It hides nobody from people; do not rely on it for anyone's safety."
-    )
+    if record := tools.record:
+        model = model_name(record.model, {record.model: record.descriptor})
+        made = (
+            f"Made against {model} alone, which this pipeline trained on {DATASETS[record.dataset]}: no protection "
+            "from any other recogniser has been shown, and the tables say what those at hand make of it."
+        )
+    else:
+        names = " and ".join(recogniser_label(name) for name in tools.attacked)
+        made = (
+            f"Made against {names} in the hope that others err too: the tables say what those at hand make of it, and "
+            "`make evaluation` how many photographs of a person they still match."
+        )
+    return f"{made}\nIt hides nobody from people; do not rely on it for anyone's safety."
 
 
 if __name__ == "__main__":

@@ -13,40 +13,55 @@ Row = Mapping[str, Any]
 
 
 def photograph_table(rows: Sequence[Row], notes: Sequence[str] = ()) -> FormattedTable:
-    """The table of one photograph; rows: those of tools/protect.py, of each face the attacked model's first."""
-    model = model_name(rows[0]["model"], {rows[0]["model"]: rows[0]["descriptor"]})
-    count = rows[-1]["face"]
+    """The table of one photograph; rows: those of tools/protect.py."""
+    first, count = rows[0], rows[-1]["face"]
     return FormattedTable(
         label="",
         title=f"{count} {'face' if count == 1 else 'faces'}",
-        caption=f"{rows[0]['method']} on {model}.",
+        caption=f"{first['method']} on {_attacked(first)}.",
         columns=[("", name) for name in ("Face", "Pixels", "Recogniser", "Before", "After")],
-        rows=[_of_model(row, model) if row["target"] else _of_recogniser(row) for row in rows],
+        rows=[
+            # A face is named on the first of its rows.
+            [
+                *(_face(row) if row["face"] != before else ["", ""]),
+                *(_of_model if row["target"] else _of_recogniser)(row),
+            ]
+            for before, row in zip([None, *(row["face"] for row in rows)], rows, strict=False)
+        ],
         left=5,
         notes=(*notes, *_remarks(rows)),
     )
 
 
-def _of_model(row: Row, model: str) -> list[str]:
+def _attacked(row: Row) -> str:
+    """What the method has before it, in words."""
+    if row["model"]:
+        return model_name(row["model"], {row["model"]: row["descriptor"]})
+    return " and ".join(recogniser_label(name) for name in row["descriptor"].split(","))
+
+
+def _face(row: Row) -> list[str]:
+    return [str(row["face"]), f"{row['width']} x {row['height']}"]
+
+
+def _of_model(row: Row) -> list[str]:
     aim = "the target" if row["predicted"] == row["target"] else f"the target is {row['target']}"
-    size = f"{row['width']} x {row['height']}"
-    return [str(row["face"]), size, model, f"person {row['predicted_clean']}", f"person {row['predicted']} ({aim})"]
+    return [_attacked(row), f"person {row['predicted_clean']}", f"person {row['predicted']} ({aim})"]
 
 
 def _of_recogniser(row: Row) -> list[str]:
-    name = recogniser_label(row["recogniser"]) + (f", under Model {row['model']}" if row["seen"] else "")
+    seen = f", under Model {row['model']}" if row["model"] else ", attacked"
     measure, sign = ("distance", -1) if row["distance"] == "euclidean" else ("similarity", 1)
     said = f"{measure} {sign * row['similarity']:.2f}"
     if row["same_person"] is not None:
         said = f"{'the same' if row['same_person'] else 'another'} person ({said}, limit {sign * row['threshold']:.2f})"
-    return ["", "", name, MISSING, said]
+    return [recogniser_label(row["recogniser"]) + (seen if row["seen"] else ""), MISSING, said]
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
+    narrow = {row["face"]: row["width"] for row in rows if row["width"] < _FEW_PIXELS}
     said = [
-        f"Face {row['face']} is {row['width']} pixels wide: recognisers are not made for so few."
-        for row in rows
-        if row["target"] and row["width"] < _FEW_PIXELS
+        f"Face {face} is {width} pixels wide: recognisers are not made for so few." for face, width in narrow.items()
     ]
     undecided = dict.fromkeys(recogniser_label(row["recogniser"]) for row in rows if row["same_person"] is None)
     if undecided:

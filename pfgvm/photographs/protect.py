@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pfgvm.attacks.common.method import Batch, Method
+from pfgvm.attacks.common.method import Batch, Method, no_descriptors
 from pfgvm.attacks.common.targets import choose_targets
 from pfgvm.evaluation.recognition.alignment import (
     celeba_points,
@@ -31,38 +31,58 @@ _ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Protector:
-    """A method that attacks a model, with all that it needs.
+class Classifier:
+    """The classifier that a method attacks.
 
-    network: in eval mode, images in [0, 1], (B, 3, H, W), to logits. image_size: H, W.
-    deidentify: the method's, with its parameters. policy, seed: of `choose_targets`.
+    network: in eval mode, images in [0, 1], (B, 3, H, W), to logits. policy, seed: of `choose_targets`.
     """
 
     network: nn.Module
-    image_size: tuple[int, int]
-    deidentify: Callable[[Batch], Tensor]
     policy: str
     seed: int
 
 
 @dataclass(frozen=True)
-class ProtectedFace:
-    """What became of one face: as the model frames it, before and after, float32 in [0, 1], (3, H, W).
+class Protector:
+    """A method with all that it needs.
 
-    target: the class that was aimed at. predicted_clean, predicted: those for which the model takes the two.
+    image_size: H, W of the frame that it works on. deidentify: the method's, with its parameters. classifier: None for
+    a method that attacks none. descriptors: for one that attacks those, in eval mode. All of them are on `device`.
     """
 
-    face: Face
-    before: np.ndarray
-    after: np.ndarray
+    image_size: tuple[int, int]
+    deidentify: Callable[[Batch], Tensor]
+    classifier: Classifier | None = None
+    descriptors: Sequence[nn.Module] = ()
+    device: torch.device | str = "cpu"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the classifier says of a face: the class aimed at, and for whom it takes the face before and after."""
+
     target: int
     predicted_clean: int
     predicted: int
 
 
+@dataclass(frozen=True)
+class ProtectedFace:
+    """What became of one face: as the method frames it, before and after, float32 in [0, 1], (3, H, W).
+
+    said: None without a classifier.
+    """
+
+    face: Face
+    before: np.ndarray
+    after: np.ndarray
+    said: Said | None
+
+
 def works_alone(method: Method) -> bool:
-    """Whether `method` makes a perturbation of one image and the model, and of nothing else."""
-    return method.uses_model and method.follows is None and not method.needs_gallery
+    """Whether `method` makes a perturbation of one image and what it attacks, and of nothing else."""
+    attacks = method.uses_model or method.descriptors is not no_descriptors
+    return attacks and method.follows is None and not method.needs_gallery
 
 
 def framed(pixels: np.ndarray, face: Face, image_size: tuple[int, int]) -> np.ndarray:
@@ -89,41 +109,53 @@ def protect(
     """The `photograph` with each of `faces` de-identified, one after the other, and what became of each.
 
     The perturbation alone is laid into the photograph; outside the frames nothing changes, and a grey photograph stays
-    grey. The person on it being none of the model's, the target is another than the one for whom the model takes the
-    face, chosen by (seed, `name`, the face's place in `faces`). Raises InputError as the method does.
+    grey. The person on it being none of a classifier's, the target is another than the one for whom it takes the face,
+    chosen by (seed, `name`, the face's place in `faces`). Raises InputError as the method does.
     """
     done = dataclasses.replace(photograph, pixels=photograph.pixels.copy())
     targets = [
         _deidentify_in(done, face, f"{name}, face {number}", protector) for number, face in enumerate(faces, start=1)
     ]
-    size, network = protector.image_size, protector.network
     seen_before, seen_after = photograph.seen, done.seen
     found = []
     for face, target in zip(faces, targets, strict=True):
-        before, after = framed(seen_before, face, size), framed(seen_after, face, size)
-        with torch.no_grad():
-            clean, protected = (int(network(_images(view, network)).argmax()) for view in (before, after))
-        found.append(ProtectedFace(face, before, after, target, clean, protected))
+        before, after = (framed(seen, face, protector.image_size) for seen in (seen_before, seen_after))
+        said = None
+        if protector.classifier:
+            said = Said(target, *(_class_of(view, protector.classifier, protector.device) for view in (before, after)))
+        found.append(ProtectedFace(face, before, after, said))
     return done, found
 
 
-def _deidentify_in(photograph: Photograph, face: Face, name: str, protector: Protector) -> int:
-    """Lay the perturbation of one face into the pixels of the `photograph`; returns the target class."""
-    network, image_size = protector.network, protector.image_size
-    frame, shape = _frame(face, image_size), photograph.pixels.shape[:2]
-    images = _images(framed(photograph.seen, face, image_size), network)
+def _class_of(view: np.ndarray, classifier: Classifier, device: torch.device | str) -> int:
     with torch.no_grad():
-        logits = network(images)
-    targets = choose_targets(protector.policy, [name], logits.argmax(1), logits, protector.seed)
-    left = _what_is_left(frame, shape, image_size, grey=without_colour(photograph.pixels))
+        return int(classifier.network(_images(view, device)).argmax())
 
-    def model(x_adv: Tensor) -> Tensor:
-        return network(images + left(x_adv - images))
 
-    x_adv = protector.deidentify(Batch(model, images, targets, [name]))
-    [change] = left(x_adv - images).cpu().numpy()
+def _deidentify_in(photograph: Photograph, face: Face, name: str, protector: Protector) -> int:
+    """Lay the perturbation of one face into the pixels of the `photograph`; returns the target class, 0 without one."""
+    frame, shape = _frame(face, protector.image_size), photograph.pixels.shape[:2]
+    images = _images(framed(photograph.seen, face, protector.image_size), protector.device)
+    left = _what_is_left(frame, shape, protector.image_size, grey=without_colour(photograph.pixels))
+
+    def through_photograph(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        return lambda x_adv: network(images + left(x_adv - images))
+
+    classifier, network, targets = protector.classifier, _no_classifier, torch.zeros(1, dtype=torch.int64)
+    if classifier:
+        network = classifier.network
+        with torch.no_grad():
+            logits = network(images)
+        targets = choose_targets(classifier.policy, [name], logits.argmax(1), logits, classifier.seed)
+    descriptors = [through_photograph(descriptor) for descriptor in protector.descriptors]
+    batch = Batch(through_photograph(network), images, targets, [name], descriptors=descriptors)
+    [change] = left(protector.deidentify(batch) - images).cpu().numpy()
     _lay(change.transpose(1, 2, 0), frame, photograph.pixels)
     return int(targets)
+
+
+def _no_classifier(images: Tensor) -> Tensor:
+    raise ValueError("the method attacks a classifier, and the protector has none")
 
 
 def _view(pixels: np.ndarray, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -136,8 +168,8 @@ def _frame(face: Face, image_size: tuple[int, int], margin: float = 0) -> np.nda
     return similarity(face.points, middle + (celeba_points(image_size) - middle) / (1 + 2 * margin))
 
 
-def _images(framed_face: np.ndarray, network: nn.Module) -> Tensor:
-    return torch.from_numpy(framed_face[None]).to(next(network.parameters()).device)
+def _images(framed_face: np.ndarray, device: torch.device | str) -> Tensor:
+    return torch.from_numpy(framed_face[None]).to(device)
 
 
 def _what_is_left(

@@ -14,19 +14,31 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def descriptor_weights(name: str, settings: Settings) -> Path | None:
+def descriptor_weights(name: str, settings: Settings) -> Path:
     """The weights file of the descriptor `name`: that of train.B.weights, where it is Model B's, or the installed one.
 
-    Raises InputError where there is neither.
+    Raises InputError where there is neither, or the file cannot be read.
     """
     chosen = settings.train.B
-    found = (
-        weights_file(name, Path(chosen.weights)) if name == chosen.descriptor else DESCRIPTORS[name].module.installed()
-    )
+    if name != chosen.descriptor:
+        if found := DESCRIPTORS[name].module.installed():
+            return found
+        raise InputError(
+            f"{name}: none of its weights install with the environment; set train.B.descriptor to {name} and "
+            f"train.B.weights to your file of them, or take {name} out of attack.p_fgvm_features.descriptors"
+        )
+    try:
+        found = weights_file(name, Path(chosen.weights))
+    except OSError as error:
+        remedy = "make it readable, or " if isinstance(error, PermissionError) else ""
+        raise InputError(
+            f"{chosen.weights}: cannot be read ({error.strerror}); {remedy}set train.B.weights to the descriptor's "
+            "weights (README: Real faces)"
+        ) from None
     if found is None:
         raise InputError(
-            f"attack.p_fgvm_features.descriptors: no weights of {name} install with the environment; set "
-            f"train.B.descriptor to {name} and train.B.weights to your file of them, or take {name} out"
+            f"{chosen.weights}: is empty, and no weights of {name} install with the environment; set train.B.weights "
+            "to your own file of them (README: Real faces)"
         )
     return found
 
