@@ -189,6 +189,9 @@ class PFGVMFeatures(Section):
     views: PositiveInt = Field(description="random views a step, over which the gradient is summed")
     scale: float = Field(ge=0, le=1, description="by how much a view is larger or smaller at most")
     shift: float = Field(ge=0, le=1, description="by how much of the image it is moved at most")
+    masking: NonNegativeFloat = Field(
+        description="exponent of the weight of pixels that hide a change; 0: all weigh alike"
+    )
     chroma: float = Field(ge=0, le=1, description="the part of the gradient's colour that is kept")
 
 

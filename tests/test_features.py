@@ -12,7 +12,7 @@ from pfgvm import seeding
 from pfgvm.attacks import p_fgvm_features
 from pfgvm.attacks.common.features import feature_gradient
 from pfgvm.attacks.common.views import random_view
-from pfgvm.attacks.common.visibility import held_back, masking
+from pfgvm.attacks.common.visibility import held_back, hiding
 from pfgvm.errors import InputError
 
 SHAPE = (3, 14, 12)
@@ -21,7 +21,16 @@ X = RANDOM.uniform(size=(3, *SHAPE)).round(1)  # some values lie on 0 and 1
 NAMES = ["a.jpg", "b.jpg", "李小龍/c.jpg"]
 # Two descriptors of other lengths, F = 7 and 4.
 WEIGHTS = [RANDOM.normal(size=(7, X[0].size)), 30 * RANDOM.normal(size=(4, X[0].size))]
-SETTINGS = {"step_size": 0.3, "iterations": 3, "penalty": 0.9, "views": 1, "scale": 0.0, "shift": 0.0, "chroma": 0.4}
+SETTINGS = {
+    "step_size": 0.3,
+    "iterations": 3,
+    "penalty": 0.9,
+    "views": 1,
+    "scale": 0.0,
+    "shift": 0.0,
+    "masking": 0.7,
+    "chroma": 0.4,
+}
 
 
 def linear(weight: np.ndarray) -> nn.Module:
@@ -62,7 +71,7 @@ def by_hand(x: np.ndarray, name: str) -> np.ndarray:
             g -= weight.T @ moved / np.linalg.norm(moved) / np.linalg.norm(weight @ x.ravel())
         g = g.reshape(x.shape)
         grey = g.mean(axis=0)
-        g = hidden(x) * (grey + 0.4 * (g - grey))
+        g = hidden(x) ** 0.7 * (grey + 0.4 * (g - grey))
         x_adv = np.clip(x_adv - 0.3 * (0.01 * g / np.abs(g).mean() + 0.9 * (x_adv - x)), 0, 1)
     return x_adv
 
@@ -128,10 +137,10 @@ def test_a_view_shows_each_image_at_its_own_scale_and_place():
 def test_a_change_hides_at_edges_and_not_on_plain_ground():
     image = torch.full((1, 3, 20, 30), 0.5, dtype=torch.float64)
     image[..., 20:] = 0.9
-    weight = masking(image)
+    weight = hiding(image)
     assert weight.shape == (1, 1, 20, 30)
     assert (weight[..., :10] < 0.2).all() and (weight[..., 19:21] == 4).all()
-    plain = masking(image[..., :10])
+    plain = hiding(image[..., :10])
     np.testing.assert_allclose(plain, torch.ones_like(plain), rtol=0, atol=1e-9)
 
 
@@ -205,6 +214,7 @@ def test_a_descriptor_that_cannot_be_used_is_refused(descriptors: list[Callable]
         ({"views": 0}, "views must be a whole number, at least 1"),
         ({"scale": 1.5}, r"scale must lie in \[0, 1\]"),
         ({"shift": -0.1}, r"shift must lie in \[0, 1\]"),
+        ({"masking": -1}, "masking must be at least 0"),
         ({"chroma": float("nan")}, "chroma must be finite"),
         ({"names": ["a"]}, "names must be one for each"),
         ({"images": 255 * X}, r"images must lie in \[0, 1\]"),

@@ -11,7 +11,7 @@ _C2 = 0.03**2
 _MOST = 4.0
 
 
-def masking(images: Tensor) -> Tensor:
+def hiding(images: Tensor) -> Tensor:
     """How much of a change each pixel hides in its surroundings: (B, 1, H, W), 1 in an image's mean before the cut.
 
     images: (B, C, H, W) in [0, 1]. The weight is 2σ² + c₂ of MSSIM (Wang et al. 2004), σ² being the local variance of
