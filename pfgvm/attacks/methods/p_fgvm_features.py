@@ -51,7 +51,8 @@ def p_fgvm_features(
     descriptors: any callables φ from images in [0, 1], (B, C, H, W), to features, (B, F); a module is used in eval mode
     and left as it was. images: x, (B, C, H, W) in [0, 1]. names: B of them; all randomness is drawn by (seed, name).
     step_size: α > 0. iterations: N ≥ 0. penalty: λ ≥ 0. views: T a step, at least 1. scale, shift: of the views, in
-    [0, 1], see `random_view`. masking: γ ≥ 0; 0 leaves w out. chroma: the part of the gradient's colour that is kept, in [0, 1].
+    [0, 1], see `random_view`. masking: γ ≥ 0; 0 leaves w out. chroma: the part of the gradient's colour that is kept,
+    in [0, 1].
     Returns x̃_N, like `images`. Raises InputError for any argument that is none of this.
     """
     α, λ = positive("step_size", step_size), non_negative("penalty", penalty)
