@@ -289,6 +289,7 @@ class Curves(Section):
     images: PositiveInt | None = Field(description="how many of the attacked images; null: all")
     penalty: list[NonNegativeFloat] = Field(alias="lambda", description="λ of P-FGVM")
     epsilon: list[PositiveFloat] = Field(description="ε of I-FGVM and I-FGSM")
+    strengths: list[PositiveFloat] = Field(description="strengths of methods, 1 being that of the settings")
 
 
 class Evaluation(Section):

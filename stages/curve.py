@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 from torch import nn
 
-from pfgvm import seeding
 from pfgvm.attacks.common.method import Batch
 from pfgvm.evaluation.findings.trade_off import CURVE_SCORES
 from pfgvm.evaluation.scoring import score_images
 from pfgvm.models import fused_for_attack
 from pfgvm.models.device import configure_device
 from stages.common.attack_batches import attacked_images, read_batch
+from stages.common.curve_images import curve_images
 from stages.common.data_frames import csv_text
 from stages.common.face_archive import read_images
 from stages.common.methods import load_method
@@ -31,8 +31,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     chosen, trained = load_method(method), TrainedModel.read(model)
     record = trained.record
     rows = attacked_images(split, attack, chosen)
-    drawn = seeding.shuffled(rows["image"], attack.seed, "curve images")[: curves.images]
-    rows = rows[rows["image"].isin(drawn)].reset_index(drop=True)
+    rows = rows[rows["image"].isin(curve_images(rows["image"], settings))].reset_index(drop=True)
     parameters = chosen.parameters(attack, record.model)
     [(name, values)] = [
         (name, values)

@@ -1,4 +1,4 @@
-"""Figures 1 and 2 in the paper's form, and the learning curves."""
+"""Figures 1 and 2 in the paper's form, and the curves."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from pfgvm.report import figures
 from pfgvm.report.trade_off_figure import trade_off
+from pfgvm.report.visibility_figure import visibility_figure
 from pfgvm.report.words import model_name
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_images
@@ -16,9 +17,12 @@ from stages.common.training_records import read_records
 
 
 def main(
-    *, scores: Path, faces: Path, models: Path, adversarial: Path, trajectories: Path, curves: Path, out: Path
+    *, scores: Path, faces: Path, models: Path, adversarial: Path, trajectories: Path, tables: Path, out: Path
 ) -> None:
-    """Write figure1.png, figure2.png, learning_curves.png and curves.png into the folder `out`."""
+    """Write figure1, figure2, learning_curves, curves and visibility, PNG files, into the folder `out`.
+
+    tables: the folder of curves.csv and visibility.csv.
+    """
     records = {record.model: record for record in read_records(models)}
     descriptors = {model: record.descriptor for model, record in records.items()}
     headings = {model: model_name(model, descriptors) for model in records}
@@ -39,7 +43,8 @@ def main(
         "figure1": figures.figure1(shown, headings),
         "figure2": figures.figure2(followed, headings),
         "learning_curves": figures.learning_curves(histories, epochs_used, headings),
-        "curves": trade_off(pd.read_csv(curves)),
+        "curves": trade_off(pd.read_csv(tables / "curves.csv")),
+        "visibility": visibility_figure(pd.read_csv(tables / "visibility.csv").fillna({"model": ""})),
     }
     for name, figure in drawn.items():
         with atomic_write(out / f"{name}.png") as path:

@@ -13,9 +13,10 @@ from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS, quality
 from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS, recognition
 from pfgvm.evaluation.findings.survival import SURVIVAL_COLUMNS, survival
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS, transfer
+from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS, visibility
 from pfgvm.evaluation.transforms import PURIFIERS, SURVIVAL
 from stages.common.data_frames import read_table, write_table
-from stages.common.evaluated_set import read_enrolments, read_evaluated
+from stages.common.evaluated_set import read_enrolments, read_evaluated, read_strengths
 from stages.common.program import read_settings, run
 from stages.common.views import CONTROL, PUBLISHED
 
@@ -36,14 +37,15 @@ TABLES = {
     "survival": Table("survival", SURVIVAL_COLUMNS),
     "adaptive": Table("adaptive", ADAPTIVE_COLUMNS),
     "quality": Table("quality", QUALITY_COLUMNS),
+    "visibility": Table("curves", VISIBILITY_COLUMNS),
 }
 
 
-def main(*, table: str, evaluated: Path, gallery: Path, split: Path, out: Path) -> None:
+def main(*, table: str, evaluated: Path, strengths: Path, gallery: Path, split: Path, out: Path) -> None:
     """Write `table`, a name of TABLES, to `out`: its header alone where evaluation.parts does not name its part.
 
-    evaluated: the folder that stages/evaluate.py writes into. gallery: what stages/gallery.py writes. split: of all
-    clean images.
+    evaluated, strengths: the folders that stages/evaluate.py and stages/visibility.py write into. gallery: what
+    stages/gallery.py writes. split: of all clean images.
     """
     settings = read_settings()
     part, columns = TABLES[table]
@@ -68,6 +70,7 @@ def main(*, table: str, evaluated: Path, gallery: Path, split: Path, out: Path) 
         "survival": lambda: survival(sets, SURVIVAL, persons, known),
         "adaptive": lambda: adaptive(sets, known, PURIFIERS, published=PUBLISHED, seed=seed),
         "quality": lambda: quality(sets, persons, published=PUBLISHED),
+        "visibility": lambda: visibility(read_strengths(strengths), known),
     }
     write_table(make[table](), out)
 

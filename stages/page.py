@@ -7,7 +7,7 @@ from pfgvm.report.page import page
 from stages.common.files import atomic_write
 from stages.common.program import run
 
-FIGURES = ("figure1", "figure2", "learning_curves", "curves")
+FIGURES = ("figure1", "figure2", "learning_curves", "curves", "visibility")
 
 
 def main(*, report: Path, protection: Path, figures: Path, template: Path, style: Path, out: Path) -> None:

@@ -49,7 +49,7 @@ def after(repo, stages, names: set[str]) -> set[str]:
 
 def test_stage_names(stages):
     single = {"settings", "select", "split", "scores", "tables", "figures", "page"}
-    single |= {"features", "clean", "old_ways", "external", "calibration", "gallery", "evaluate_free"}
+    single |= {"features", "clean", "old_ways", "external", "calibration", "gallery", "evaluate_free", "visibility"}
     single |= {"curves", "findings", "protection"}
     by_model = {
         f"{stage}@{model}"
@@ -130,9 +130,10 @@ def test_a_stage_depends_on_all_code_that_it_runs_and_on_no_other(stages):
 def methods_of(stage) -> list[str]:
     """The methods that `stage` is told to run, where it takes any."""
     named = re.findall(r"(?<=--method )\S+", stage.cmd)
-    if named != ["{}"]:
+    if named not in (["{}"], ["{stem}"]):
         return named
-    return re.search(r"-m stages\.each \S+ (\S+) --", stage.cmd)[1].split(",")
+    names = re.search(r"-m stages\.each \S+ (\S+) --", stage.cmd)[1].split(",")
+    return [name.rpartition("/")[2] for name in names]
 
 
 def within(file: str, path: str) -> bool:

@@ -12,7 +12,10 @@ from pfgvm.evaluation.transforms import SURVIVAL
 from tests.project import Project
 
 PARTS = ["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
-FINDINGS = ("recognition", "thresholds", "pairs", "recognised_persons", "transfer", "survival", "adaptive", "quality")
+FINDINGS = (
+    "recognition", "thresholds", "pairs", "recognised_persons", "transfer", "survival", "adaptive", "quality",
+    "visibility",
+)  # fmt: skip
 # The folder of the set, and the model with which it is made or looked at.
 CELLS = [("A", "p_fgvm", "A"), ("B", "p_fgvm", "B"), ("any", "clean", "A"), ("any", "k_same", "A")]
 # As others check against them.
@@ -64,8 +67,13 @@ def evaluated(built: Project):
         where = ["--model", values["--model"], "--faces", values["--faces"], *split, "--out", values["--adversarial"]]
         built.stage("attack", "--method", method, *where)
         built.stage("evaluate", *flat(values))
+    for folder, method in (("B", "p_fgvm"), ("any", "k_same")):
+        names = f"{folder}/{method}.npy"
+        where = ["--faces", "data/faces.zip", "--adversarial", f"data/beyond/adversarial/{names}"]
+        built.stage("visibility", "--method", method, *where, "--out", f"data/beyond/visibility/{names}")
     for table in FINDINGS:
-        seen = ["--evaluated", "data/beyond/evaluated", "--gallery", "data/beyond/gallery.npy", *split]
+        seen = ["--evaluated", "data/beyond/evaluated", "--strengths", "data/beyond/visibility"]
+        seen += ["--gallery", "data/beyond/gallery.npy", *split]
         built.stage("finding", "--table", table, *seen, "--out", f"data/beyond/{table}.csv")
     for method in ("p_fgvm", "i_fgvm", "i_fgsm"):
         values = options("A", method, "A")

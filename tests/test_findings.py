@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from skimage.metrics import peak_signal_noise_ratio
 
 from pfgvm import seeding
+from pfgvm.attacks import gaussian_blur
 from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.evaluation.detectability import features
 from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, adaptive
@@ -34,13 +35,16 @@ from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.survival import SURVIVAL_COLUMNS, survival
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS, transfer
 from pfgvm.evaluation.findings.verification import Faces, Threshold
+from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS, AtStrength, visibility
 from pfgvm.evaluation.metrics import mssim
+from pfgvm.evaluation.quality import QUALITY
 from pfgvm.evaluation.recognition.alignment import chips
 from pfgvm.evaluation.recognition.recognisers import Comparison
 from pfgvm.evaluation.transforms import PURIFIERS, SURVIVAL, TRANSFORMS
 from pfgvm.models import model_a
 from pfgvm.models.training_record import TrainingRecord
 from stages import calibration, each, evaluate, finding, gallery
+from stages import visibility as visibility_stage
 from stages.common.adversarial_set import row_type
 from stages.common.data_frames import read_table
 from stages.common.evaluated_set import read_enrolments, read_evaluated
@@ -52,6 +56,7 @@ from stages.common.views import CONTROL, PUBLISHED, views
 from tests.committed_settings import changed
 
 ROOT = Path(__file__).parent.parent
+QUALITY_BY_NAME = {metric.name: metric.function for metric in QUALITY}
 # As other programs read them, by place.
 CONTRACT = {
     "recognition": "model,method,recogniser,seen,fmr,threshold,tmr_clean,tmr_protected,low,high,tmr_both,"
@@ -621,10 +626,30 @@ def test_recognition_by_person_without_a_threshold_is_unknown():
     assert found["person"].tolist() == ["a", "b"] and found[["tmr_clean", "tmr_protected"]].isna().all(axis=None)
 
 
+def test_visibility_counted_by_hand():
+    whole = rows(
+        "as is", ATTACKED, near=[0.5, 1.4, 25, 20], mssim_face=[0.9, 0.8, 0.7, 0.6], flip_face=[0, 0.1, 0.2, 0.1]
+    )
+    half = rows("as is", ATTACKED, near=[0, 1, 10, 11], mssim_face=[1, 1, 1, 0.9])
+    points = [AtStrength("", "X", "other,near", 1.0, whole), AtStrength("", "X", "other", 0.5, half)]
+    weak, strong = visibility(points, [KNOWN]).to_dict("records")
+    assert list(weak) == VISIBILITY_COLUMNS
+    # As in test_recognition_counted_by_hand.
+    assert strong == pytest.approx(
+        {
+            "model": "", "method": "X", "strength": 1, "images": 4, "mssim_face": 0.75, "flip_face": 0.1,
+            "recogniser": "near", "seen": True, "fmr": 0.01, "tmr": 0.25, "low": 0, "high": 0.5,
+        }
+    )  # fmt: skip
+    assert (weak["strength"], weak["tmr"], weak["seen"]) == (0.5, 0.75, False)
+    unknown = dataclasses.replace(KNOWN, thresholds=(Threshold(0.01, math.nan, 20, NOTE),))
+    assert visibility(points, [unknown])[["tmr", "low", "high"]].isna().all(axis=None)
+
+
 # ── The stages ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-ALL = ["recognition", "survival", "adaptive", "quality"]
+ALL = ["recognition", "survival", "adaptive", "quality", "curves"]
 COLUMNS = {
     "recognition": RECOGNITION_COLUMNS,
     "thresholds": THRESHOLDS_COLUMNS,
@@ -634,6 +659,7 @@ COLUMNS = {
     "survival": SURVIVAL_COLUMNS,
     "adaptive": ADAPTIVE_COLUMNS,
     "quality": QUALITY_COLUMNS,
+    "visibility": VISIBILITY_COLUMNS,
 }
 
 
@@ -662,10 +688,11 @@ def test_views_are_those_that_the_parts_look_at():
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_a_table_not_asked_for_is_its_header(project, table: str):
-    folder = project(evaluation__parts=["curves"])
+    folder = project(evaluation__parts=["references"])
     # Nothing but the settings is there.
     missing = folder / "missing"
-    finding.main(table=table, evaluated=missing, gallery=missing, split=missing, out=folder / "table.csv")
+    files = dict.fromkeys(("evaluated", "strengths", "gallery", "split"), missing)
+    finding.main(table=table, out=folder / "table.csv", **files)
     assert (folder / "table.csv").read_text() == ",".join(COLUMNS[table]) + "\n"
 
 
@@ -702,9 +729,25 @@ def written(folder: Path) -> dict[str, Path]:
         np.save(folder / "evaluated" / f"{path}.npy", made.ravel())
     for path in ("A/ddn", "B/clean", "B/external"):
         write_nothing(folder / "evaluated" / f"{path}.npy")
+    fields_at = [("method", "U20"), ("model", "U1"), ("image", "U4"), ("seen_by", "U8"), ("strength", float)]
+    row = np.dtype([*fields_at, ("mssim_face", float), ("flip_face", float), *embeddings])
+    for path, method in {"B/p_fgvm": "P-FGVM", "any/pixelation": "Pixelation"}.items():
+        made = np.zeros((12, 2), row)
+        made["method"], made["model"], made["image"] = method, path[0].strip("a"), np.reshape(names, (-1, 1))
+        made["seen_by"], made["strength"] = "dlib" if path[0] == "B" else "", [0.5, 1.0]
+        for name in fields:
+            made[name] = axes(EVERYONE)[:, None]
+        (folder / "visibility" / path).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "visibility" / f"{path}.npy", made.ravel())
+    write_nothing(folder / "visibility" / "any" / "gaussian_blur.npy")
     split = "".join(f"{name},{person_of(name)},train\n" for name in names)
     (folder / "split.csv").write_text("image,person,split\n" + split)
-    return {"evaluated": folder / "evaluated", "gallery": folder / "gallery.npy", "split": folder / "split.csv"}
+    return {
+        "evaluated": folder / "evaluated",
+        "strengths": folder / "visibility",
+        "gallery": folder / "gallery.npy",
+        "split": folder / "split.csv",
+    }
 
 
 def test_sets_and_enrolments_come_back_from_their_files(project):
@@ -743,6 +786,8 @@ def test_a_table_asked_for_is_made_of_the_files(project, table: str):
         # of each recogniser two that retrain and one that collects; the purifiers; a detector but for clean sets
         "adaptive": 8 * (2 * 3 + 2) + 6,
         "quality": 8,
+        # methods x strengths x recognisers
+        "visibility": 2 * 2 * 2,
     }
     assert len(found) == counts[table]
     if table == "recognition":
@@ -840,10 +885,9 @@ def record(model: str) -> TrainingRecord:
 def shown(project, tmp_path: Path) -> dict[str, Any]:
     """Two models, five faces and a recogniser whose embedding is the aligned face."""
     line = {"file": "mine.onnx", "input_size": [6, 5]}
-    root = {
-        "evaluation__root": str(tmp_path),
-        "evaluation__recognisers": {"found": line},
-    }  # a name that is also a field's
+    # A name that is also a field's.
+    root = {"evaluation__root": str(tmp_path), "evaluation__recognisers": {"found": line}}
+    root |= {"evaluation__curves__images": 3, "evaluation__curves__strengths": [0.5, 2.0]}
     project(evaluation__parts=ALL, data__image_size=list(SIZE), device="cpu", attack__batch_size=4, **root)
     x, y = (helper.make_tensor_value_info(name, 1, shape) for name, shape in (("x", [1, 3, 6, 5]), ("y", [1, 90])))
     graph = helper.make_graph([helper.make_node("Flatten", ["x"], ["y"])], "flat", [x], [y])
@@ -993,3 +1037,40 @@ def test_a_gallery_holds_the_persons_recognised_and_the_others(shown):
         assert part["embedding_found"] == pytest.approx(aligned.reshape(13, -1), abs=1e-3)
     # Noise shows no face.
     assert not found["found"].any()
+
+
+def made_stronger(shown: dict[str, Any], method: str, name: str, model: str = "A") -> np.ndarray:
+    out = shown["folder"] / "visibility" / model / name
+    visibility_stage.main(
+        method=method, faces=shown["folder"] / "faces.zip", adversarial=shown["folder"] / name, out=out
+    )
+    return np.load(out)
+
+
+def test_a_perturbation_is_multiplied_by_its_strength(shown, project, tmp_path):
+    rows = of_set(shown, "p_fgvm.npy", "A")
+    found = made_stronger(shown, "p_fgvm", "p_fgvm.npy")
+    # Three of the five images, drawn by the seed, at two strengths.
+    drawn = set(seeding.shuffled(shown["images"], 0, "curve images")[:3])
+    assert set(found["image"].tolist()) == drawn and len(found) == 6
+    assert set(found["method"].tolist()) == {"P-FGVM"} and set(found["seen_by"].tolist()) == {"none"}
+    for one in found:
+        place = shown["images"].index(one["image"])
+        clean = shown["pixels"][place]
+        changed = clean + np.float32(one["strength"]) * (rows["pixels"][place] - clean)
+        picture = of_8_bit(changed.clip(0, 1))
+        aligned = chips((picture / 255).astype(np.float32)[None], (6, 5))[0].transpose(2, 0, 1) * 255
+        assert one["embedding_found"] == pytest.approx(aligned.ravel(), abs=1e-3)
+        assert one["mssim_face"] == pytest.approx(QUALITY_BY_NAME["mssim_face"](picture, of_8_bit(clean)))
+        assert one["flip_face"] == pytest.approx(QUALITY_BY_NAME["flip_face"](picture, of_8_bit(clean)))
+
+
+def test_a_blur_is_made_wider_by_its_strength(shown):
+    of_set(shown, "gaussian_blur.npy", "")
+    found = made_stronger(shown, "gaussian_blur", "gaussian_blur.npy", "any")
+    for one in found:
+        clean = torch.from_numpy(shown["pixels"][[shown["images"].index(one["image"])]])
+        [blurred] = gaussian_blur(clean, sigma=0.03 * one["strength"]).numpy()
+        expected = QUALITY_BY_NAME["mssim_face"](of_8_bit(blurred), of_8_bit(clean[0].numpy()))
+        assert one["mssim_face"] == pytest.approx(expected)
+    assert len({*found["mssim_face"].tolist()}) == 6

@@ -31,7 +31,7 @@ from stages.common.program import read_settings
 from tests.records import training_record
 
 ROOT = Path(__file__).parent.parent
-FIGURES = {"figure1.png", "figure2.png", "learning_curves.png", "curves.png"}
+FIGURES = {"figure1.png", "figure2.png", "learning_curves.png", "curves.png", "visibility.png"}
 TABLES = {"differences.csv", "persons.csv", "references.csv", "metrics.json", "report.json"}
 TABLES |= {"protection.md", "protection.json"}
 # The evaluation's tables, of which nothing was asked.
@@ -112,7 +112,7 @@ def write_tables(run: Mapping[str, Path]) -> None:
 def draw_figures(run: Mapping[str, Path]) -> None:
     """Run the stage figures on the files of `run`."""
     inputs = {name: run[name] for name in ("scores", "faces", "models", "adversarial", "trajectories")}
-    figures_stage.main(**inputs, curves=run["reports"] / "curves.csv", out=run["reports"])
+    figures_stage.main(**inputs, tables=run["reports"], out=run["reports"])
 
 
 def write_page(reports: Path, figures: Path) -> None:

@@ -185,7 +185,7 @@ TINY = {
     "attack.batch_size": 4,
     "attack.images_per_person": None,
     "evaluation.parts": ["curves"],
-    "evaluation.curves": {"images": 5, "lambda": [0.1, 0.2, 0.4], "epsilon": [0.05, 0.1]},
+    "evaluation.curves": {"images": 5, "lambda": [0.1, 0.2, 0.4], "epsilon": [0.05, 0.1], "strengths": [1.0]},
 }
 
 
@@ -263,7 +263,7 @@ def test_a_curve_holds_the_further_values_alone(made, tmp_path, method, named, v
 def test_a_curve_that_was_stopped_goes_on_with_no_other_values(made, configure, tmp_path):
     curve.main(method="p_fgvm", out=tmp_path / "stopped.csv", shard=Shard("1-of-2"), **made)
     assert not (tmp_path / "stopped.csv").exists()
-    configure(evaluation__curves={"images": 5, "lambda": [0.05, 0.3], "epsilon": [0.05]})
+    configure(evaluation__curves={"images": 5, "lambda": [0.05, 0.3], "epsilon": [0.05], "strengths": [1.0]})
     for name in ("stopped", "anew"):
         curve.main(method="p_fgvm", out=tmp_path / f"{name}.csv", **made)
     assert (tmp_path / "stopped.csv").read_bytes() == (tmp_path / "anew.csv").read_bytes()

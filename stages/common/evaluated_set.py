@@ -1,4 +1,4 @@
-"""What stages/evaluate.py and stages/gallery.py have written, for the stages that make tables of it."""
+"""What stages/evaluate.py, visibility.py and gallery.py have written, for the stages that make tables of it."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import numpy as np
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.sets import EvaluatedSet, in_order
 from pfgvm.evaluation.findings.verification import Faces
+from pfgvm.evaluation.findings.visibility import AtStrength
 from pfgvm.evaluation.recognition.recognisers import comparison
 from pfgvm.settings import Settings
 from stages.common.files import holds_nothing
@@ -28,6 +29,19 @@ def read_evaluated(folder: Path) -> list[EvaluatedSet]:
             models = judges if not own["model"][0] else [path.parent.name]
             found += [EvaluatedSet(model, method, str(own["seen_by"][0]), own) for model in models]
     return in_order(found)
+
+
+def read_strengths(folder: Path) -> list[AtStrength]:
+    """What stages/visibility.py has written into `folder`, strength by strength; what was not asked for is left out."""
+    found = []
+    for path in sorted(folder.glob("*/*.npy")):
+        if not holds_nothing(path):
+            rows = np.load(path)
+            for strength in np.unique(rows["strength"]).tolist():
+                own = rows[rows["strength"] == strength]
+                model, method, seen_by = (str(own[name][0]) for name in ("model", "method", "seen_by"))
+                found.append(AtStrength(model, method, seen_by, strength, own))
+    return found
 
 
 def read_enrolments(gallery: Path, settings: Settings) -> list[Enrolment]:

@@ -74,6 +74,9 @@ class Method:
     """The settings' section attack and the attacked images' names to the names that it takes."""
     uses_model: bool = True
     """Whether it has the model before it (white box), which a recogniser in the model is then not unseen to."""
+    at_strength: Callable[[dict[str, Any], float], dict[str, Any]] | None = None
+    """Its parameters, and a strength with 1 for these, to the parameters of that strength; None: its perturbation is
+    multiplied."""
     needs_gallery: bool = False
     """Whether it makes an image out of several, from `batch.gallery`."""
     descriptors: Callable[[Attack], Sequence[str]] = no_descriptors

@@ -32,4 +32,10 @@ def _parameters(settings: Attack, model: str) -> dict[str, Any]:
     return {"sigma": settings.gaussian_blur.sigma}
 
 
-METHOD = Method("Gaussian blur", without_model(gaussian_blur), _parameters, uses_model=False)
+METHOD = Method(
+    "Gaussian blur",
+    without_model(gaussian_blur),
+    _parameters,
+    uses_model=False,
+    at_strength=lambda parameters, strength: {"sigma": strength * parameters["sigma"]},
+)

@@ -49,4 +49,11 @@ def _parameters(settings: Attack, model: str) -> dict[str, Any]:
     return {"blocks": settings.pixelation.blocks}
 
 
-METHOD = Method("Pixelation", without_model(pixelation), _parameters, uses_model=False)
+METHOD = Method(
+    "Pixelation",
+    without_model(pixelation),
+    _parameters,
+    uses_model=False,
+    # The larger the blocks, the fewer.
+    at_strength=lambda parameters, strength: {"blocks": max(1, round(parameters["blocks"] / strength))},
+)

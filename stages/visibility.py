@@ -1,0 +1,82 @@
+"""Show one adversarial set, made stronger and weaker, to the recognisers and to those who look at faces."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pfgvm.attacks.common.method import Batch
+from pfgvm.evaluation.quality import QUALITY
+from pfgvm.faces.images import to_8bit
+from stages.common.adversarial_set import header, read_set
+from stages.common.curve_images import curve_images
+from stages.common.face_archive import read_images
+from stages.common.methods import load_method
+from stages.common.program import read_settings, run
+from stages.common.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
+from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
+
+METRICS = [metric for metric in QUALITY if metric.name in ("mssim_face", "flip_face")]
+
+
+def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
+    """Write what is seen on the set `adversarial` of `method` at the strengths of evaluation.curves to `out`.
+
+    Rows of `method`, `model`, `image`, `seen_by`, `strength`, the metrics of METRICS, and an embedding for each
+    recogniser. At a strength s the perturbation is s times as large; a method that says how it is made stronger itself
+    is made so instead. On the images of the curves.
+    """
+    settings = read_settings()
+    known, chosen = read_set(adversarial), load_method(method)
+    names = np.flatnonzero(np.isin(known["image"], curve_images(known["image"].tolist(), settings)))
+    strengths, image_size = settings.evaluation.curves.strengths, known["pixels"].shape[2:]
+    parameters = chosen.parameters(settings.attack, "A") if chosen.at_strength else {}
+    recognisers = open_recognisers(settings, image_size)
+    row = np.dtype(
+        [
+            *[(name, known.dtype[name]) for name in ("method", "model", "image", "seen_by")],
+            ("strength", np.float64),
+            *[(metric.name, np.float64) for metric in METRICS],
+            *embedding_fields(recognisers, image_size),
+        ]
+    )
+
+    def at_strength(rows: np.ndarray, originals: np.ndarray, strength: float) -> np.ndarray:
+        if chosen.at_strength is None:
+            return (originals + np.float32(strength) * (rows["pixels"] - originals)).clip(0, 1)
+        images = torch.from_numpy(originals)
+        batch = Batch(_no_model, images, torch.zeros(len(images), dtype=torch.int64), list(rows["image"]))
+        return chosen.deidentify(batch, **chosen.at_strength(parameters, strength)).numpy()
+
+    def make(part: slice) -> bytes:
+        rows = read_set(adversarial)[names[part]]
+        originals = read_images(faces, list(rows["image"]), image_size)
+        made = np.zeros((len(rows), len(strengths)), row)
+        for name in ("method", "model", "image", "seen_by"):
+            made[name] = rows[name][:, None]
+        made["strength"] = strengths
+        pictures = np.stack([to_8bit(at_strength(rows, originals, strength)) for strength in strengths], axis=1)
+        for metric in METRICS:
+            made[metric.name] = [
+                [metric.function(picture, clean) for picture in of_image]
+                for of_image, clean in zip(pictures, to_8bit(originals), strict=True)
+            ]
+        values = pictures.reshape(-1, *pictures.shape[2:]).astype(np.float32) / np.float32(255)
+        for recogniser in recognisers:
+            made[recogniser.field] = recogniser.embed(values).reshape(*made.shape, -1)
+        return made.tobytes()
+
+    how = (strengths, parameters, settings.evaluation.recognisers, names.tolist())
+    key = fingerprint([faces, adversarial, *recogniser_files(settings)], how)
+    size = settings.attack.batch_size
+    write_in_batches(
+        out, header(row, len(names) * len(strengths)), range(0, len(names), size), make, key=key, shard=shard
+    )
+
+
+def _no_model(images: torch.Tensor) -> torch.Tensor:
+    raise ValueError("a method that is made stronger by itself attacks no model")
+
+
+if __name__ == "__main__":
+    run(main)
