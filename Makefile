@@ -68,10 +68,11 @@ export: setup
 # Photographs, each in quotes of its own where its name holds blanks: make protect PHOTO="a.jpg 'my b.jpg'" (docs/protect.md).
 MODEL := B
 METHOD := p_fgvm_features
+STRENGTH := medium
 OUT := protected
 protect: setup
-	@test -n $(call quoted,$(PHOTO)) || { echo 'error: name photographs: make protect PHOTO="a.jpg b.jpg" [METHOD=p_fgvm] [MODEL=A] [OUT=protected]'; exit 1; }
-	$(ACTIVATE) && python -m tools.protect --model $(call quoted,$(MODEL)) --method $(call quoted,$(METHOD)) --out $(call quoted,$(OUT)) -- $(PHOTO)
+	@test -n $(call quoted,$(PHOTO)) || { echo 'error: name photographs: make protect PHOTO="a.jpg b.jpg" [STRENGTH=light|medium|strong] [METHOD=p_fgvm] [MODEL=A] [OUT=protected]'; exit 1; }
+	$(ACTIVATE) && python -m tools.protect --model $(call quoted,$(MODEL)) --method $(call quoted,$(METHOD)) --strength $(call quoted,$(STRENGTH)) --out $(call quoted,$(OUT)) -- $(PHOTO)
 
 # Tables 3 and 4 at N seeds, and Model A under other readings of the paper, at the settings of params.yaml.
 N ?= 5

@@ -1,5 +1,6 @@
 """One photograph: read, protected, written; what lies outside the faces stays, and every odd input has its answer."""
 
+import dataclasses
 import io
 import re
 import shutil
@@ -146,6 +147,13 @@ def test_the_perturbation_arrives_as_the_method_made_it(scale: float, degrees: f
     face = face_at(scale, degrees, (180, 190))
     _, [found] = protect(Photograph(smooth((380, 360))), [face], "a.jpg", protector(adds(change)))
     assert np.linalg.norm(found.after - found.before - change) < 0.15 * np.linalg.norm(change)
+
+
+def test_a_strength_multiplies_the_perturbation():
+    face, change = face_at(1, 0, (100, 100)), detail(1.5)
+    stronger = dataclasses.replace(protector(adds(change)), strength=0.5)
+    _, [found] = protect(Photograph(smooth((200, 200))), [face], "a.jpg", stronger)
+    assert np.linalg.norm(found.after - found.before - change / 2) < 0.1 * np.linalg.norm(change)
 
 
 class Eye(nn.Module):
@@ -466,6 +474,10 @@ def test_the_method_on_features_needs_no_trained_model(project: Path, run, monke
     assert status == 0 and "P-FGVM (features) on dlib." in said and "Made against dlib in the hope" in said
     table = pd.read_csv(project / "features/two faces.csv")
     assert list(table["face"]) == [1, 1, 2, 2] and list(table["recogniser"]) == ["dlib", "sface"] * 2
+    assert run("--method", "p_fgvm_features", "--strength", "light", "--out", "light", "two faces.jpg")[0] == 0
+    light = pd.read_csv(project / "light/two faces.csv")
+    assert light["l2"].tolist() == pytest.approx((table["l2"] / 2).tolist(), rel=0.1)
+    assert (light["similarity"] > table["similarity"]).all()
     assert table["model"].isna().all() and set(table["descriptor"]) == {"dlib"} and table["target"].isna().all()
     assert list(table["seen"]) == [True, False] * 2
     # dlib calls two faces one person up to a distance of 0.6.
@@ -495,7 +507,9 @@ def test_make_protect_passes_names_on():
     asked = ["make", "--dry-run", "protect", "PHOTO='a b.jpg' c.png", "OUT=my out"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
     [command] = [line for line in done.stdout.splitlines() if "tools.protect" in line]
-    assert command.endswith("--model 'B' --method 'p_fgvm_features' --out 'my out' -- 'a b.jpg' c.png")
+    assert command.endswith(
+        "--model 'B' --method 'p_fgvm_features' --strength 'medium' --out 'my out' -- 'a b.jpg' c.png"
+    )
 
 
 def test_unreadable_pictures_are_input_errors():

@@ -47,6 +47,8 @@ from stages.common.trained_model import TrainedModel
 MODELS = Path("data/models")
 THRESHOLDS = Path("reports/thresholds.csv")
 FALSE_MATCH_RATE = 0.01
+# What the perturbation is multiplied with; visibility.csv has what recognisers find at each, and how much is seen.
+STRENGTHS = {"light": 0.5, "medium": 1.0, "strong": 1.5}
 # Height of a face in the picture before_after, in pixels, and what is shown around the frame that the model sees.
 VIEW_HEIGHT, MARGIN = 400, 0.15
 # Matplotlib draws nothing of 65,536 pixels and more.
@@ -79,11 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--model", choices=MODEL_NAMES, default="B", help="for methods that attack a trained classifier"
     )
+    parser.add_argument("--strength", choices=STRENGTHS, default="medium", help="how much is changed, and seen")
     parser.add_argument("--out", type=Path, default=Path("protected"), help="the folder to write to")
     options = parser.parse_args(arguments)
     failed = 0
     try:
-        tools = open_tools(read_settings(), options.model, options.method)
+        tools = open_tools(read_settings(), options.model, options.method, STRENGTHS[options.strength])
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -97,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return min(failed, 1)
 
 
-def open_tools(settings: Settings, model: str, method: str) -> Tools:
+def open_tools(settings: Settings, model: str, method: str, strength: float) -> Tools:
     """The `method`, what it attacks, and the settings' recognisers. Raises InputError where one cannot be used."""
     chosen, attack = load_method(method), settings.attack
     if not works_alone(chosen):
@@ -121,7 +124,7 @@ def open_tools(settings: Settings, model: str, method: str) -> Tools:
     else:
         record, image_size, classifier = None, CELEBA_SIZE, None
     descriptors = [open_descriptor(name, settings, image_size).to(device) for name in chosen.descriptors(attack)]
-    protector = Protector(image_size, deidentify, classifier, descriptors, device)
+    protector = Protector(image_size, deidentify, classifier, descriptors, device, strength)
     recognisers = open_recognisers(settings, image_size)
     return Tools(record, attacked, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds())
 

@@ -48,6 +48,7 @@ class Protector:
 
     image_size: H, W of the frame that it works on. deidentify: the method's, with its parameters. classifier: None for
     a method that attacks none. descriptors: for one that attacks those, in eval mode. All of them are on `device`.
+    strength: what the perturbation is multiplied with.
     """
 
     image_size: tuple[int, int]
@@ -55,6 +56,7 @@ class Protector:
     classifier: Classifier | None = None
     descriptors: Sequence[nn.Module] = ()
     device: torch.device | str = "cpu"
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ def _deidentify_in(photograph: Photograph, face: Face, name: str, protector: Pro
         targets = choose_targets(classifier.policy, [name], logits.argmax(1), logits, classifier.seed)
     descriptors = [through_photograph(descriptor) for descriptor in protector.descriptors]
     batch = Batch(through_photograph(network), images, targets, [name], descriptors=descriptors)
-    [change] = left(protector.deidentify(batch) - images).cpu().numpy()
+    stronger = (images + protector.strength * (protector.deidentify(batch) - images)).clamp(0, 1)
+    [change] = left(stronger - images).cpu().numpy()
     _lay(change.transpose(1, 2, 0), frame, photograph.pixels)
     return int(targets)
 
