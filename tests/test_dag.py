@@ -198,6 +198,7 @@ def test_what_a_setting_of_one_attack_makes_stale(repo, stages, setting, methods
     made = ("attack", "score", "evaluate")
     expected = {f"{stage}@{model}-{method}" for stage in made for model in MODELS for method in methods}
     expected |= {f"curve@{model}" for model in MODELS if set(methods) & set(PAPER_METHODS)}
+    expected |= {"visibility"} if set(methods) & set(PAPER_METHODS) else set()
     expected |= {f"trajectory@{model}" for model in MODELS if trajectories}
     assert after(repo, stages, tracking) == expected | REPORT
 

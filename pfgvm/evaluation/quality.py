@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pfgvm.errors import InputError
+from pfgvm.evaluation.metrics import mssim
 
 Quality = Callable[[np.ndarray, np.ndarray], float]
 
@@ -81,8 +82,6 @@ def _as_file(picture: np.ndarray) -> io.BytesIO:
 
 def _mssim(picture: np.ndarray, original: np.ndarray) -> float:
     import torch
-
-    from pfgvm.evaluation.metrics import mssim
 
     return mssim(*(torch.from_numpy(values[None] / 255) for values in (picture, original))).item()
 
