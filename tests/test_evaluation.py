@@ -69,7 +69,7 @@ def evaluated(built: Project):
         built.stage("evaluate", *flat(values))
     for folder, method in (("B", "p_fgvm"), ("any", "k_same")):
         names = f"{folder}/{method}.npy"
-        where = ["--faces", "data/faces.zip", "--adversarial", f"data/beyond/adversarial/{names}"]
+        where = ["--faces", "data/faces.zip", "--adversarial", f"data/beyond/{names}"]
         built.stage("visibility", "--method", method, *where, "--out", f"data/beyond/visibility/{names}")
     for table in FINDINGS:
         seen = ["--evaluated", "data/beyond/evaluated", "--strengths", "data/beyond/visibility"]

@@ -26,7 +26,7 @@ def of_sets(*methods: str) -> set[str]:
     """The stages that make, score and evaluate the sets of `methods` on both models, and measure their curves."""
     made = ("attack", "score", "evaluate")
     cells = {f"{stage}@{model}-{method}" for stage in made for model in MODELS for method in methods}
-    return cells | {f"curve@{model}" for model in MODELS}
+    return cells | {f"curve@{model}" for model in MODELS} | {"visibility"}
 
 
 P_FGVM_AND_AFTER = of_sets("p_fgvm", "p_fgvm_noise", "random_equal_l2") | {f"trajectory@{m}" for m in MODELS} | REPORT
@@ -39,13 +39,14 @@ def test_tables_keep_their_contract(built):
     )
     # 3 persons x 2 images, of which noise takes 2; two models, two pixel formats.
     assert scores.groupby("method").size().to_dict() == {
-        "P-FGVM": 24, "I-FGVM": 24, "I-FGSM": 24, "Random (equal L2)": 24, "P-FGVM (noise)": 8
+        "P-FGVM": 24, "I-FGVM": 24, "I-FGSM": 24, "P-FGVM (features)": 24, "Random (equal L2)": 24,
+        "P-FGVM (noise)": 8,
     }  # fmt: skip
     assert (scores["target"] != scores["person"]).all()
     split = pd.read_csv(built.folder / "data/split.csv", dtype=str)
     assert split["split"].value_counts().to_dict() == {"train": 15, "validation": 3, "test": 3}
     table3 = pd.read_csv(built.folder / "reports/table3.csv")
-    assert len(table3) == 20
+    assert len(table3) == 24
     table4 = pd.read_csv(built.folder / "reports/table4.csv")
     assert list(table4["model"]) == list(MODELS)
     assert set(table4["dataset"]) == {"synthetic"}

@@ -80,14 +80,21 @@ def first(*rows: dict[str, Any]) -> str:
     ],
 )
 def test_the_words_follow_from_the_matches_that_are_gone(clean: float, protected: float, words: str):
-    sentence = first(recognised("Clean"), recognised(tmr_clean=clean, tmr_protected=protected))
+    sentence = first(recognised("Clean"), recognised(tmr_clean=clean, tmr_protected=protected, rank1_protected=0.0))
     assert sentence.startswith(f"P-FGVM {words} against recognisers that it was not made for: at 1 % false matches, ")
 
 
 def test_it_protects_no_better_than_from_the_recogniser_that_finds_most():
-    some = [recognised(tmr_protected=0.01), recognised(recogniser="sface", tmr_protected=0.6)]
+    nobody = {"rank1_protected": 0.0}
+    some = [recognised(tmr_protected=0.01, **nobody), recognised(recogniser="sface", tmr_protected=0.6, **nobody)]
     for rows in (some, some[::-1]):
         assert first(*rows).startswith("P-FGVM protects little against")
+
+
+def test_who_is_still_named_first_is_not_protected():
+    for share, words in ((0.05, "protects"), (0.4, "protects in part"), (0.75, "protects little")):
+        sentence = first(recognised(tmr_protected=0.0, rank1_clean=1.0, rank1_protected=share))
+        assert sentence.startswith(f"P-FGVM {words} against") and f"for {100 * share:.1f} % (100.0 %)" in sentence
 
 
 def test_the_first_sentence_holds_the_decisive_numbers():
@@ -96,11 +103,13 @@ def test_the_first_sentence_holds_the_decisive_numbers():
         recognised(model="B", recogniser="mine", tmr_protected=0.71, drop_over_random=-0.004, drop_low=-0.02),
     ]
     assert first(*rows) == (
-        "P-FGVM protects little against recognisers that it was not made for: at 1 % false matches, "
+        "P-FGVM does not protect against recognisers that it was not made for: at 1 % false matches, "
         "dlib still makes 40.0 % of the true matches (81.2 % on clean pictures) on those made on Model A, 33.3 points "
-        "fewer than under random noise of equal L2 (95 % interval 25.0 to 40.0); "
+        "fewer than under random noise of equal L2 (95 % interval 25.0 to 40.0), and names the person first among all "
+        "enrolled for 85.0 % (90.0 %); "
         "mine still makes 71.0 % of the true matches (80.0 % on clean pictures) on those made on Model B, −0.4 points "
-        "fewer than under random noise of equal L2 (95 % interval −2.0 to 10.0)."
+        "fewer than under random noise of equal L2 (95 % interval −2.0 to 10.0), and names the person first among all "
+        "enrolled for 85.0 % (90.0 %)."
     )
 
 
@@ -118,7 +127,13 @@ def test_the_method_on_features_has_a_sentence_of_its_own():
         # The same images count for both models, and dlib was before it.
         *(
             recognised(
-                "P-FGVM (features)", model, name, seen=name == "dlib", tmr_protected=0.0625, drop_over_random=0.7
+                "P-FGVM (features)",
+                model,
+                name,
+                seen=name == "dlib",
+                tmr_protected=0.0625,
+                drop_over_random=0.7,
+                rank1_protected=0.0,
             )
             for model in "AB"
             for name in ("dlib", "sface", "mine")
@@ -130,9 +145,11 @@ def test_the_method_on_features_has_a_sentence_of_its_own():
     assert found[1] == (
         "P-FGVM (features), made on face descriptors instead, protects: at 1 % false matches, "
         "SFace still makes 6.2 % of the true matches (80.0 % on clean pictures), 70.0 points fewer than under random "
-        "noise of equal L2 (95 % interval −1.0 to 10.0); "
+        "noise of equal L2 (95 % interval −1.0 to 10.0), and names the person first among all enrolled for 0.0 % "
+        "(90.0 %); "
         "mine still makes 6.2 % of the true matches (80.0 % on clean pictures), 70.0 points fewer than under random "
-        "noise of equal L2 (95 % interval −1.0 to 10.0)."
+        "noise of equal L2 (95 % interval −1.0 to 10.0), and names the person first among all enrolled for 0.0 % "
+        "(90.0 %)."
     )
 
 
@@ -365,7 +382,7 @@ def everything() -> dict[str, pd.DataFrame]:
     return tables(
         recognition=[
             recognised("Clean", drop_over_random=0.0),
-            recognised(tmr_clean=0.8125, tmr_protected=0.4, drop_over_random=1 / 3),
+            recognised(tmr_clean=0.8125, tmr_protected=0.4, drop_over_random=1 / 3, rank1_protected=0.3),
             recognised(model="B", seen=True, tmr_protected=0.01),
             recognised(fmr=0.001, tmr_clean=math.nan, tmr_protected=math.nan, note=NOTE),
         ],

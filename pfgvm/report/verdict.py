@@ -17,7 +17,7 @@ NO_THRESHOLD = (
     "Whether a recogniser that the attacks were not made for is misled cannot be said: its threshold {}; add persons, "
     "or raise evaluation.calibration."
 )
-# Of the true matches on clean pictures, so large a part must be gone for the words after it.
+# Of what is found on clean pictures, true matches and persons named first, so much must be gone for the words after it.
 _WORDS = ((0.9, "protects"), (0.5, "protects in part"), (0.1, "protects little"), (-math.inf, "does not protect"))
 
 
@@ -61,9 +61,10 @@ def _of_features(unseen: pd.DataFrame) -> list[str]:
 
 def _word(rows: pd.DataFrame) -> str:
     # Where no clean picture matches, there is nothing to lose.
-    lost = (1 - rows["tmr_protected"] / rows["tmr_clean"]).fillna(0)
-    # It protects no better than from the recogniser that still finds most.
-    return next(word for least, word in _WORDS if lost.min() >= least)
+    lost = (1 - rows[f"{measure}_protected"] / rows[f"{measure}_clean"] for measure in ("tmr", "rank1"))
+    # It protects no better than from the recogniser that still finds most, be it in pairs or among all enrolled.
+    worst = min(part.fillna(0).min() for part in lost)
+    return next(word for least, word in _WORDS if worst >= least)
 
 
 def _at(rows: pd.DataFrame) -> str:
@@ -75,7 +76,8 @@ def _found(row: Mapping, on: str) -> str:
         f"{recogniser_label(row['recogniser'])} still makes {_rate(row['tmr_protected'])} of the true matches "
         f"({_rate(row['tmr_clean'])} on clean pictures){on}, "
         f"{_points(row['drop_over_random'])} points fewer than under random noise of equal L2 "
-        f"(95 % interval {_points(row['drop_low'])} to {_points(row['drop_high'])})"
+        f"(95 % interval {_points(row['drop_low'])} to {_points(row['drop_high'])}), and names the person first among "
+        f"all enrolled for {_rate(row['rank1_protected'])} ({_rate(row['rank1_clean'])})"
     )
 
 
