@@ -68,7 +68,7 @@ def test_stale_is_what_dvc_calls_stale_and_what_follows(project):
     }
     # `settings` runs on any edit, and its constant output makes nothing else stale.
     others = {"settings", "trajectory@A", "trajectory@B", "scores", "tables", "figures", "page"}
-    others |= {"curve@A", "curve@B", "curves", "findings", "protection"}
+    others |= {"curve@A", "curve@B", "curves", "visibility", "findings", "protection"}
     assert planned(project.snakemake("default", "--dry-run")) == following_p_fgvm | others
 
 
