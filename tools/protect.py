@@ -113,7 +113,8 @@ def open_tools(settings: Settings, model: str, method: str, strength: float) -> 
     torch.set_num_threads(settings.threads)
     device = configure_device(settings.device, attack.precision)
     deidentify = functools.partial(chosen.deidentify, **chosen.parameters(attack, model))
-    attacked = list(chosen.descriptors(attack))
+    named = chosen.descriptors(attack)
+    attacked = [*named]
     if chosen.uses_model:
         if not (MODELS / model).is_dir():
             raise InputError(f"{MODELS / model}: Model {model} is not trained yet; run `make repro` first")
@@ -123,7 +124,7 @@ def open_tools(settings: Settings, model: str, method: str, strength: float) -> 
         attacked.append(record.descriptor)
     else:
         record, image_size, classifier = None, CELEBA_SIZE, None
-    descriptors = [open_descriptor(name, settings, image_size).to(device) for name in chosen.descriptors(attack)]
+    descriptors = [open_descriptor(name, settings, image_size).to(device) for name in named]
     protector = Protector(image_size, deidentify, classifier, descriptors, device, strength)
     recognisers = open_recognisers(settings, image_size)
     return Tools(record, attacked, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds())
