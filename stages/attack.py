@@ -32,7 +32,9 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     chosen = load_method(method)
     trained = TrainedModel.read(model)
     rows = attacked_images(split, attack, chosen)
-    descriptors = chosen.descriptors(attack)
+    descriptors = chosen.descriptors(attack) if chosen.descriptors else ()
+    # What follows an attack, as its control does, is held against that one's aim.
+    aimed = chosen.uses_model or chosen.follows is not None
     seen_by = ",".join([*descriptors, *([trained.record.descriptor] if chosen.uses_model else [])])
     row = row_type(chosen.label, seen_by, rows["image"], trained.record.classes, trained.record.image_size)
     parameters = chosen.parameters(attack, trained.record.model)
@@ -67,9 +69,10 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
         adversarial = chosen.deidentify(batch, **parameters)
         made = np.empty(part.stop - part.start, row)
         made["method"], made["seen_by"] = chosen.label, seen_by
-        made["model"] = trained.record.model if chosen.uses_model or chosen.follows else ""
+        made["model"] = trained.record.model if aimed else ""
         made["image"] = batch.names[: len(made)]
-        made["target"] = [trained.record.classes[target] for target in batch.targets[: len(made)].tolist()]
+        targets = [trained.record.classes[target] for target in batch.targets[: len(made)].tolist()]
+        made["target"] = targets if aimed else ""
         made["pixels"] = adversarial[: len(made)].cpu().numpy()
         return made.tobytes()
 

@@ -144,6 +144,12 @@ def test_a_change_hides_at_edges_and_not_on_plain_ground():
     np.testing.assert_allclose(plain, torch.ones_like(plain), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 3), (40, 4)])
+def test_an_image_smaller_than_the_window_hides_too(size: tuple[int, int]):
+    weight = hiding(torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(0)))
+    assert weight.shape == (2, 1, *size) and (weight > 0).all() and (weight <= 4).all()
+
+
 @pytest.mark.parametrize("chroma", [0.0, 0.3, 1.0])
 def test_colour_is_held_back(chroma: float):
     change = torch.tensor([1.0, 0.0, -0.4]).view(1, 3, 1, 1)

@@ -27,6 +27,7 @@ from pfgvm.attacks import (
     k_same,
     masking,
     p_fgvm,
+    p_fgvm_features,
     pixelation,
     random_equal_l2,
 )
@@ -49,8 +50,9 @@ LABELS = {
     "gaussian_blur": "Gaussian blur",
     "masking": "Masking",
     "k_same": "k-Same",
+    "p_fgvm_features": "P-FGVM (features)",
 }
-WITHOUT_MODEL = {"clean", "random_equal_l2", "pixelation", "gaussian_blur", "masking", "k_same"}
+WITHOUT_MODEL = {"p_fgvm_features", "clean", "random_equal_l2", "pixelation", "gaussian_blur", "masking", "k_same"}
 # The section attack of params.yaml, as far as the methods read it.
 SETTINGS = SimpleNamespace(
     seed=3,
@@ -65,6 +67,17 @@ SETTINGS = SimpleNamespace(
     pixelation=SimpleNamespace(blocks=3),
     gaussian_blur=SimpleNamespace(sigma=0.1),
     k_same=SimpleNamespace(k=2),
+    p_fgvm_features=SimpleNamespace(
+        descriptors=["d"],
+        step_size=0.05,
+        iterations=3,
+        penalty=1.0,
+        views=2,
+        scale=0.1,
+        shift=0.05,
+        masking=0.5,
+        chroma=0.3,
+    ),
 )
 NAMES = ["a.jpg", "b.jpg", "c.jpg", "c.jpg"]  # the last is padding
 
@@ -91,7 +104,7 @@ def gallery() -> Gallery:
 
 
 def batch(followed: Tensor | None = None) -> Batch:
-    return Batch(network(), images(), torch.tensor([1, 2, 3, 3]), NAMES, followed, gallery())
+    return Batch(network(), images(), torch.tensor([1, 2, 3, 3]), NAMES, followed, gallery(), [network()])
 
 
 def run(key: str, model: str, followed: Tensor | None = None) -> Tensor:
@@ -135,6 +148,15 @@ def test_the_papers_methods_run_with_their_settings(model):
         assert torch.equal(run(key, model), result)
         assert not torch.equal(result, images())
         assert method(key).follows is None and method(key).chosen(s, NAMES) == NAMES
+
+
+def test_p_fgvm_on_features_runs_with_its_settings():
+    given = vars(SETTINGS.p_fgvm_features).copy()
+    assert method("p_fgvm_features").descriptors(SETTINGS) == given.pop("descriptors")
+    expected = p_fgvm_features([network()], images(), NAMES, **given, seed=3)
+    assert torch.equal(run("p_fgvm_features", "A"), expected) and torch.equal(run("p_fgvm_features", "B"), expected)
+    assert not torch.equal(expected, images())
+    assert all(method(key).descriptors is None for key in LABELS if key != "p_fgvm_features")
 
 
 def test_the_references_run_with_their_settings():

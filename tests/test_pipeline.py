@@ -160,7 +160,7 @@ def test_no_two_rows_share_a_bar_of_dvcs_plots(built):
     encoding = plot["content"]["encoding"]
     told_apart = [channel["field"] for name, channel in encoding.items() if name != "x" and channel.get("field")]
     bars = [tuple(row[field] for field in told_apart) for row in plot["content"]["data"]["values"]]
-    assert len(bars) == len(set(bars)) == 20
+    assert len(bars) == len(set(bars)) == 24
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(built):

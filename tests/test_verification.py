@@ -249,7 +249,7 @@ def test_thresholds_come_from_the_others_alone(compared):
 def test_only_a_centred_recogniser_takes_the_others_mean_away():
     gallery, others = faces(IMAGES), crowd()
     plain, centred = (Enrolment.of(Comparison("r", "R", centred=c), gallery, others) for c in (False, True))
-    rows = np.array([("c1", (1, 2, 3)), ("a0", (4, 5, 6))], [("image", "U9"), ("r", np.float32, 3)])
+    rows = np.array([("c1", (1, 2, 3)), ("a0", (4, 5, 6))], [("image", "U9"), ("embedding_r", np.float32, 3)])
 
     assert plain.offset.tolist() == [0, 0, 0]
     for known, expected in ((plain.gallery, gallery), (plain.others, others)):

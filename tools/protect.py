@@ -113,7 +113,7 @@ def open_tools(settings: Settings, model: str, method: str, strength: float) -> 
     torch.set_num_threads(settings.threads)
     device = configure_device(settings.device, attack.precision)
     deidentify = functools.partial(chosen.deidentify, **chosen.parameters(attack, model))
-    named = chosen.descriptors(attack)
+    named = chosen.descriptors(attack) if chosen.descriptors else ()
     attacked = [*named]
     if chosen.uses_model:
         if not (MODELS / model).is_dir():

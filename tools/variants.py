@@ -25,8 +25,12 @@ def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str
     copy = COPIES / name
     _bring_up_to_date(copy)
     own = read_settings()
-    # Faces and weights stay where they are, wherever the copy lies.
-    paths = {"data.root": own.data.root, "train.B.weights": own.train.B.weights}
+    # Faces, weights and recognisers stay where they are, wherever the copy lies.
+    paths = {
+        "data.root": own.data.root,
+        "train.B.weights": own.train.B.weights,
+        "evaluation.root": own.evaluation.root,
+    }
     changed = {key: Path(path).absolute() for key, path in paths.items()} | settings
     _run(copy, "tools.set_parameters", *(f"{key}={value}" for key, value in changed.items()))
     _run(copy, "dvc", "repro", *targets)

@@ -13,6 +13,7 @@ from pfgvm.attacks.methods.i_fgvm import i_fgvm as i_fgvm
 from pfgvm.attacks.methods.k_same import k_same as k_same
 from pfgvm.attacks.methods.masking import masking as masking
 from pfgvm.attacks.methods.p_fgvm import p_fgvm as p_fgvm
+from pfgvm.attacks.methods.p_fgvm_features import p_fgvm_features as p_fgvm_features
 from pfgvm.attacks.methods.p_fgvm_noise import p_fgvm_noise as p_fgvm_noise
 from pfgvm.attacks.methods.pixelation import pixelation as pixelation
 from pfgvm.attacks.methods.random_equal_l2 import random_equal_l2 as random_equal_l2

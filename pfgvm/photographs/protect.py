@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pfgvm.attacks.common.method import Batch, Method, no_descriptors
+from pfgvm.attacks.common.method import Batch, Method
 from pfgvm.attacks.common.targets import choose_targets
 from pfgvm.evaluation.recognition.alignment import (
     celeba_points,
@@ -83,7 +83,7 @@ class ProtectedFace:
 
 def works_alone(method: Method) -> bool:
     """Whether `method` makes a perturbation of one image and what it attacks, and of nothing else."""
-    attacks = method.uses_model or method.descriptors is not no_descriptors
+    attacks = method.uses_model or method.descriptors is not None
     return attacks and method.follows is None and not method.needs_gallery
 
 

@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pfgvm.attacks.common.gradient import eval_mode, recordable
+from pfgvm.attacks.common.gradient import differentiate, eval_mode, recordable
 from pfgvm.errors import InputError
 
 # Images in [0, 1], (B, C, H, W), to features, (B, F).
-Descriptor = Callable[[Tensor], Tensor]
+FeatureExtractor = Callable[[Tensor], Tensor]
 # Images to images of the same shape, differentiable.
 View = Callable[[Tensor], Tensor]
 
 
 @contextlib.contextmanager
-def feature_gradient(descriptors: Sequence[Descriptor], images: Tensor) -> Iterator[Callable[[Tensor, View], Tensor]]:
+def feature_gradient(descriptors: Sequence[FeatureExtractor], images: Tensor) -> Iterator[Callable[[Tensor, View], Tensor]]:
     """∇ₓ̃ −Σ_φ ‖φ(T(x̃)) − φ(x)‖₂ / ‖φ(x)‖₂ of each image by itself, as a function of x̃ and the view T.
 
         with feature_gradient(descriptors, x) as gradient:
@@ -46,22 +46,16 @@ def feature_gradient(descriptors: Sequence[Descriptor], images: Tensor) -> Itera
             lengths = [_length(features) for features in of_clean]
 
         def gradient(x_adv: Tensor, view: View) -> Tensor:
-            with torch.inference_mode(False), torch.enable_grad():
-                x = recordable(x_adv).requires_grad_()
+            def loss_at(x: Tensor) -> Tensor:
                 seen = view(x)
                 moved = [
                     (_features(descriptor(seen.clone()), images) - clean).norm(dim=1) / length
                     for descriptor, clean, length in zip(descriptors, of_clean, lengths, strict=True)
                 ]
                 # Summed, never averaged, so that an image's gradient does not shrink with the batch.
-                loss = -torch.stack([distance.sum() for distance in moved]).sum()
-                found = torch.autograd.grad(loss, x, allow_unused=True)[0] if loss.requires_grad else None
-            if found is None:
-                raise InputError(
-                    "descriptors: their features do not depend differentiably on the images; take out what cuts the "
-                    "graph, such as detach(), torch.no_grad() or a detour through NumPy"
-                )
-            return found
+                return -torch.stack([distance.sum() for distance in moved]).sum()
+
+            return differentiate(loss_at, x_adv, "descriptors: their features")
 
         yield gradient
 

@@ -38,18 +38,12 @@ def loss_gradient(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], 
             if not len(images):
                 # Many models reshape by view(B, -1), which is ambiguous without images.
                 return torch.zeros_like(images)
-            with torch.inference_mode(False), torch.enable_grad():
-                x = recordable(images).requires_grad_()
-                logits = logits_at(x)
-                ỹ = recordable(targets).to(logits.device)
-                loss = nn.functional.cross_entropy(logits, ỹ, reduction="sum")
-                found = torch.autograd.grad(loss, x, allow_unused=True)[0] if loss.requires_grad else None
-            if found is None:
-                raise InputError(
-                    "model: its logits do not depend differentiably on the images; take out what cuts the graph, such "
-                    "as detach(), torch.no_grad() or a detour through NumPy"
-                )
-            return found
+            return differentiate(loss_at, images, "model: its logits")
+
+        def loss_at(x: Tensor) -> Tensor:
+            logits = logits_at(x)
+            ỹ = recordable(targets).to(logits.device)
+            return nn.functional.cross_entropy(logits, ỹ, reduction="sum")
 
         yield gradient
 
@@ -79,6 +73,24 @@ def logits_of(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tens
 
     with eval_mode(model):
         yield logits_at
+
+
+def differentiate(loss_at: Callable[[Tensor], Tensor], images: Tensor, whose: str) -> Tensor:
+    """∇ₓ of `loss_at`, images to one number, at `images`: like them, without a graph, whatever the caller's grad mode.
+
+    Raises InputError where the loss does not depend differentiably on the images; it opens with `whose`, what the loss
+    is made from.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        x = recordable(images).requires_grad_()
+        loss = loss_at(x)
+        found = torch.autograd.grad(loss, x, allow_unused=True)[0] if loss.requires_grad else None
+    if found is None:
+        raise InputError(
+            f"{whose} do not depend differentiably on the images; take out what cuts the graph, such as detach(), "
+            "torch.no_grad() or a detour through NumPy"
+        )
+    return found
 
 
 def recordable(values: Tensor) -> Tensor:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from pfgvm.attacks.common.features import Descriptor
-from pfgvm.attacks.common.gradient import Model
-
 if TYPE_CHECKING:
+    from pfgvm.attacks.common.features import FeatureExtractor
+    from pfgvm.attacks.common.gradient import Model
     # An attack runs without the settings' schema, so an edit of the schema makes no finished batch stale.
     from pfgvm.settings import Attack
 
@@ -44,18 +43,13 @@ class Batch:
     """What the method that this one follows made of `images`, like them."""
     gallery: Gallery | None = None
     """For a method that `needs_gallery`."""
-    descriptors: Sequence[Descriptor] = ()
+    descriptors: Sequence[FeatureExtractor] = ()
     """Those that the method names, on the images' device."""
 
 
 def all_images(settings: Attack, names: list[str]) -> list[str]:
     """`names` as they are: the choice of a method that takes every attacked image."""
     return names
-
-
-def no_descriptors(settings: Attack) -> Sequence[str]:
-    """None: for a method that knows no face descriptor but its model's."""
-    return ()
 
 
 @dataclass(frozen=True)
@@ -79,9 +73,9 @@ class Method:
     multiplied."""
     needs_gallery: bool = False
     """Whether it makes an image out of several, from `batch.gallery`."""
-    descriptors: Callable[[Attack], Sequence[str]] = no_descriptors
+    descriptors: Callable[[Attack], Sequence[str]] | None = None
     """The settings' section attack to the names of the face descriptors that it has before it, in `batch.descriptors`:
-    as recognisers they are not unseen to it."""
+    as recognisers they are not unseen to it. None: no descriptor but its model's."""
 
 
 def deidentify_by(attack: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -3,8 +3,8 @@
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-# The window of MSSIM (Wang et al. 2004): a Gaussian of this standard deviation, cut to so many pixels a side.
-_SIGMA, _WINDOW = 1.5, 11
+# The window of MSSIM (Wang et al. 2004): a Gaussian of this standard deviation, cut so many pixels from its middle.
+_SIGMA, _RADIUS = 1.5, 5
 # Its constant c₂ = (0.03 L)², for a data range L of 1.
 _C2 = 0.03**2
 # A few sharp edges would else take all of the change.
@@ -19,7 +19,9 @@ def hiding(images: Tensor) -> Tensor:
     costs the least similarity for what it gains where the change is in proportion to (2σ² + c₂) g. Cut off at 4.
     """
     grey = images.mean(dim=1, keepdim=True)
-    mean, square = (gaussian_blur(values, [_WINDOW, _WINDOW], [_SIGMA, _SIGMA]) for values in (grey, grey**2))
+    # The image is mirrored beyond its edge, so a smaller one has a smaller window.
+    window = [2 * min(_RADIUS, pixels - 1) + 1 for pixels in (grey.shape[3], grey.shape[2])]
+    mean, square = (gaussian_blur(values, window, [_SIGMA, _SIGMA]) for values in (grey, grey**2))
     weight = 2 * (square - mean**2).clamp(min=0) + _C2
     return (weight / weight.mean(dim=(1, 2, 3), keepdim=True)).clamp(max=_MOST)
 

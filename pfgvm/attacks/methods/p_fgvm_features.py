@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pfgvm import seeding
 from pfgvm.attacks.common.arguments import checked_images, checked_names, count, non_negative, positive, share
-from pfgvm.attacks.common.features import Descriptor, feature_gradient
+from pfgvm.attacks.common.features import FeatureExtractor, feature_gradient
 from pfgvm.attacks.common.method import Batch, Method
 from pfgvm.attacks.common.views import random_view
 from pfgvm.attacks.common.visibility import held_back, hiding
@@ -26,7 +26,7 @@ _START = 0.002
 
 
 def p_fgvm_features(
-    descriptors: Sequence[Descriptor],
+    descriptors: Sequence[FeatureExtractor],
     images: Tensor,
     names: Sequence[str],
     *,
