@@ -49,7 +49,7 @@ paper: setup
 	$(ACTIVATE) && python -m tools.set_parameters \
 		data.source=celeba $(call quoted,data.root=$(DATA)) 'data.image_size=[218, 178]' \
 		subset.persons=30 subset.images_per_person=30 train.learning_rate=0.0001 train.A.epochs=147 \
-		attack.images_per_person=null attack.p_fgvm_noise.images=null $(DESCRIPTOR)
+		attack.images_per_person=null attack.p_fgvm_noise.images=null page.faces_mb=20 $(DESCRIPTOR)
 	$(ACTIVATE) && dvc exp run
 	@$(SHOW)
 

@@ -315,6 +315,12 @@ class Evaluation(Section):
         return recognisers
 
 
+class Page(Section):
+    """The report's page."""
+
+    faces_mb: NonNegativeFloat = Field(description="so many megabytes of faces it holds itself")
+
+
 class Settings(Section):
     """All of params.yaml."""
 
@@ -326,6 +332,7 @@ class Settings(Section):
     train: Train
     attack: Attack
     evaluation: Evaluation
+    page: Page
 
     @property
     def warnings(self) -> list[str]:

@@ -7,7 +7,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, adaptive
-from pfgvm.evaluation.findings.by_person import RECOGNISED_PERSONS_COLUMNS, recognised_persons
+from pfgvm.evaluation.findings.by_person import (
+    RECOGNISED_IMAGES_COLUMNS,
+    RECOGNISED_PERSONS_COLUMNS,
+    recognised_images,
+    recognised_persons,
+)
 from pfgvm.evaluation.findings.enrolment import PAIRS_COLUMNS, THRESHOLDS_COLUMNS, genuine_pairs, thresholds_table
 from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS, quality
 from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS, recognition
@@ -33,6 +38,7 @@ TABLES = {
     "thresholds": Table("recognition", THRESHOLDS_COLUMNS),
     "pairs": Table("recognition", PAIRS_COLUMNS),
     "recognised_persons": Table("recognition", RECOGNISED_PERSONS_COLUMNS),
+    "recognised_images": Table("recognition", RECOGNISED_IMAGES_COLUMNS),
     "transfer": Table("recognition", TRANSFER_COLUMNS),
     "survival": Table("survival", SURVIVAL_COLUMNS),
     "adaptive": Table("adaptive", ADAPTIVE_COLUMNS),
@@ -66,6 +72,7 @@ def main(*, table: str, evaluated: Path, strengths: Path, gallery: Path, split: 
         "thresholds": lambda: thresholds_table(known),
         "pairs": pairs,
         "recognised_persons": lambda: recognised_persons(sets, known, published=PUBLISHED),
+        "recognised_images": lambda: recognised_images(sets, known, published=PUBLISHED),
         "transfer": lambda: transfer(sets, persons, published=PUBLISHED),
         "survival": lambda: survival(sets, SURVIVAL, persons, known),
         "adaptive": lambda: adaptive(sets, known, PURIFIERS, published=PUBLISHED, seed=seed),

@@ -1,23 +1,27 @@
-"""One offline page with every table and figure."""
+"""One offline page with every table, plot and face."""
 
 import json
 from pathlib import Path
 
-from pfgvm.report.page import page
+from pfgvm.report.page import PlotOnPage, page
+from pfgvm.report.plots import PLOTS
 from stages.common.files import atomic_write
 from stages.common.program import run
 
-FIGURES = ("figure1", "figure2", "learning_curves", "curves", "visibility")
 
+def main(*, report: Path, protection: Path, faces: Path, plots: Path, templates: Path, out: Path) -> None:
+    """Write the page of the data `report`, `protection` and `faces` to `out`.
 
-def main(*, report: Path, protection: Path, figures: Path, template: Path, style: Path, out: Path) -> None:
-    """Write the page of the data `report` and `protection`, with the PNG files in the folder `figures`, to `out`."""
+    plots: the folder of the SVG files. templates: the folder of markup, style and script.
+    """
+    shown = {
+        name: PlotOnPage(name, plot.title, plot.caption, plot.sources, (plots / f"{name}.svg").read_text("utf-8"))
+        for name, plot in PLOTS.items()
+    }
     html = page(
-        json.loads(report.read_text("utf-8")),
-        json.loads(protection.read_text("utf-8")),
-        {name: (figures / f"{name}.png").read_bytes() for name in FIGURES},
-        template=template.read_text("utf-8"),
-        style=style.read_text("utf-8"),
+        *(json.loads(path.read_text("utf-8")) for path in (report, protection, faces)),
+        shown,
+        templates={path.name: path.read_text("utf-8") for path in sorted(templates.iterdir())},
     )
     with atomic_write(out) as path:
         path.write_text(html, "utf-8", newline="\n")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pfgvm.report.protection import protection_tables
 from pfgvm.report.render import markdown
-from pfgvm.report.verdict import verdict
+from pfgvm.report.verdict import in_short, verdict
 from stages.common.data_frames import read_table
 from stages.common.files import atomic_write
 from stages.common.program import run
@@ -27,7 +27,7 @@ def main(*, tables: Path, out: Path) -> None:
     texts = {
         "protection.md": "\n".join([*(f"{sentence}\n" for sentence in sentences), *map(markdown, formatted)]),
         "protection.json": json.dumps(
-            {"verdict": sentences, "tables": [asdict(table) for table in formatted]}, indent=1, ensure_ascii=False
+            {"in_short": in_short(found), "verdict": sentences, "tables": [asdict(table) for table in formatted]}, indent=1, ensure_ascii=False
         )
         + "\n",
     }

@@ -40,11 +40,13 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
         "table4": tables.training(records),
     }
     summary = run_summary(settings, records, read_table(split), numbers["table3"])
-    report = tables.report(numbers, summary, YAML(typ="safe", pure=True).load(paper))
+    differences = tables.differences(scored)
+    published = YAML(typ="safe", pure=True).load(paper)
+    report = tables.report(numbers | {"differences": differences}, summary, published)
 
     formatted = formatted_tables(report)
     files = {
-        "differences.csv": csv_text(tables.differences(scored)),
+        "differences.csv": csv_text(differences),
         "persons.csv": csv_text(by_person(scored)),
         "references.csv": csv_text(distance_to_best(scored, PAPER_METHODS, REFERENCES)),
     }

@@ -10,7 +10,7 @@ from pfgvm.faces.images import to_8bit
 from pfgvm.models.batching import batches, padded
 
 _COLUMNS = ["image", "person", "split", "model", "method", "pixels", "target", "predicted_clean", "predicted"]
-_COLUMNS += ["l2", "linf", "mssim", "mssim_legacy"]
+_COLUMNS += ["l2", "linf", "mssim", "mssim_legacy", "confidence_clean", "confidence"]
 # Other programs read the columns by their place: a further metric comes last.
 SCORE_COLUMNS = [*_COLUMNS, *(metric.name for metric in METRICS if metric.name not in _COLUMNS)]
 
@@ -23,27 +23,38 @@ def score_images(
     network: in eval mode, from [0, 1] images to logits; it is given `batch_size` images at a time, since its bits
     depend on their number. images, originals: (n, 3, H, W), float32 in [0, 1], n > 0. classes: persons in the order
     of the logits. Returns 2n rows: the images as computed (`float`), then as `8bit`, each in the order given; columns
-    pixels, predicted_clean, predicted, and one a metric of METRICS.
+    pixels, predicted_clean, predicted, their softmax probabilities confidence_clean and confidence, in [0, 1], and one a
+    metric of METRICS.
     """
     eight_bit = to_8bit(images).astype(np.float32) / np.float32(255)
-    predicted_clean = predicted_persons(network, originals, classes, batch_size)
+    predicted_clean, confidence_clean = predictions(network, originals, classes, batch_size)
     tables = []
     for pixels, values in (("float", images), ("8bit", eight_bit)):
-        predicted = predicted_persons(network, values, classes, batch_size)
+        predicted, confidence = predictions(network, values, classes, batch_size)
         columns = {"pixels": pixels, "predicted_clean": predicted_clean, "predicted": predicted}
+        columns |= {"confidence_clean": confidence_clean, "confidence": confidence}
         tables.append(pd.DataFrame(columns | _measured(values, originals, batch_size, _device(network))))
     return pd.concat(tables, ignore_index=True)
 
 
 @torch.no_grad()
-def predicted_persons(network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int) -> list[str]:
-    """Whom `network` sees in each of `images`; arguments as for `score_images`."""
+def predictions(
+    network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int
+) -> tuple[list[str], list[float]]:
+    """Whom `network` sees in each of `images`, and with what softmax probability; arguments as for `score_images`."""
     predicted: list[str] = []
+    confidence: list[float] = []
     for batch in batches(len(images), batch_size):
         values = _tensor(images[batch])
         logits = network(padded(values, batch_size).to(_device(network)))[: len(values)]
         predicted += [classes[index] for index in logits.argmax(1).tolist()]
-    return predicted
+        confidence += logits.softmax(1).amax(1).tolist()
+    return predicted, confidence
+
+
+def predicted_persons(network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int) -> list[str]:
+    """Whom `network` sees in each of `images`; arguments as for `score_images`."""
+    return predictions(network, images, classes, batch_size)[0]
 
 
 def _measured(

@@ -1,43 +1,113 @@
-"""The report's page: what was run, in words, and every table and figure in one file."""
+"""The report's page: what was found and run, in words, every table, plot and face in one file."""
 
-from base64 import b64encode
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from pfgvm.report.beside_paper import beside_paper
 from pfgvm.report.comparison import formatted_tables
+from pfgvm.report.figures import AMPLIFICATION
 from pfgvm.report.formatted_table import FormattedTable
+from pfgvm.report.headline import faces_sentence, headline
 from pfgvm.report.run_summary import caveats, facts
-from pfgvm.report.words import descriptor_note
+from pfgvm.report.words import NOT_COMPARABLE, model_name, recogniser_label
+from pfgvm.settings import MODEL_NAMES
+
+# The CSV files behind each table, by its label.
+SOURCES = {
+    "table:results": ("table3.csv", "differences.csv"),
+    "table:attacks": ("table2.csv",),
+    "table:architecture": ("table1.csv",),
+    "table:training": ("table4.csv",),
+    "table:recognition": ("recognition.csv", "thresholds.csv", "pairs.csv", "recognised_images.csv"),
+    "table:transfer": ("transfer.csv",),
+    "table:survival": ("survival.csv",),
+    "table:adaptive": ("adaptive.csv",),
+    "table:references": ("references.csv",),
+    "table:equal-mr": ("equal_mr.csv", "curves.csv"),
+    "table:quality": ("quality.csv",),
+    "table:persons": ("persons.csv",),
+    "table:recognised-persons": ("recognised_persons.csv",),
+}
+
+
+@dataclass(frozen=True)
+class PlotOnPage:
+    """A plot as the page shows it: name, title, how to read it, the CSV files behind it, and itself as SVG."""
+
+    name: str
+    title: str
+    caption: str
+    sources: Sequence[str]
+    svg: str
 
 
 def page(
     report: Mapping[str, Any],
     protection: Mapping[str, Any],
-    figures: Mapping[str, bytes],
+    faces: Mapping[str, Any],
+    plots: Mapping[str, PlotOnPage],
     *,
-    template: str,
-    style: str,
+    templates: Mapping[str, str],
 ) -> str:
-    """The page as HTML: tables as text, figures embedded, nothing loaded from elsewhere.
+    """The page as HTML: nothing is loaded from elsewhere.
 
     report: pfgvm.report.tables.report, or the same read from report.json. protection: likewise what protection.json
-    holds, sentences as `verdict` and formatted `tables`. figures: PNG files by name. template: in Jinja's language.
-    style: CSS.
+    holds, sentences as `in_short` and `verdict`, and formatted `tables`. faces: what stages/pictures.py chose to show.
+    templates: the files of reports/page by name.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     run, paper = report["run"], report["paper"]
-    html = environment.from_string(template).render(
+    names = {name for image in faces["images"] for row in image["rows"] for name in row["recognised"]}
+    shown = {
+        "images": faces["images"],
+        "evolution": faces["evolution"],
+        "recognisers": {name: recogniser_label(name) for name in sorted(names)},
+    }
+    return render(
+        "index.html.j2",
+        templates,
         tables=formatted_tables(report),
+        headline=headline(report),
+        in_short=protection["in_short"],
+        on_faces=faces_sentence(report),
+        beside=beside_paper(report["table3"], paper, (run["image_height"], run["image_width"])),
+        models=[model_name(model, run["descriptors"]) for model in MODEL_NAMES],
+        faces=faces,
+        faces_json=in_script(shown),
         verdict=protection["verdict"],
         protection=[FormattedTable(**table) for table in protection["tables"]],
-        figures={name: f"data:image/png;base64,{b64encode(png).decode()}" for name, png in figures.items()},
+        plots=plots,
+        sources=SOURCES,
         facts=facts(run, paper),
         caveats=caveats(run, paper),
-        descriptor=descriptor_note(run["descriptors"]),
-        style=style,
+        amplification=AMPLIFICATION,
     )
-    return html + "\n"
+
+
+def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
+    """The template `name` of `templates`, files by name, filled with `values`."""
+    environment = jinja2.Environment(
+        loader=jinja2.DictLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = _code
+    return environment.get_template(name).render(not_comparable=NOT_COMPARABLE, **values) + "\n"
+
+
+def _code(text: str) -> Markup:
+    """What stands between backquotes, as code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(text.split("`"))
+    )
+
+
+def in_script(values: Any) -> str:
+    """`values` as JSON that may stand in a script element, whatever names it holds."""
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -29,6 +29,24 @@ def verdict(found: Mapping[str, pd.DataFrame]) -> list[str]:
     return [*sentences, *_of_references(found["references"])]
 
 
+def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The same of what decides alone: P-FGVM, on classes and on features, against the recogniser that still finds most."""
+    recognition = found["recognition"]
+    if recognition.empty or (unseen := _unseen(recognition)).empty:
+        return _of_recognition(recognition)
+    sentences = []
+    for method in (PROPOSED, FEATURES):
+        if not (rows := unseen[unseen["method"] == method]).empty:
+            worst = rows.loc[rows["tmr_protected"].idxmax()]
+            sentences.append(
+                f"{method} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, "
+                f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true matches "
+                f"(95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; {_rate(worst['tmr_clean'])} on clean "
+                "pictures)."
+            )
+    return sentences
+
+
 def _of_recognition(recognition: pd.DataFrame) -> list[str]:
     if recognition.empty:
         return [NOT_RUN]

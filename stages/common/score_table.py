@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfgvm.evaluation.metrics import METRICS
 from stages.common.data_frames import read_table
+
+WORDS = ["image", "person", "split", "model", "method", "pixels", "target", "predicted_clean", "predicted"]
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """The scores in the CSV `path`, names as text and metrics as numbers."""
-    return read_table(path).astype({metric.name: float for metric in METRICS})
+    """The scores in the CSV `path`, names as text, metrics and confidences as numbers."""
+    table = read_table(path)
+    return table.astype(dict.fromkeys(table.columns.difference(WORDS), float))

@@ -1,4 +1,4 @@
-"""Whom the protection serves: MR, L2 and recognition by person."""
+"""Whom the protection serves: MR and L2 by person, recognition by person and by image."""
 
 import math
 from collections.abc import Sequence
@@ -8,11 +8,14 @@ import pandas as pd
 
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.sets import EvaluatedSet
-from pfgvm.evaluation.findings.verification import Faces, match_rates
+from pfgvm.evaluation.findings.verification import Faces, match_rates, ranks
 from pfgvm.evaluation.statistics import mean
 
 PERSONS_COLUMNS = ["model", "method", "person", "images", "l2", "mr"]
 RECOGNISED_PERSONS_COLUMNS = ["model", "method", "recogniser", "person", "images", "tmr_clean", "tmr_protected"]
+RECOGNISED_IMAGES_COLUMNS = [
+    "model", "method", "recogniser", "image", "tmr_clean", "tmr_protected", "rank_clean", "rank_protected",
+]  # fmt: skip
 
 
 def by_person(scores: pd.DataFrame) -> pd.DataFrame:
@@ -49,6 +52,26 @@ def recognised_persons(
                 rates = (mean(before[own]), mean(after[own]))
                 rows.append((one.model, one.method, known.recogniser.name, person, int(own.sum()), *rates))
     return pd.DataFrame(rows, columns=RECOGNISED_PERSONS_COLUMNS)
+
+
+def recognised_images(sets: Sequence[EvaluatedSet], enrolments: Sequence[Enrolment], *, published: str) -> pd.DataFrame:
+    """What each recogniser says of each image, clean and protected: RECOGNISED_IMAGES_COLUMNS.
+
+    The rates are the share of the person's other clean images that match, as in `recognised_persons`; the ranks are at
+    which place, from 1, the person comes among all enrolled, as in `recognition`.
+    """
+    rows: list[tuple] = []
+    for one in sets:
+        shown = one.view(published)
+        for known in enrolments:
+            protected = known.probes(shown)
+            clean = known.gallery.of(protected.images.tolist())
+            states, enrolled = (clean, protected), known.gallery + known.others
+            said = [_rates(known, probes) for probes in states]
+            said += [ranks(known.recogniser, probes, enrolled) for probes in states]
+            of_set = (one.model, one.method, known.recogniser.name)
+            rows += [(*of_set, *of_image) for of_image in zip(protected.images, *said, strict=True)]
+    return pd.DataFrame(rows, columns=RECOGNISED_IMAGES_COLUMNS)
 
 
 def _rates(known: Enrolment, probes: Faces) -> np.ndarray:

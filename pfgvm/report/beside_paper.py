@@ -1,0 +1,67 @@
+"""Table 3 at a glance: ours, the paper's, and in words how far apart they are."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pfgvm.report.readings import NEAR
+from pfgvm.report.table3 import MEASURES
+from pfgvm.report.words import PAPER_METHODS, Row
+from pfgvm.settings import MODEL_NAMES
+
+_PRINTED = {"l2": "l2", "mssim_legacy": "si", "mr": "mr"}
+_NAMES = {"l2": "L2", "mssim_legacy": "SI", "mr": "MR"}
+_UNITS = {"l2": "", "mssim_legacy": "", "mr": " points"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value: as measured, as published, and how far apart in words; `kind` is near, more, less or missing."""
+
+    measure: str
+    ours: str
+    paper: str
+    words: str
+    kind: str
+
+
+def beside_paper(
+    results: Sequence[Row], paper: Mapping, image_size: tuple[int, int]
+) -> list[tuple[str, dict[str, list[Cell]]]]:
+    """By method of the paper, by model: the cells of L2, SI and MR of the float images.
+
+    results: the rows of pfgvm.report.tables.results. image_size: height, width; L2 is compared at the paper's size, to
+    which it grows with the root of the number of pixels. What lies within NEAR of the paper's is near it.
+    """
+    rows = {(row["model"], row["method"]): row for row in results if row["pixels"] == "float"}
+    published = paper["table4"][MODEL_NAMES[0]]
+    growth = math.sqrt(published["image_height"] * published["image_width"] / math.prod(image_size))
+    return [
+        (
+            method,
+            {
+                model: [
+                    _cell(measure, rows.get((model, method)), paper["table3"][model][method], growth)
+                    for measure in MEASURES
+                ]
+                for model in MODEL_NAMES
+            },
+        )
+        for method in PAPER_METHODS
+    ]
+
+
+def _cell(measure: str, row: Row | None, published: Mapping, growth: float) -> Cell:
+    digits, factor, unit = MEASURES[measure]
+    theirs = published[_PRINTED[measure]]
+    printed = f"{factor * theirs:.{digits}f}{unit}"
+    if row is None:
+        return Cell(_NAMES[measure], "–", printed, "not run", "missing")
+    value = row[measure]
+    # As printed: what reads as the limit is within it.
+    apart = round(factor * ((value * growth if measure == "l2" else value) - theirs), digits)
+    ours = f"{factor * value:.{digits}f}{unit}"
+    if abs(apart) <= factor * NEAR[measure]:
+        return Cell(_NAMES[measure], ours, printed, "near", "near")
+    kind = "more" if apart > 0 else "less"
+    return Cell(_NAMES[measure], ours, printed, f"{abs(apart):.{digits}f}{_UNITS[measure]} {kind}", kind)
