@@ -48,17 +48,20 @@ class Revision:
         if self.name == WORKSPACE:
             with self.open(path) as file:
                 return hashlib.file_digest(file, "md5").hexdigest()
-        try:
-            return self._files.info(path)["md5"]
-        except (FileNotFoundError, KeyError):
-            raise InputError(f"{self.name}: {self._missing(path)}") from None
+        if digest := self._kept(path):
+            return digest
+        raise InputError(f"{self.name}: {self._missing(path)}")
+
+    def _kept(self, path: str) -> str | None:
+        """The MD5 by which DVC keeps the file; None where the revision's dvc.lock names none."""
+        return self._files.info(path).get("md5") if self._files.exists(path) else None
 
     def _missing(self, path: str) -> str:
         if self.name == WORKSPACE:
             return f"there is no {path}; run `dvc repro` first"
-        if not self._files.exists(path):
-            return f"its commit has no {path}: the run is of an older version or did not end; compare another"
+        if not self._kept(path):
+            return f"it has no {path}: the run did not end, or is of an older version; compare another"
         return (
-            f"DVC's cache no longer holds its {path}; fetch it from your remote (`dvc pull`), or make it again: "
-            f"`dvc exp apply {self.name}` (of a commit `git checkout {self.name}`), then `dvc repro`"
+            f"DVC's cache does not hold its {path}; get it from your remote (`dvc pull`), or make it again: "
+            f"`dvc exp apply {self.name}`, or `git checkout {self.name}` where that is no experiment, then `dvc repro`"
         )
