@@ -45,9 +45,9 @@ def main(
         model: read_trajectory(trajectories / f"{model}.npy", faces, record.image_size)
         for model, record in records.items()
     }
-    histories = {model: pd.read_csv(models / model / "history.csv") for model in records}
     epochs_used = {model: record.epoch_used for model, record in records.items()}
     found = {name: read_numbers(tables / name) for plot in PLOTS.values() for name in plot.sources}
+    histories = dict(iter(found["learning_curves.csv"].groupby("model")))
     used = {key: value for key, (_, value) in values_used(read_settings().attack).items()}
     plots = {
         "recognition": recognition_figure(found["recognition.csv"], headings),

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.report import tables
+from pfgvm.report.plots import PLOTS
 from pfgvm.settings import MODEL_NAMES
 from stages import figures as figures_stage
 from stages import finding as finding_stage
@@ -24,8 +25,8 @@ from stages.common.face_archive import read_images
 from tests.records import training_record
 
 ROOT = Path(__file__).parent.parent
-FIGURES = {"figure1.png", "figure2.png", "learning_curves.png", "curves.png", "visibility.png"}
-TABLES = {"differences.csv", "persons.csv", "references.csv", "metrics.json", "report.json"}
+FIGURES = {"figure1.png", "figure2.png", *(f"{name}.svg" for name in PLOTS)}
+TABLES = {"differences.csv", "persons.csv", "learning_curves.csv", "references.csv", "metrics.json", "report.json"}
 TABLES |= {"protection.md", "protection.json"}
 # The evaluation's tables, of which nothing was asked.
 NOT_RUN = {name: table.columns for name, table in finding_stage.TABLES.items()}
@@ -36,8 +37,6 @@ FILES = {"index.html"} | FIGURES | TABLES
 KEYS = {"P-FGVM": "p_fgvm", "I-FGVM": "i_fgvm", "I-FGSM": "i_fgsm", "P-FGVM (noise)": "p_fgvm_noise"}
 KEYS |= {"Random (equal L2)": "random_equal_l2"}
 METHODS = list(KEYS)
-PERSONS = ["<b>Ann & Bo</b>", "0042", "NA", "c_$x$"]
-IMAGE_SIZE = (40, 32)
 
 
 def pictures(persons: list[str], count: int, image_size: tuple[int, int]) -> dict[str, tuple[str, bytes]]:

@@ -1,34 +1,40 @@
 """The stages of the report on a small made-up run: every file, whole, deterministic and readable offline."""
 
-import io
 import json
 import subprocess
 import sys
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
-from pfgvm.settings import MODEL_NAMES, Settings
+from pfgvm.settings import Settings
 from stages import figures as figures_stage
-from stages import finding as finding_stage
-from stages import page as page_stage
-from stages import protection as protection_stage
+from stages import pictures as pictures_stage
 from stages import tables as tables_stage
 from stages.common.data_frames import read_table
-from stages.common.face_archive import read_images
 from stages.common.program import read_settings
-from tests.records import training_record
+from tests.made_up_run import (
+    FILES,
+    KEYS,
+    METHODS,
+    ROOT,
+    draw_figures,
+    fabricate,
+    pictures,
+    show_pictures,
+    write_page,
+    write_tables,
+)
+
+PERSONS = ["<b>Ann & Bo</b>", "0042", "NA", "c_$x$"]
+IMAGE_SIZE = (40, 32)
+
 
 class Page(HTMLParser):
     """What a page loads, and its text."""
@@ -57,7 +63,8 @@ def settings() -> Iterator[Settings]:
     data = committed.data.model_copy(update={"image_size": IMAGE_SIZE})
     made = committed.model_copy(update={"data": data})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables_stage, "read_settings", lambda: made)
+        for stage in (tables_stage, figures_stage, pictures_stage):
+            patch.setattr(stage, "read_settings", lambda: made)
         yield made
 
 
@@ -65,7 +72,8 @@ def settings() -> Iterator[Settings]:
 def written(run, settings) -> Path:
     write_tables(run)
     draw_figures(run)
-    write_page(run["reports"], run["reports"])
+    show_pictures(run, run["reports"] / "recognised_images.csv")
+    write_page(run, run["reports"])
     return run["reports"]
 
 
@@ -77,21 +85,26 @@ def changed(run, written, tmp_path) -> Callable[[pd.DataFrame], Path]:
         scores.to_csv(tmp_path / "scores.csv", index=False)
         reports = tmp_path / "reports"
         write_tables({**run, "scores": tmp_path / "scores.csv", "reports": reports})
-        write_page(reports, written)
+        write_page(run, reports)
         return reports
 
     return write
 
 
-def test_every_file_is_written_and_nothing_else(written):
-    assert {path.name for path in written.iterdir()} == FILES
+def test_every_file_is_written_and_nothing_else(written, run):
+    assert {path.name for path in written.iterdir()} == FILES | {"faces"}
+    methods = {f"{model}/{key}" for model in "AB" for key in KEYS.values()}
+    names = {f"{name.removesuffix('.png')}.png" for name in pd.read_csv(run["split"])["image"]}
+    shown = {str(path.relative_to(written / "faces")) for path in (written / "faces").rglob("*") if path.is_file()}
+    assert shown == {f"{folder}/{name}" for folder in methods | {"clean"} for name in names}
 
 
 def test_a_second_run_writes_the_same_bytes(written, run):
     before = {name: (written / name).read_bytes() for name in FILES}
     write_tables(run)
     draw_figures(run)
-    write_page(written, written)
+    show_pictures(run, written / "recognised_images.csv")
+    write_page(run, written)
     assert before == {name: (written / name).read_bytes() for name in FILES}
 
 
@@ -117,9 +130,11 @@ def test_metrics_are_those_of_table_3(written):
 
 def test_the_page_loads_nothing_and_names_faces_descriptor_device_and_versions(written):
     page = Page((written / "index.html").read_text("utf-8"))
-    assert len(page.loaded) == 3
-    assert all(source.startswith("data:image/png;base64,") for source in page.loaded)
-    assert not {"script", "link", "iframe"} & set(page.tags)
+    # What is not the picture itself is a link to a file beside the page, or a place on it.
+    beside = {path.name for path in written.iterdir()} | {"faces/"}
+    assert {source for source in page.loaded if not source.startswith(("data:image/", "#"))} <= beside
+    assert sum(source.startswith("data:image/webp;base64,") for source in page.loaded) == 3
+    assert not {"link", "iframe"} & set(page.tags)
     for said in (
         "rendered, not photographs",
         "dlib, frozen",
@@ -138,7 +153,8 @@ def test_captions_name_the_descriptor(written):
         for form in ("md", "tex"):
             assert "Model B on dlib (the paper: VGG-Face)." in (written / f"{name}.{form}").read_text("utf-8")
     page = Page((written / "index.html").read_text("utf-8"))
-    assert page.text.count("Model B on dlib (the paper: VGG-Face).") == 5 + 3
+    assert page.text.count("Model B on dlib (the paper: VGG-Face).") == 5
+    assert "Model B (dlib)" in (written / "learning_curves.svg").read_text("utf-8")
 
 
 def test_a_failure_leaves_the_earlier_files(written, run, tmp_path):
@@ -172,7 +188,7 @@ def test_a_rate_over_no_image_is_null_in_report_json_and_a_dash_on_the_page(run,
     assert {row["mr_correct"] for row in report["table3"]} == {None}
     rows = formatted_tables(report)["table3_full"].rows
     assert {row[10] for row in rows} == {"–"}
-    assert (reports / "index.html").read_text("utf-8").count('<td class="number">–</td>') >= len(rows)
+    assert (reports / "index.html").read_text("utf-8").count('">–</td>') >= len(rows)
 
 
 def test_report_json_holds_the_tables_as_numbers(written):
@@ -188,11 +204,12 @@ def test_report_json_holds_the_tables_as_numbers(written):
 
 
 def test_the_page_holds_the_style(written):
-    style = (ROOT / "reports" / "style.css").read_text("utf-8")
-    assert f"<style>\n{style}</style>" in (written / "index.html").read_text("utf-8")
+    html = (written / "index.html").read_text("utf-8")
+    for name in ("style.css", "tables.js", "viewer.js"):
+        assert (ROOT / "reports" / "page" / name).read_text("utf-8").rstrip("\n") in html
 
 
-@pytest.mark.parametrize("stage", ["tables", "figures", "page"])
+@pytest.mark.parametrize("stage", ["tables", "figures", "pictures", "page"])
 def test_the_report_is_made_without_pytorch(stage):
     # It takes seconds to load.
     program = f"import sys, stages.{stage}; sys.exit('torch' in sys.modules)"

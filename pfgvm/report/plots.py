@@ -67,7 +67,7 @@ PLOTS: Mapping[str, Plot] = {
         "Learning curves",
         "Learning curves: accuracy (above) and loss (below, on a logarithmic scale) on the training split (dashed) and "
         "the validation split; the dotted line marks the epoch whose weights are used.",
-        (),
+        ("learning_curves.csv",),
         "",
     ),
 }
