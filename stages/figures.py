@@ -1,4 +1,4 @@
-"""Figures 1 and 2 in the paper's form, and the curves."""
+"""Figures 1 and 2 in the paper's form, and the plots."""
 
 from pathlib import Path
 
@@ -6,22 +6,30 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.report import figures
+from pfgvm.report.drawing import svg
+from pfgvm.report.learning_curves_figure import learning_curves
+from pfgvm.report.persons_figure import persons_figure
+from pfgvm.report.plots import PLOTS
+from pfgvm.report.recognition_figure import recognition_figure
+from pfgvm.report.survival_figure import survival_figure
 from pfgvm.report.trade_off_figure import trade_off
 from pfgvm.report.visibility_figure import visibility_figure
 from pfgvm.report.words import model_name
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_images
 from stages.common.files import atomic_write
-from stages.common.program import run
+from stages.common.program import read_settings, run
 from stages.common.training_records import read_records
+from stages.curves import values_used
+from stages.protection import read_numbers
 
 
 def main(
     *, scores: Path, faces: Path, models: Path, adversarial: Path, trajectories: Path, tables: Path, out: Path
 ) -> None:
-    """Write figure1, figure2, learning_curves, curves and visibility, PNG files, into the folder `out`.
+    """Write figure1 and figure2, PNG files, and the plots of PLOTS, SVG files, into the folder `out`.
 
-    tables: the folder of curves.csv and visibility.csv.
+    tables: the folder of the CSV tables that PLOTS names.
     """
     records = {record.model: record for record in read_records(models)}
     descriptors = {model: record.descriptor for model, record in records.items()}
@@ -37,18 +45,26 @@ def main(
         model: read_trajectory(trajectories / f"{model}.npy", faces, record.image_size)
         for model, record in records.items()
     }
-    histories = {model: pd.read_csv(models / model / "history.csv") for model in records}
     epochs_used = {model: record.epoch_used for model, record in records.items()}
-    drawn = {
-        "figure1": figures.figure1(shown, headings),
-        "figure2": figures.figure2(followed, headings),
-        "learning_curves": figures.learning_curves(histories, epochs_used, headings),
-        "curves": trade_off(pd.read_csv(tables / "curves.csv")),
-        "visibility": visibility_figure(pd.read_csv(tables / "visibility.csv").fillna({"model": ""})),
+    found = {name: read_numbers(tables / name) for plot in PLOTS.values() for name in plot.sources}
+    histories = dict(iter(found["learning_curves.csv"].groupby("model")))
+    used = {key: value for key, (_, value) in values_used(read_settings().attack).items()}
+    plots = {
+        "recognition": recognition_figure(found["recognition.csv"], headings),
+        "visibility": visibility_figure(found["visibility.csv"]),
+        "survival": survival_figure(found["survival.csv"], headings),
+        "curves": trade_off(found["curves.csv"], used, headings),
+        "persons": persons_figure(found["persons.csv"], found["recognised_persons.csv"], descriptors),
+        "learning_curves": learning_curves(histories, epochs_used, headings),
     }
-    for name, figure in drawn.items():
-        with atomic_write(out / f"{name}.png") as path:
-            path.write_bytes(figures.png(figure))
+    files = {
+        "figure1.png": figures.png(figures.figure1(shown, headings)),
+        "figure2.png": figures.png(figures.figure2(followed, headings)),
+        **{f"{name}.svg": svg(plot, prefix=name, title=PLOTS[name].title) for name, plot in plots.items()},
+    }
+    for name, content in files.items():
+        with atomic_write(out / name) as path:
+            path.write_bytes(content)
 
 
 def read_examples(

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 from ruamel.yaml import YAML
 
 from pfgvm.evaluation.findings.by_person import by_person
@@ -40,6 +41,7 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
         "table4": tables.training(records),
     }
     summary = run_summary(settings, records, read_table(split), numbers["table3"])
+    epochs = {record.model: pd.read_csv(models / record.model / "history.csv") for record in records}
     differences = tables.differences(scored)
     published = YAML(typ="safe", pure=True).load(paper)
     report = tables.report(numbers | {"differences": differences}, summary, published)
@@ -47,6 +49,7 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
     formatted = formatted_tables(report)
     files = {
         "differences.csv": csv_text(differences),
+        "learning_curves.csv": csv_text(pd.concat(epochs, names=["model"]).reset_index("model")),
         "persons.csv": csv_text(by_person(scored)),
         "references.csv": csv_text(distance_to_best(scored, PAPER_METHODS, REFERENCES)),
     }

@@ -50,7 +50,7 @@ def after(repo, stages, names: set[str]) -> set[str]:
 def test_stage_names(stages):
     single = {"settings", "select", "split", "scores", "tables", "figures", "page"}
     single |= {"features", "clean", "old_ways", "external", "calibration", "gallery", "evaluate_free", "visibility"}
-    single |= {"curves", "findings", "protection"}
+    single |= {"curves", "findings", "protection", "pictures"}
     by_model = {
         f"{stage}@{model}"
         for stage in ("train", "trajectory", "references", "score_more", "evaluate_more", "curve")

@@ -23,8 +23,10 @@ from pfgvm.evaluation.detectability import features
 from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, adaptive
 from pfgvm.evaluation.findings.by_person import (
     PERSONS_COLUMNS,
+    RECOGNISED_IMAGES_COLUMNS,
     RECOGNISED_PERSONS_COLUMNS,
     by_person,
+    recognised_images,
     recognised_persons,
 )
 from pfgvm.evaluation.findings.enrolment import PAIRS_COLUMNS, THRESHOLDS_COLUMNS, Enrolment
@@ -620,6 +622,19 @@ def test_recognition_by_person_counted_by_hand():
     ]
 
 
+def test_recognition_by_image_is_what_its_means_are_made_of():
+    found = recognised_images([PROTECTED], [KNOWN], published="as is")
+    assert list(found) == RECOGNISED_IMAGES_COLUMNS
+    assert found["image"].tolist() == PROTECTED.view("as is")["image"].tolist()
+    persons = found["image"].str[0]
+    by_person = recognised_persons([PROTECTED], [KNOWN], published="as is").set_index("person")
+    for state in ("clean", "protected"):
+        assert found.groupby(persons)[f"tmr_{state}"].mean().to_dict() == by_person[f"tmr_{state}"].to_dict()
+    overall = recognition([CLEAN, PROTECTED], [KNOWN], published="as is", control="noise").iloc[-1]
+    assert (found["rank_protected"] == 1).mean() == overall["rank1_protected"]
+    assert (found["rank_clean"] == 1).mean() == overall["rank1_clean"]
+
+
 def test_recognition_by_person_without_a_threshold_is_unknown():
     unknown = dataclasses.replace(KNOWN, thresholds=(Threshold(0.01, math.nan, 20, NOTE),))
     found = recognised_persons([PROTECTED], [unknown], published="as is")
@@ -655,6 +670,7 @@ COLUMNS = {
     "thresholds": THRESHOLDS_COLUMNS,
     "pairs": PAIRS_COLUMNS,
     "recognised_persons": RECOGNISED_PERSONS_COLUMNS,
+    "recognised_images": RECOGNISED_IMAGES_COLUMNS,
     "transfer": TRANSFER_COLUMNS,
     "survival": SURVIVAL_COLUMNS,
     "adaptive": ADAPTIVE_COLUMNS,
@@ -781,6 +797,8 @@ def test_a_table_asked_for_is_made_of_the_files(project, table: str):
         "pairs": 12 * 3,
         # sets x recognisers x persons
         "recognised_persons": 8 * 2 * 3,
+        # sets x recognisers x images
+        "recognised_images": 8 * 2 * 12,
         "transfer": 8,
         "survival": 8 * len(SURVIVAL),
         # of each recogniser two that retrain and one that collects; the purifiers; a detector but for clean sets

@@ -1,140 +1,39 @@
 """The stages of the report on a small made-up run: every file, whole, deterministic and readable offline."""
 
-import io
 import json
 import subprocess
 import sys
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
-from pfgvm.settings import MODEL_NAMES, Settings
+from pfgvm.settings import Settings
 from stages import figures as figures_stage
-from stages import finding as finding_stage
-from stages import page as page_stage
-from stages import protection as protection_stage
+from stages import pictures as pictures_stage
 from stages import tables as tables_stage
 from stages.common.data_frames import read_table
-from stages.common.face_archive import read_images
 from stages.common.program import read_settings
-from tests.records import training_record
+from tests.made_up_run import (
+    FILES,
+    KEYS,
+    METHODS,
+    ROOT,
+    draw_figures,
+    fabricate,
+    pictures,
+    show_pictures,
+    write_page,
+    write_tables,
+)
 
-ROOT = Path(__file__).parent.parent
-FIGURES = {"figure1.png", "figure2.png", "learning_curves.png", "curves.png", "visibility.png"}
-TABLES = {"differences.csv", "persons.csv", "references.csv", "metrics.json", "report.json"}
-TABLES |= {"protection.md", "protection.json"}
-# The evaluation's tables, of which nothing was asked.
-NOT_RUN = {name: table.columns for name, table in finding_stage.TABLES.items()}
-NOT_RUN |= {"curves": CURVES_COLUMNS, "equal_mr": EQUAL_MR_COLUMNS}
-TABLES |= {f"{name}.csv" for name in NOT_RUN}
-TABLES |= {f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex"))}
-FILES = {"index.html"} | FIGURES | TABLES
-METHODS = ["P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "Random (equal L2)"]
 PERSONS = ["<b>Ann & Bo</b>", "0042", "NA", "c_$x$"]
 IMAGE_SIZE = (40, 32)
-
-
-def pictures(persons: list[str], count: int, image_size: tuple[int, int]) -> dict[str, tuple[str, bytes]]:
-    """Plain pictures by file name, each with its person."""
-    made = {}
-    for number, (person, _) in enumerate(product(persons, range(count))):
-        buffer = io.BytesIO()
-        Image.new("RGB", image_size[::-1], (10 * number % 256, 120, 90)).save(buffer, "png")
-        made[f"{number:06}.png"] = (person, buffer.getvalue())
-    return made
-
-
-def fabricate(folder: Path, made: dict[str, tuple[str, bytes]], image_size: tuple[int, int]) -> dict[str, Path]:
-    """Files as the stages before would leave them, for a run on `made`; the paths of all."""
-    random = np.random.default_rng(0)
-    persons = sorted({person for person, _ in made.values()})
-    with zipfile.ZipFile(folder / "faces.zip", "w") as archive:
-        for name, (_, content) in made.items():
-            archive.writestr(name, content)
-    splits = dict(zip(made, ["train", "train", "validation", "test"] * len(made), strict=False))
-    pd.DataFrame(
-        [(name, person, splits[name]) for name, (person, _) in made.items()], columns=["image", "person", "split"]
-    ).to_csv(folder / "split.csv", index=False)
-    scores = []
-    for model in MODEL_NAMES:
-        adversarial = folder / "adversarial" / model
-        adversarial.mkdir(parents=True)
-        attacked = np.zeros(len(made), [("image", "U40"), ("target", "U40"), ("pixels", "f4", (3, *image_size))])
-        for number, (name, (person, _)) in enumerate(made.items()):
-            target = persons[(persons.index(person) + 1) % len(persons)]
-            [clean] = read_images(folder / "faces.zip", [name], image_size)
-            noise = random.normal(0, 0.012, clean.shape)
-            attacked[number] = (name, target, np.clip(clean + noise, 0, 1))
-            for method, pixels in product(METHODS, tables.PIXELS):
-                kept = method.startswith("Random") or random.random() < 0.1
-                predicted = person if kept else target
-                l2 = 3 + METHODS.index(method) + random.random()
-                mssim, legacy = 0.95 + 0.01 * random.random(), 0.98 + 0.01 * random.random()
-                row = (name, person, splits[name], model, method, pixels, target, person, predicted)
-                scores.append((*row, l2, 0.02, mssim, legacy))
-        np.save(adversarial / "p_fgvm.npy", attacked)
-        steps = [0, 1, 2, 5, 10, 20, 50]
-        trajectory = np.zeros(len(steps), [("image", "U40"), ("step", "i4"), ("pixels", "f4", (3, *image_size))])
-        for row, step in enumerate(steps):
-            start = random.normal(0.5, 0.25, clean.shape)
-            trajectory[row] = (name, step, clean + 0.78**step * (start - clean))
-        (folder / "trajectories").mkdir(exist_ok=True)
-        np.save(folder / "trajectories" / f"{model}.npy", trajectory)
-        write_training(folder / "models" / model, model, persons, len(made), image_size)
-    columns = [*"image person split model method pixels target predicted_clean predicted".split()]
-    columns += ["l2", "linf", "mssim", "mssim_legacy"]
-    pd.DataFrame(scores, columns=columns).to_csv(folder / "scores.csv", index=False)
-    (folder / "reports").mkdir()
-    paths = {"faces": "faces.zip", "split": "split.csv", "scores": "scores.csv", "models": "models"}
-    paths |= {"adversarial": "adversarial", "trajectories": "trajectories", "reports": "reports"}
-    return {name: folder / path for name, path in paths.items()}
-
-
-def write_tables(run: Mapping[str, Path]) -> None:
-    """Run the stage tables on the files of `run`."""
-    inputs = {name: run[name] for name in ("scores", "split", "models")}
-    tables_stage.main(**inputs, paper=ROOT / "reports" / "paper.yaml", out=run["reports"])
-    for name, columns in NOT_RUN.items():
-        pd.DataFrame(columns=columns).to_csv(run["reports"] / f"{name}.csv", index=False)
-
-
-def draw_figures(run: Mapping[str, Path]) -> None:
-    """Run the stage figures on the files of `run`."""
-    inputs = {name: run[name] for name in ("scores", "faces", "models", "adversarial", "trajectories")}
-    figures_stage.main(**inputs, tables=run["reports"], out=run["reports"])
-
-
-def write_page(reports: Path, figures: Path) -> None:
-    """Run the stage page on the report in `reports` and the figures in `figures`."""
-    by_hand = {"template": ROOT / "reports" / "index.html.j2", "style": ROOT / "reports" / "style.css"}
-    protection_stage.main(tables=reports, out=reports)
-    made = {"report": reports / "report.json", "protection": reports / "protection.json"}
-    page_stage.main(**made, figures=figures, **by_hand, out=reports / "index.html")
-
-
-def write_training(folder: Path, model: str, persons: list[str], images: int, image_size: tuple[int, int]) -> None:
-    """What training leaves beside the weights."""
-    folder.mkdir(parents=True)
-    height, width = image_size
-    sizes = {"images": images, "train_size": images // 2, "validation_size": images // 4, "test_size": images // 4}
-    record = training_record(model, classes=persons, image_height=height, image_width=width, **sizes)
-    (folder / "training.json").write_text(record.model_dump_json(), "utf-8")
-    epochs = np.arange(1, 148)
-    loss = 2 * np.exp(-epochs / 30) + 0.01
-    history = {"epoch": epochs, "train_loss": loss, "train_accuracy": 1 - loss / 3}
-    history |= {"validation_loss": loss + 0.3, "validation_accuracy": 0.75 - loss / 4}
-    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
 
 
 class Page(HTMLParser):
@@ -164,7 +63,8 @@ def settings() -> Iterator[Settings]:
     data = committed.data.model_copy(update={"image_size": IMAGE_SIZE})
     made = committed.model_copy(update={"data": data})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables_stage, "read_settings", lambda: made)
+        for stage in (tables_stage, figures_stage, pictures_stage):
+            patch.setattr(stage, "read_settings", lambda: made)
         yield made
 
 
@@ -172,7 +72,8 @@ def settings() -> Iterator[Settings]:
 def written(run, settings) -> Path:
     write_tables(run)
     draw_figures(run)
-    write_page(run["reports"], run["reports"])
+    show_pictures(run, run["reports"] / "recognised_images.csv")
+    write_page(run, run["reports"])
     return run["reports"]
 
 
@@ -184,21 +85,26 @@ def changed(run, written, tmp_path) -> Callable[[pd.DataFrame], Path]:
         scores.to_csv(tmp_path / "scores.csv", index=False)
         reports = tmp_path / "reports"
         write_tables({**run, "scores": tmp_path / "scores.csv", "reports": reports})
-        write_page(reports, written)
+        write_page(run, reports)
         return reports
 
     return write
 
 
-def test_every_file_is_written_and_nothing_else(written):
-    assert {path.name for path in written.iterdir()} == FILES
+def test_every_file_is_written_and_nothing_else(written, run):
+    assert {path.name for path in written.iterdir()} == FILES | {"faces"}
+    methods = {f"{model}/{key}" for model in "AB" for key in KEYS.values()}
+    names = {f"{name.removesuffix('.png')}.png" for name in pd.read_csv(run["split"])["image"]}
+    shown = {str(path.relative_to(written / "faces")) for path in (written / "faces").rglob("*") if path.is_file()}
+    assert shown == {f"{folder}/{name}" for folder in methods | {"clean"} for name in names}
 
 
 def test_a_second_run_writes_the_same_bytes(written, run):
     before = {name: (written / name).read_bytes() for name in FILES}
     write_tables(run)
     draw_figures(run)
-    write_page(written, written)
+    show_pictures(run, written / "recognised_images.csv")
+    write_page(run, written)
     assert before == {name: (written / name).read_bytes() for name in FILES}
 
 
@@ -224,9 +130,11 @@ def test_metrics_are_those_of_table_3(written):
 
 def test_the_page_loads_nothing_and_names_faces_descriptor_device_and_versions(written):
     page = Page((written / "index.html").read_text("utf-8"))
-    assert len(page.loaded) == 3
-    assert all(source.startswith("data:image/png;base64,") for source in page.loaded)
-    assert not {"script", "link", "iframe"} & set(page.tags)
+    # What is not the picture itself is a link to a file beside the page, or a place on it.
+    beside = {path.name for path in written.iterdir()} | {"faces/"}
+    assert {source for source in page.loaded if not source.startswith(("data:image/", "#"))} <= beside
+    assert sum(source.startswith("data:image/webp;base64,") for source in page.loaded) == 3
+    assert not {"link", "iframe"} & set(page.tags)
     for said in (
         "rendered, not photographs",
         "dlib, frozen",
@@ -245,7 +153,8 @@ def test_captions_name_the_descriptor(written):
         for form in ("md", "tex"):
             assert "Model B on dlib (the paper: VGG-Face)." in (written / f"{name}.{form}").read_text("utf-8")
     page = Page((written / "index.html").read_text("utf-8"))
-    assert page.text.count("Model B on dlib (the paper: VGG-Face).") == 5 + 3
+    assert page.text.count("Model B on dlib (the paper: VGG-Face).") == 5
+    assert "Model B (dlib)" in (written / "learning_curves.svg").read_text("utf-8")
 
 
 def test_a_failure_leaves_the_earlier_files(written, run, tmp_path):
@@ -279,7 +188,7 @@ def test_a_rate_over_no_image_is_null_in_report_json_and_a_dash_on_the_page(run,
     assert {row["mr_correct"] for row in report["table3"]} == {None}
     rows = formatted_tables(report)["table3_full"].rows
     assert {row[10] for row in rows} == {"–"}
-    assert (reports / "index.html").read_text("utf-8").count('<td class="number">–</td>') >= len(rows)
+    assert (reports / "index.html").read_text("utf-8").count('">–</td>') >= len(rows)
 
 
 def test_report_json_holds_the_tables_as_numbers(written):
@@ -295,11 +204,12 @@ def test_report_json_holds_the_tables_as_numbers(written):
 
 
 def test_the_page_holds_the_style(written):
-    style = (ROOT / "reports" / "style.css").read_text("utf-8")
-    assert f"<style>\n{style}</style>" in (written / "index.html").read_text("utf-8")
+    html = (written / "index.html").read_text("utf-8")
+    for name in ("style.css", "tables.js", "viewer.js"):
+        assert (ROOT / "reports" / "page" / name).read_text("utf-8").rstrip("\n") in html
 
 
-@pytest.mark.parametrize("stage", ["tables", "figures", "page"])
+@pytest.mark.parametrize("stage", ["tables", "figures", "pictures", "page"])
 def test_the_report_is_made_without_pytorch(stage):
     # It takes seconds to load.
     program = f"import sys, stages.{stage}; sys.exit('torch' in sys.modules)"

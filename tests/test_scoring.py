@@ -29,11 +29,18 @@ IMAGES = np.stack([np.full((3, 12, 13), level, np.float32) for level in (0.21, 0
 
 def test_scores_hold_what_the_model_sees_and_how_far_the_image_moved():
     scores = score_images(Brightness(), IMAGES, ORIGINALS, CLASSES, 2)
-    assert list(scores.columns) == ["pixels", "predicted_clean", "predicted", *(metric.name for metric in METRICS)]
+    said = ["predicted_clean", "predicted", "confidence_clean", "confidence"]
+    assert list(scores.columns) == ["pixels", *said, *(metric.name for metric in METRICS)]
     assert list(scores["pixels"]) == ["float"] * 5 + ["8bit"] * 5
     assert list(scores["predicted_clean"]) == ["dark", "middle", "bright", "middle", "dark"] * 2
     assert list(scores["predicted"]) == ["dark", "bright", "bright", "dark", "middle"] * 2
     rounded = np.round(IMAGES * 255) / 255
+    for images, rows in ((IMAGES, scores[:5]), (rounded, scores[5:])):
+        for shown, confidence in ((ORIGINALS, rows["confidence_clean"]), (images, rows["confidence"])):
+            # The softmax of minus the distances from the three levels, at the nearest.
+            distances = np.abs(shown[:, 0, 0, 0, None] - [0.25, 0.5, 0.75])
+            softmax = np.exp(-distances) / np.exp(-distances).sum(axis=1, keepdims=True)
+            assert confidence.to_numpy() == pytest.approx(softmax.max(axis=1), abs=1e-6)
     for images, rows in ((IMAGES, scores[:5]), (rounded, scores[5:])):
         change = np.abs(images[:, 0, 0, 0] - ORIGINALS[:, 0, 0, 0])
         assert rows["linf"].to_numpy() == pytest.approx(change, abs=1e-7)

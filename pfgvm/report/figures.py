@@ -1,4 +1,4 @@
-"""Figures 1 and 2 in the paper's form, and the learning curves."""
+"""Figures 1 and 2 in the paper's form."""
 
 import functools
 import io
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
+
+from pfgvm.report.names import escaped, shortened
 
 DPI = 150
 AMPLIFICATION = 10  # Figure 1 (c)
@@ -104,34 +105,6 @@ def figure2(trajectories: Mapping[str, Trajectory], headings: Mapping[str, str])
     return canvas.figure
 
 
-def learning_curves(
-    histories: Mapping[str, pd.DataFrame], epochs_used: Mapping[str, int], headings: Mapping[str, str]
-) -> Figure:
-    """By model a column: accuracy in [0, 1] and loss (log scale) over the epochs, and the epoch used.
-
-    histories: columns epoch, train_loss, train_accuracy, validation_loss, validation_accuracy.
-    """
-    palette = dict(zip(("train", "validation"), sns.color_palette("colorblind"), strict=False))
-    with sns.axes_style("whitegrid", {"grid.color": "#e6e6e6", "axes.edgecolor": "#888888"}):
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        grid = figure.subplots(2, len(histories), sharex="col", sharey="row", squeeze=False)
-    for column, (model, history) in enumerate(histories.items()):
-        for row, measure in enumerate(("accuracy", "loss")):
-            ax = grid[row, column]
-            for split, colour in palette.items():
-                sns.lineplot(history, x="epoch", y=f"{split}_{measure}", label=split, color=colour, ax=ax)
-            ax.axvline(epochs_used[model], color="#555555", linestyle="--", linewidth=1, label="epoch used")
-            ax.set(xlabel="epoch", ylabel=measure)
-            ax.get_legend().remove()
-        grid[0, column].set_title(headings[model], weight="bold", fontsize=11)
-        grid[0, column].set_ylim(0, 1.02)
-        grid[1, column].set_yscale("log")
-    grid[0, -1].legend(loc="lower right")
-    figure.align_ylabels()
-    sns.despine(figure)
-    return figure
-
-
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file; the same pixels and the same bytes at every call."""
     buffer = io.BytesIO()
@@ -171,20 +144,14 @@ def _names(example: Example) -> tuple[str, str, str]:
 
 def _labels(names: set[str]) -> dict[str, str]:
     written = {name: "".join(map(_writable, name)) for name in names}
-    length = NAME_LENGTH
-    while len({_short(text, length) for text in written.values()}) < len(set(written.values())):
-        length += 1
-    return {name: _short(text, length) for name, text in written.items()}
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    short = shortened(written.values(), NAME_LENGTH)
+    return {name: short[text] for name, text in written.items()}
 
 
 def _writable(character: str) -> str:
     if character.isprintable() and (_has(FONT, character) or _font_with(character)):
         return character
-    return character.encode("unicode_escape").decode()
+    return escaped(character)
 
 
 def _further_fonts(text: str) -> list[str]:

@@ -232,8 +232,7 @@ def persons_table(persons: pd.DataFrame) -> FormattedTable:
     """Whom a method serves worst and best: the tenth of the persons at either end, by MR, then L2."""
     lines = []
     for (model, method), rows in persons.groupby(["model", "method"], sort=False):
-        ordered = rows.sort_values(["mr", "l2", "person"], ascending=[True, False, True])
-        count = max(1, round(len(ordered) / 10))
+        ordered, count = worst_first(rows), tenth(len(rows))
         cells = [_people(part) for part in (ordered.head(count), ordered.tail(count))]
         lines.append([model, method, str(len(ordered)), *cells])
     return FormattedTable(
@@ -246,12 +245,22 @@ def persons_table(persons: pd.DataFrame) -> FormattedTable:
     )
 
 
+def worst_first(persons: pd.DataFrame) -> pd.DataFrame:
+    """The rows of PERSONS_COLUMNS, whom a method serves worst first: by MR, then by L2."""
+    return persons.sort_values(["mr", "l2", "person"], ascending=[True, False, True])
+
+
+def tenth(count: int) -> int:
+    """How many of `count` persons are the tenth at one end: one at least."""
+    return max(1, round(count / 10))
+
+
 def recognised_persons_table(recognised: pd.DataFrame) -> FormattedTable:
     """Whom recognisers find most and least: the tenth of the persons at either end; RECOGNISED_PERSONS_COLUMNS."""
     lines = []
     for (model, method, name), rows in recognised.groupby(["model", "method", "recogniser"], sort=False):
         ordered = rows.dropna(subset="tmr_protected").sort_values(["tmr_protected", "person"], ascending=[False, True])
-        count = max(1, round(len(ordered) / 10))
+        count = tenth(len(ordered))
         cells = [_found_people(part) for part in (ordered.head(count), ordered.tail(count))]
         lines.append([model, method, recogniser_label(name), str(len(ordered)), *cells])
     return FormattedTable(

@@ -1,40 +1,59 @@
 """What each method costs against what it reaches, over the values of its parameter."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from pfgvm.report.words import PAPER_METHODS
+from pfgvm.report.drawing import legend, not_measured, styled
+from pfgvm.report.method_lines import explained, method_line, rate_panels
+from pfgvm.report.palette import Style, styles
+from pfgvm.report.point_labels import label_points
 
 _MEASURES = {"l2": "mean L2", "mssim_legacy": "SI (mean MSSIM, legacy)"}
 _SYMBOLS = {"lambda": "λ", "epsilon": "ε"}
+_SHAPES = {"o": "●", "^": "▲", "v": "▼"}
+_ROOM = 0.18  # Above 100 %, for labels.
 
 
-def trade_off(curves: pd.DataFrame) -> Figure:
-    """By model a row: MR in [0, 1] against L2 and against SI, one line a method, its parameter's values beside it.
+@styled
+def trade_off(curves: pd.DataFrame, settings: Mapping[tuple[str, str], float], headings: Mapping[str, str]) -> Figure:
+    """By model a row: MR in [0, 1] against L2 and against SI, one line a method, with 95 % intervals of MR.
 
     curves: CURVES_COLUMNS of pfgvm.evaluation.findings.trade_off, numbers as numbers; without rows, the figure says so.
+    settings: the parameter's value of the settings by (model, method), whose marker is larger; it and the ends of a
+    line are labelled where there is room.
     """
-    models = sorted(set(curves["model"]))
-    with sns.axes_style("whitegrid", {"grid.color": "#e6e6e6", "axes.edgecolor": "#888888"}):
-        figure = Figure(figsize=(9, 0.5 + 3.2 * max(1, len(models))), layout="constrained")
-        if not models:
-            figure.text(0.5, 0.5, "not measured: evaluation.parts does not name curves", ha="center")
-            return figure
-        grid = figure.subplots(len(models), len(_MEASURES), sharey=True, squeeze=False)
-    palette = dict(zip(PAPER_METHODS, sns.color_palette("colorblind"), strict=False))
-    for row, model in enumerate(models):
-        for column, (measure, label) in enumerate(_MEASURES.items()):
-            ax = grid[row, column]
-            for method, points in curves[curves["model"] == model].groupby("method"):
-                ordered = points.sort_values("value")
-                ax.plot(ordered[measure], ordered["mr"], "o-", color=palette[method], label=method, ms=4, lw=1.4)
-                for point in ordered.to_dict("records"):
-                    text = f"{_SYMBOLS[point['parameter']]} {point['value']:g}"
-                    place = (point[measure], point["mr"])
-                    ax.annotate(text, place, (3, -9), textcoords="offset points", size=6.5, color=palette[method])
-            ax.set(xlabel=label, ylim=(-0.03, 1.05), title=f"Model {model}" if column == 0 else "")
-        grid[row, 0].set_ylabel("MR")
-    grid[0, -1].legend(loc="lower left", fontsize=8)
-    sns.despine(figure)
+    if curves.empty:
+        return not_measured("curves")
+    how = styles(curves["method"])
+    symbols = dict(zip(curves["method"], curves["parameter"].map(_SYMBOLS), strict=True))
+    by_model = {model: _points(rows, settings, how) for model, rows in curves.groupby("model", sort=True)}
+    figure, grid = rate_panels([headings[model] for model in by_model], _MEASURES, "MR")
+    for row, points in enumerate(by_model.values()):
+        for column, measure in enumerate(_MEASURES):
+            for method, line in points.assign(x=points[measure]).groupby("method"):
+                method_line(grid[row, column], line, how[method])
+    grid[0, 0].set_ylim(np.floor(4 * curves["mr_low"].min()) / 4 - 0.04, 1 + _ROOM)
+    legend(figure, [explained(style, f"{method}, over {symbols[method]}") for method, style in how.items()])
+    # From here on it is known where everything lies.
+    figure.draw_without_rendering()
+    for row, points in enumerate(by_model.values()):
+        labelled = points[points["label"] != ""].sort_values("as_set", ascending=False, kind="stable")
+        for column, measure in enumerate(_MEASURES):
+            lines = [line[[measure, "y"]].to_numpy() for _, line in points.groupby("method")]
+            label_points(figure, grid[row, column], labelled[[measure, "y", "label"]].to_numpy().tolist(), lines)
     return figure
+
+
+def _points(rows: pd.DataFrame, settings: Mapping[tuple[str, str], float], how: Mapping[str, Style]) -> pd.DataFrame:
+    """The points of one model as method_line takes them but for x, and the label of those that have one."""
+    values, by_method = rows["value"], rows.groupby("method")["value"]
+    own = np.array([settings.get(pair, np.nan) for pair in zip(rows["model"], rows["method"], strict=True)])
+    ends = (values == by_method.transform("min")) | (values == by_method.transform("max"))
+    shapes = rows["method"].map(lambda method: _SHAPES.get(how[method].marker, method))
+    texts = shapes + values.map(" {:g}".format)
+    as_set = values == own
+    drawn = rows.rename(columns={"mr": "y", "mr_low": "low", "mr_high": "high"}).assign(as_set=as_set)
+    return drawn.assign(label=texts.where(ends | as_set, "")).sort_values(["method", "value"])

@@ -34,9 +34,13 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def embedded(pixels: np.ndarray, *, exact: bool = True) -> str:
-    """uint8 pixels, (3, H, W), as the base64 of a WebP file, to the bit or nearly."""
-    how = {"lossless": True, "quality": 100, "exact": True} if exact else {"quality": _QUALITY}
-    return b64encode(_encoded(pixels, "WEBP", method=6, **how)).decode()
+    """uint8 pixels, (3, H, W), as the address of a picture that holds it itself (data:…), to the bit or nearly."""
+    if exact:
+        form, how = "WEBP", {"lossless": True, "quality": 100, "method": 6}
+    else:
+        # The colours at full size: noise is coloured.
+        form, how = "JPEG", {"quality": _QUALITY, "subsampling": 0}
+    return f"data:{Image.MIME[form]};base64,{b64encode(_encoded(pixels, form, **how)).decode()}"
 
 
 def _encoded(pixels: np.ndarray, form: str, **how: Any) -> bytes:

@@ -1,50 +1,42 @@
 """What recognisers still find against how much of a protection is seen, method by method."""
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from pfgvm.report.drawing import INK, legend, not_measured, styled
+from pfgvm.report.method_lines import explained, method_line, rate_panels
+from pfgvm.report.palette import styles
 from pfgvm.report.words import recogniser_label
 
 _MEASURES = {"mssim_face": "mean MSSIM of the face (Wang)", "flip_face": "mean ꟻLIP of the face"}
 
 
+@styled
 def visibility_figure(visibility: pd.DataFrame) -> Figure:
     """By recogniser a row: true matches, in [0, 1], against MSSIM and ꟻLIP of the face, one line a method.
 
     visibility: VISIBILITY_COLUMNS of pfgvm.evaluation.findings.visibility, numbers as numbers. The strength of the
-    settings is filled, others are hollow; a method that had the recogniser before it is dashed. Without rows, the
-    figure says so.
+    settings has the larger marker, intervals of 95 % are thin; a method that had the recogniser before it is dashed.
+    Without rows, the figure says so.
     """
+    if visibility.empty:
+        return not_measured("curves")
+    how = styles(visibility["method"])
+    drawn = visibility.rename(columns={"tmr": "y"}).assign(as_set=visibility["strength"] == 1).sort_values("strength")
     names = list(dict.fromkeys(visibility["recogniser"]))
-    with sns.axes_style("whitegrid", {"grid.color": "#e6e6e6", "axes.edgecolor": "#888888"}):
-        figure = Figure(figsize=(9, 0.5 + 3.4 * max(1, len(names))), layout="constrained")
-        if not names:
-            figure.text(0.5, 0.5, "not measured: evaluation.parts does not name curves", ha="center")
-            return figure
-        grid = figure.subplots(len(names), len(_MEASURES), sharey=True, squeeze=False)
-    labelled = visibility.assign(
-        line=[f"{method} (Model {model})" if model else method for model, method in _keys(visibility)]
-    )
-    palette = dict(zip(dict.fromkeys(labelled["line"]), sns.color_palette("colorblind"), strict=False))
+    rate = f"true matches at {100 * visibility['fmr'].max():g} % false ones"
+    figure, grid = rate_panels([recogniser_label(name) for name in names], _MEASURES, rate)
     for row, name in enumerate(names):
-        for column, (measure, label) in enumerate(_MEASURES.items()):
-            ax = grid[row, column]
-            for line, points in labelled[labelled["recogniser"] == name].groupby("line", sort=False):
-                ordered, colour = points.sort_values("strength"), palette[line]
-                style = "--" if ordered["seen"].all() else "-"
-                ax.plot(ordered[measure], ordered["tmr"], style, color=colour, label=line, lw=1.4)
-                for filled, some in ordered.groupby(ordered["strength"] == 1):
-                    face = colour if filled else "white"
-                    ax.plot(some[measure], some["tmr"], "o", color=colour, markerfacecolor=face, ms=5)
-            ax.set(xlabel=label, ylim=(-0.03, 1.05), title=recogniser_label(name) if column == 0 else "")
+        for column, measure in enumerate(_MEASURES):
+            points = drawn[drawn["recogniser"] == name].assign(x=drawn[measure])
+            for (_, method), line in points.groupby(["model", "method"]):
+                method_line(grid[row, column], line, how[method], "--" if line["seen"].all() else "-")
         # Less is seen to the left of either.
         grid[row, 0].invert_xaxis()
-        grid[row, 0].set_ylabel("true matches")
-    grid[0, -1].legend(loc="upper right", fontsize=7.5)
-    sns.despine(figure)
+    made = set(visibility[["model", "method"]].itertuples(index=False, name=None))
+    named = [(method, model) for method in how for model in sorted({of for of, by in made if by == method})]
+    methods = [explained(how[method], f"{method} (Model {model})" if model else method) for method, model in named]
+    seen = Line2D([], [], color=INK, linestyle="--", label="had that recogniser before it")
+    legend(figure, [*methods, seen] if visibility["seen"].any() else methods)
     return figure
-
-
-def _keys(visibility: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(zip(visibility["model"], visibility["method"], strict=True))

@@ -9,7 +9,6 @@
   const FLICKER_MS = 500;
   const ZERO = 128;
 
-  const source = (picture) => `data:image/webp;base64,${picture}`;
   const percent = (rate) => `${(100 * rate).toFixed(1)} %`;
   const option = (text, value = text) => new Option(text, value);
   const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
@@ -21,8 +20,10 @@
     return decoded.get(picture);
   };
   const decode = async (picture) => {
-    const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
-    const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    const [head, encoded] = picture.split(",");
+    const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+    const file = new Blob([bytes], { type: head.slice("data:".length, head.indexOf(";")) });
+    const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     const canvas = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
@@ -70,7 +71,7 @@
     const buttons = images.map((image) => {
       const button = Object.assign(document.createElement("button"), { type: "button" });
       const outcome = missed(image) ? "another name" : "still named rightly";
-      button.append(Object.assign(new Image(), { src: source(image.clean), alt: "" }));
+      button.append(Object.assign(new Image(), { src: image.clean, alt: "" }));
       button.setAttribute("aria-label", `${image.name}, person ${image.person}, ${outcome}`);
       button.className = missed(image) ? "missed" : "named";
       button.addEventListener("click", () => show(image));
@@ -162,11 +163,11 @@
     const run = data.evolution[at("evolution-model").value];
     at("step").max = run.frames.length - 1;
     const step = Math.min(Number(at("step").value), run.frames.length - 1);
-    at("iterate").src = source(run.frames[step]);
+    at("iterate").src = run.frames[step];
     at("iterate").alt = `${run.image} from noise after ${run.steps[step]} steps`;
     at("iterate-name").textContent = `after ${run.steps[step]} steps`;
     at("steps").textContent = `i = ${run.steps[step]}`;
-    at("original").src = source(run.clean);
+    at("original").src = run.clean;
   };
 
   const persons = [...new Set(data.images.map((image) => image.person))].sort();

@@ -1,0 +1,42 @@
+"""One line a method over the strengths that it was run at: what the trade-off plots share."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pfgvm.report.drawing import from_0_to_1, panels
+from pfgvm.report.palette import Style
+
+_SIZES = {False: 4, True: 8}
+
+
+def rate_panels(headings: Sequence[str], measures: Mapping[str, str], rate: str) -> tuple[Figure, np.ndarray]:
+    """A row of panels for each of `headings`, in which a rate, called `rate`, is held against each of `measures`.
+
+    measures: the label of each by its name. Returns the figure and its axes, (headings, measures).
+    """
+    figure, grid = panels(len(headings), len(measures), 0.8 + 3.2 * len(headings), sharey=True)
+    for row, heading in enumerate(headings):
+        grid[row, 0].set(title=heading, ylabel=rate)
+        from_0_to_1(grid[row, 0], "y")
+        for column, label in enumerate(measures.values()):
+            grid[row, column].set_xlabel(label)
+            grid[row, column].margins(x=0.08)
+    return figure, grid
+
+
+def method_line(ax: Axes, points: pd.DataFrame, style: Style, dash: str = "-") -> None:
+    """Draw one method: `points` has columns x, y, low, high (of y: thin) and as_set (truth: a large marker)."""
+    ax.plot(points["x"], points["y"], dash, color=style.colour)
+    ax.vlines(points["x"], points["low"], points["high"], color=style.colour, alpha=0.3, linewidth=1)
+    for as_set, some in points.groupby("as_set"):
+        ax.plot(some["x"], some["y"], style.marker, color=style.colour, markersize=_SIZES[bool(as_set)])
+
+
+def explained(style: Style, label: str) -> Line2D:
+    """What a legend shows of a method."""
+    return Line2D([], [], color=style.colour, marker=style.marker, label=label)

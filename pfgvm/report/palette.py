@@ -1,0 +1,55 @@
+"""One colour and one marker for each method, the same in every plot."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zlib import crc32
+
+# The first four are Okabe's and Ito's (Color Universal Design, 2008). The rest were searched for: they stay apart from
+# those and from each other, for the colour-blind too. All have a contrast of 3:1 and more against white and #15171a.
+_BLUE, _VERMILION, _GREEN, _PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+_VIOLET, _GREY, _BROWN, _MAGENTA = "#8787ff", "#696969", "#875a3c", "#c30f96"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a method is drawn: its colour as #rrggbb, and Matplotlib's marker."""
+
+    colour: str
+    marker: str
+
+
+# In the order of legends. Of one family, one colour: P-FGVM from either start, attacks that look for the smallest L2,
+# controls, the old ways.
+KNOWN = {
+    "P-FGVM": Style(_BLUE, "o"),
+    "I-FGVM": Style(_VERMILION, "^"),
+    "I-FGSM": Style(_GREEN, "v"),
+    "P-FGVM (noise)": Style(_BLUE, "s"),
+    "P-FGVM (features)": Style(_VIOLET, "D"),
+    "DDN": Style(_PURPLE, "o"),
+    "FMN": Style(_PURPLE, "s"),
+    "C&W-L2": Style(_PURPLE, "D"),
+    "Random (equal L2)": Style(_GREY, "X"),
+    "Clean": Style(_GREY, "o"),
+    "Pixelation": Style(_BROWN, "s"),
+    "Gaussian blur": Style(_BROWN, "o"),
+    "Masking": Style(_BROWN, "D"),
+    "k-Same": Style(_BROWN, "^"),
+}
+# Those of other tools.
+_OTHERS = [Style(_MAGENTA, marker) for marker in "*ph<>dH8"]
+SPLITS = {"train": _BLUE, "validation": _VERMILION}
+
+
+def styles(methods: Iterable[str]) -> dict[str, Style]:
+    """The style of each of `methods`, labels of tables: known ones in the order of KNOWN, then others by name.
+
+    Another one's marker follows from its label; where two would have the same, the later has the next that is free.
+    """
+    labels = set(methods)
+    found = {label: style for label, style in KNOWN.items() if label in labels}
+    for label in sorted(labels - set(KNOWN)):
+        start = crc32(label.encode()) % len(_OTHERS)
+        others = _OTHERS[start:] + _OTHERS[:start]
+        found[label] = next((style for style in others if style not in found.values()), others[0])
+    return found
