@@ -26,7 +26,7 @@ Pictures = Mapping[tuple[str, str, str], Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Protected:
-    """One image as a method protected it: pictures as base64 of WebP, and what is said of them."""
+    """One image as a method protected it: pictures as addresses that hold them (data:…), and what is said of them."""
 
     protected: str
     change: str

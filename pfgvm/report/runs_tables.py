@@ -81,7 +81,7 @@ def results_table(compared: pd.DataFrame, runs: Sequence[Run]) -> FormattedTable
     sizes = {(run.summary["image_width"], run.summary["image_height"]) for run in runs}
     return FormattedTable(
         "table:compared",
-        "Results",
+        "L2, SI and MR",
         f"Each run's values, and each later run's less those of {runs[0].name}.",
         columns=names + [(heading, name) for heading in _HEADINGS.values() for name in ("value", _DIFFERENCE)],
         rows=rows,
