@@ -19,6 +19,7 @@ from pfgvm.errors import InputError
 from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
+from pfgvm.report.plots import PLOTS
 from pfgvm.settings import MODEL_NAMES, Settings
 from stages import figures as figures_stage
 from stages import finding as finding_stage
@@ -31,7 +32,7 @@ from stages.common.program import read_settings
 from tests.records import training_record
 
 ROOT = Path(__file__).parent.parent
-FIGURES = {"figure1.png", "figure2.png", "learning_curves.png", "curves.png", "visibility.png"}
+FIGURES = {"figure1.png", "figure2.png"} | {f"{name}.svg" for name in PLOTS}
 TABLES = {"differences.csv", "persons.csv", "references.csv", "metrics.json", "report.json"}
 TABLES |= {"protection.md", "protection.json"}
 # The evaluation's tables, of which nothing was asked.
