@@ -15,13 +15,12 @@ from pfgvm.report.survival_figure import survival_figure
 from pfgvm.report.trade_off_figure import trade_off
 from pfgvm.report.visibility_figure import visibility_figure
 from pfgvm.report.words import model_name
-from stages.common.data_frames import read_table
+from stages.common.curve_values import values_used
+from stages.common.data_frames import read_numbers, read_table
 from stages.common.face_archive import read_images
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 from stages.common.training_records import read_records
-from stages.curves import values_used
-from stages.protection import read_numbers
 
 
 def main(

@@ -40,7 +40,7 @@ def persons_figure(persons: pd.DataFrame, recognised: pd.DataFrame, descriptors:
             of_it = matched[(matched["model"] == model) & (matched["recogniser"] == name)]
             _matches(ax, of_it.set_index("person").reindex(rows["person"]))
             seen = " (seen)" if name == descriptors[model] else ""
-            ax.set_xlabel(f"true matches, {recogniser_label(name)}{seen}")
+            ax.set_xlabel(f"true matches\n{recogniser_label(name)}{seen}")
             from_0_to_1(ax, "x")
         axes[0].set_title(model_name(model, descriptors))
         axes[0].set_xlabel("MR")

@@ -32,9 +32,9 @@ def trade_off(curves: pd.DataFrame, settings: Mapping[tuple[str, str], float], h
     by_model = {model: _points(rows, settings, how) for model, rows in curves.groupby("model", sort=True)}
     figure, grid = rate_panels([headings[model] for model in by_model], _MEASURES, "MR")
     for row, points in enumerate(by_model.values()):
-        for column, measure in enumerate(_MEASURES):
-            for method, line in points.assign(x=points[measure]).groupby("method"):
-                method_line(grid[row, column], line, how[method])
+        for method, line in points.groupby("method"):
+            for column, measure in enumerate(_MEASURES):
+                method_line(grid[row, column], line.assign(x=line[measure]), how[method])
     grid[0, 0].set_ylim(np.floor(4 * curves["mr_low"].min()) / 4 - 0.04, 1 + _ROOM)
     legend(figure, [explained(style, f"{method}, over {symbols[method]}") for method, style in how.items()])
     # From here on it is known where everything lies.

@@ -53,7 +53,7 @@ def in_turn(scores: pd.DataFrame, first: Sequence[str], seed: int) -> list[str]:
     """All attacked images, those first that the page holds first.
 
     After `first` come, of each model, the images that P-FGVM changed most and least by MSSIM; then in turn one of every
-    model, method and outcome, in an order drawn by (seed, name). scores: rows of the 8-bit pictures, metrics as numbers.
+    model, method and outcome, in an order drawn by (seed, name). scores: rows of the 8-bit pictures, metrics numbers.
     """
     proposed = scores[scores["method"] == PAPER_METHODS[0]].sort_values(["mssim", "image"])
     ends = [image for _, rows in proposed.groupby("model") for image in (rows["image"].iloc[0], rows["image"].iloc[-1])]
@@ -84,7 +84,7 @@ def chosen_note(shown: int, attacked: int) -> str:
     if shown == attacked:
         return f"All {attacked} attacked images."
     return (
-        f"{shown} of the {attacked} attacked images: of each model those that {PAPER_METHODS[0]} changed most and least, "
-        "then in turn one of every model, method and outcome, drawn by name. All of them lie in the folder faces beside "
-        "this page."
+        f"{shown} of the {attacked} attacked images: of each model those that {PAPER_METHODS[0]} changed most and "
+        "least, then in turn one of every model, method and outcome, drawn by name. All of them lie in the folder "
+        "faces beside this page."
     )

@@ -28,10 +28,10 @@ def visibility_figure(visibility: pd.DataFrame) -> Figure:
     rate = f"true matches at {100 * visibility['fmr'].max():g} % false ones"
     figure, grid = rate_panels([recogniser_label(name) for name in names], _MEASURES, rate)
     for row, name in enumerate(names):
-        for column, measure in enumerate(_MEASURES):
-            points = drawn[drawn["recogniser"] == name].assign(x=drawn[measure])
-            for (_, method), line in points.groupby(["model", "method"]):
-                method_line(grid[row, column], line, how[method], "--" if line["seen"].all() else "-")
+        for (_, method), line in drawn[drawn["recogniser"] == name].groupby(["model", "method"]):
+            for column, measure in enumerate(_MEASURES):
+                points, dash = line.assign(x=line[measure]), "--" if line["seen"].all() else "-"
+                method_line(grid[row, column], points, how[method], dash)
         # Less is seen to the left of either.
         grid[row, 0].invert_xaxis()
     made = set(visibility[["model", "method"]].itertuples(index=False, name=None))
