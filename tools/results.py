@@ -1,0 +1,27 @@
+"""Print what a run has come to: python -m tools.results [--protection]."""
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+
+REPORTS = Path("reports")
+
+
+def print_results(protection: bool) -> None:
+    """Print Table 3 in the paper's form, the verdict, and where the whole report is.
+
+    protection: with the verdict, all tables of the evaluation beyond the paper.
+    """
+    # What follows is the full one.
+    print((REPORTS / "table3.md").read_text("utf-8").partition("Table 3 in full")[0])
+    if protection:
+        print((REPORTS / "protection.md").read_text("utf-8"))
+    else:
+        for sentence in json.loads((REPORTS / "protection.json").read_text("utf-8"))["verdict"]:
+            print(textwrap.fill(sentence, 100), end="\n\n")
+    print(f"The whole report: {REPORTS / 'index.html'}")
+
+
+if __name__ == "__main__":
+    print_results("--protection" in sys.argv[1:])
