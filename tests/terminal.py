@@ -30,6 +30,17 @@ class Terminal:
                 self.shown += data.decode()
         return self.shown
 
+    @property
+    def lines(self) -> list[str]:
+        """The lines that stand there: what follows a carriage return is written over what was before it."""
+        lines = []
+        for line in self.shown.replace("\r\n", "\n").rstrip("\n").split("\n"):
+            stands = ""
+            for text in line.split("\r"):
+                stands = text + stands[len(text) :]
+            lines.append(stands.rstrip())
+        return lines
+
     def end(self) -> tuple[int, str]:
         """The exit status and the standard output, when the program is over."""
         self.read()

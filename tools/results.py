@@ -14,7 +14,7 @@ def print_results(protection: bool) -> None:
     protection: with the verdict, all tables of the evaluation beyond the paper.
     """
     # What follows is the full one.
-    print((REPORTS / "table3.md").read_text("utf-8").partition("Table 3 in full")[0])
+    print((REPORTS / "table3.md").read_text("utf-8").partition("Table 3 in full")[0].rstrip(), end="\n\n")
     if protection:
         print((REPORTS / "protection.md").read_text("utf-8"))
     else:

@@ -35,7 +35,7 @@ class StageSeconds:
 
     def keep(self, stage: str, seconds: float) -> None:
         """Keep what `stage` took for the runs to come."""
-        self.own[stage] = seconds
+        self.own[stage] = round(seconds, 1)
         with contextlib.suppress(OSError), atomic_write(KEPT) as partial:
             partial.write_text(json.dumps(self._kept), "utf-8")
 
