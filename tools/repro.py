@@ -35,11 +35,11 @@ def main() -> int:
     parser.add_argument("--protection", action="store_true")
     ours, arguments = parser.parse_known_args()
     words = [*(["exp", "run"] if ours.exp else ["repro"]), *arguments]
-    with started([sys.executable, "-m", "dvc", *words]) as dvc:
+    with started([sys.executable, "-m", "dvc", *words]) as (dvc, stopped_by):
         # While DVC starts.
         stages, seconds = planned(words), StageSeconds()
         run = PipelineRun(stages, seconds.own, seconds.reference(stages), seconds.keep)
-        status = follow(dvc, run, Terminal() if sys.stderr.isatty() else Log())
+        status = follow(dvc, stopped_by, run, Terminal() if sys.stderr.isatty() else Log())
     if status == 0 and (not stages or "page" in stages):
         print_results(ours.protection)
     return status
@@ -65,8 +65,12 @@ def planned(words: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str]) -> Iterator[subprocess.Popen]:
-    """`command` at work, its words in one pipe; what stops this process stops it too, and all that it started."""
+def started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen, list[int]]]:
+    """`command` at work, its words in one pipe; signals that would stop this process stop it and all that it started.
+
+    With it comes the list of these signals, empty as yet.
+    """
+    stopped_by: list[int] = []
     # Stage commands say `python`, and DVC does not put its own environment on PATH.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
@@ -81,6 +85,7 @@ def started(command: Sequence[str]) -> Iterator[subprocess.Popen]:
     )
 
     def stop(number: int, _: object = None) -> None:
+        stopped_by.append(number)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
@@ -89,17 +94,18 @@ def started(command: Sequence[str]) -> Iterator[subprocess.Popen]:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
     try:
-        yield process
+        yield process, stopped_by
     finally:
         if process.poll() is None:
             stop(signal.SIGTERM)
 
 
-def follow(dvc: subprocess.Popen, run: PipelineRun, screen: Terminal | Log) -> int:
+def follow(dvc: subprocess.Popen, stopped_by: list[int], run: PipelineRun, screen: Terminal | Log) -> int:
     """Show on `screen` how far `run` is, and what else `dvc` says, until it has ended; returns its exit status."""
     for line in _lines(dvc):
         now = time.monotonic()
-        if not run.read(line, now):
+        # Whoever stops it need not read how each of its processes took it.
+        if not run.read(line, now) and not stopped_by:
             screen.say(line)
         screen.show(run.text(now), run.news())
     status = dvc.wait()
