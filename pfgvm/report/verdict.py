@@ -41,8 +41,8 @@ def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
             sentences.append(
                 f"{method} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, "
                 f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true "
-                f"matches (95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; {_rate(worst['tmr_clean'])} on clean "
-                "pictures)."
+                f"matches (95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; "
+                f"{_rate(worst['tmr_clean'])} on clean pictures)."
             )
     return sentences
 
