@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pfgvm.report.page import PlotOnPage, page
-from pfgvm.report.plots import PLOTS
+from pfgvm.report.plots.descriptions import PLOTS
 from stages.common.files import atomic_write
 from stages.common.program import run
 

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from pfgvm.report.drawing import INK, panels, styled, svg
 from pfgvm.report.names import shortened
-from pfgvm.report.palette import KNOWN, SPLITS, styles
-from pfgvm.report.point_labels import label_points
+from pfgvm.report.plots.drawing import INK, panels, styled, svg
+from pfgvm.report.plots.palette import KNOWN, SPLITS, styles
+from pfgvm.report.plots.point_labels import label_points
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ["李小龍", "김민수", "山田太郎", "🧑", 'a<b> & "c"', "$x_1$"]

@@ -20,15 +20,15 @@ from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS
 from pfgvm.evaluation.findings.survival import SURVIVAL_COLUMNS
 from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS
 from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS
-from pfgvm.report.drawing import svg
-from pfgvm.report.learning_curves_figure import learning_curves
-from pfgvm.report.palette import KNOWN
-from pfgvm.report.persons_figure import persons_figure
-from pfgvm.report.plots import PLOTS
-from pfgvm.report.recognition_figure import recognition_figure
-from pfgvm.report.survival_figure import survival_figure
-from pfgvm.report.trade_off_figure import trade_off
-from pfgvm.report.visibility_figure import visibility_figure
+from pfgvm.report.plots.descriptions import PLOTS
+from pfgvm.report.plots.drawing import svg
+from pfgvm.report.plots.learning_curves import learning_curves
+from pfgvm.report.plots.palette import KNOWN
+from pfgvm.report.plots.persons import persons_figure
+from pfgvm.report.plots.recognition import recognition_figure
+from pfgvm.report.plots.survival import survival_figure
+from pfgvm.report.plots.trade_off import trade_off
+from pfgvm.report.plots.visibility import visibility_figure
 
 ROOT = Path(__file__).parent.parent
 HEADINGS = {"A": "Model A", "B": "Model B (dlib)"}

@@ -4,9 +4,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.report.drawing import INK, legend, not_measured, styled
-from pfgvm.report.method_lines import explained, method_line, rate_panels
-from pfgvm.report.palette import styles
+from pfgvm.report.plots.drawing import INK, legend, not_measured, styled
+from pfgvm.report.plots.method_lines import explained, method_line, rate_panels
+from pfgvm.report.plots.palette import styles
 from pfgvm.report.words import recogniser_label
 
 _MEASURES = {"mssim_face": "mean MSSIM of the face (Wang)", "flip_face": "mean ꟻLIP of the face"}

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pfgvm.evaluation.findings.sets import CLEAN
-from pfgvm.report.drawing import INK, SMALL, from_0_to_1, legend, not_measured, panels, styled
-from pfgvm.report.palette import Style, styles
+from pfgvm.report.plots.drawing import INK, SMALL, from_0_to_1, legend, not_measured, panels, styled
+from pfgvm.report.plots.palette import Style, styles
 from pfgvm.report.words import recogniser_label
 
 _COLUMNS = 4

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pfgvm.report.drawing import legend, not_measured, styled
-from pfgvm.report.method_lines import explained, method_line, rate_panels
-from pfgvm.report.palette import Style, styles
-from pfgvm.report.point_labels import label_points
+from pfgvm.report.plots.drawing import legend, not_measured, styled
+from pfgvm.report.plots.method_lines import explained, method_line, rate_panels
+from pfgvm.report.plots.palette import Style, styles
+from pfgvm.report.plots.point_labels import label_points
 
 _MEASURES = {"l2": "mean L2", "mssim_legacy": "SI (mean MSSIM, legacy)"}
 _SYMBOLS = {"lambda": "λ", "epsilon": "ε"}
