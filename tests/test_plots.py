@@ -64,7 +64,7 @@ def texts(ax: Axes) -> list[str]:
 )
 def test_what_was_not_measured_is_said(name, figure):
     made = figure()
-    sentence = f"not measured: evaluation.parts does not name {PLOTS[name].part}"
+    sentence = f"not measured: make evaluation does it (evaluation.parts does not name {PLOTS[name].part})"
     assert not made.axes and [text.get_text() for text in made.texts] == [sentence]
     assert sentence in svg(made, prefix=name, title="").decode()
 
