@@ -1,5 +1,6 @@
 """A terminal for the programs that tests run."""
 
+import codecs
 import contextlib
 import os
 import subprocess
@@ -21,13 +22,14 @@ class Terminal:
         )
         os.close(theirs)
         self.shown = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
 
     def read(self, until: str | None = None) -> str:
         """What the terminal has been given until `until` was, or to the end."""
         # At the end, Linux calls it an error.
         with contextlib.suppress(OSError):
             while (until is None or until not in self.shown) and (data := os.read(self._ours, 1000)):
-                self.shown += data.decode()
+                self.shown += self._decode(data)
         return self.shown
 
     @property

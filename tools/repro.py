@@ -56,7 +56,7 @@ def planned(words: Sequence[str]) -> list[str]:
 
         asked = parse_args(words)
         with Repo() as repo:
-            stages = collect_stages(repo, asked.targets or ["dvc.yaml"], asked.recursive, asked.glob)
+            stages = collect_stages(repo, asked.targets or ["dvc.yaml"], asked.recursive)
             if not asked.single_item:
                 graph = get_active_graph(repo.index.graph)
                 stages = plan_repro(graph, stages, asked.pipeline, asked.downstream)
