@@ -1,5 +1,5 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test lint bench paper evaluation export protect seeds readings celeba lock
+.PHONY: setup repro cluster test lint bench paper evaluation export protect seeds readings compare celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
@@ -77,6 +77,11 @@ seeds: setup
 readings: setup
 	$(ACTIVATE) && python -m tools.readings --paper reports/paper.yaml --out reports
 	@cat reports/readings.md
+
+# Runs side by side: names of experiments, Git revisions, or `workspace` for the files as they lie (docs/experiments.md).
+compare: setup
+	@test -n $(call quoted,$(EXP)) || { echo 'error: name runs, the first to hold the others against: make compare EXP="HEAD NAME" (dvc exp show lists them)'; exit 1; }
+	$(ACTIVATE) && python -m tools.compare -- $(foreach name,$(EXP),$(call quoted,$(name)))
 
 celeba: setup
 	$(ACTIVATE) && python -m tools.fetch_celeba --root data

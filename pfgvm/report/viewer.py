@@ -40,7 +40,9 @@ def embedded(pixels: np.ndarray, *, exact: bool = True) -> str:
     else:
         # The colours at full size: noise is coloured.
         form, how = "JPEG", {"quality": _QUALITY, "subsampling": 0}
-    return f"data:{Image.MIME[form]};base64,{b64encode(_encoded(pixels, form, **how)).decode()}"
+    # Pillow knows the form's MIME type once it has written one.
+    content = b64encode(_encoded(pixels, form, **how)).decode()
+    return f"data:{Image.MIME[form]};base64,{content}"
 
 
 def _encoded(pixels: np.ndarray, form: str, **how: Any) -> bytes:

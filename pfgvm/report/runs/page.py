@@ -1,0 +1,40 @@
+"""The page of runs side by side."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from pfgvm.report.figures import AMPLIFICATION
+from pfgvm.report.page import render
+from pfgvm.report.runs.faces import RULE, SharedFace
+from pfgvm.report.runs.run import Run, differing_settings
+from pfgvm.report.runs.tables import accuracies_table, results_table, runs_table, settings_table
+
+
+def runs_page(
+    runs: Sequence[Run],
+    compared: pd.DataFrame,
+    faces: Sequence[SharedFace],
+    apart: Sequence[str],
+    *,
+    templates: Mapping[str, str],
+) -> str:
+    """The page as HTML: nothing is loaded from elsewhere.
+
+    compared: pfgvm.report.runs.run.compared. faces: what is shown under each run. apart: sentences on runs whose faces are
+    not. templates: the files of reports/page by name.
+    """
+    names = [run.name for run in runs]
+    return render(
+        "compare.html.j2",
+        templates,
+        names=names,
+        runs=runs_table(runs),
+        settings=settings_table(differing_settings(runs), names),
+        results=results_table(compared, runs),
+        accuracies=accuracies_table(compared),
+        faces=faces,
+        apart=apart,
+        rule=RULE,
+        amplification=AMPLIFICATION,
+    )

@@ -1,0 +1,218 @@
+"""`make compare` and what DVC prints of experiments, on real ones of the built project."""
+
+import io
+import json
+import re
+import shlex
+import subprocess
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from dvc.api import DVCFileSystem
+from PIL import Image
+
+from pfgvm.faces.images import to_8bit
+from pfgvm.report.words import PAPER_METHODS
+from tests.project import ROOT, Project
+from tools.compare import main
+
+DOCUMENTED = (ROOT / "docs/experiments.md").read_text("utf-8")
+# Of a terminal that is not narrow; DVC pads its tables by a few characters.
+COLUMNS = 105
+OUT = ("--out", "data/compared")
+
+
+@pytest.fixture(scope="module")
+def project(built: Project) -> Iterator[Project]:
+    """The built project with two experiments on I-FGSM, kept by DVC alone: the files are the commit's."""
+    for name, epsilon in (("near", 0.01), ("far", 0.2)):
+        built.dvc("exp", "run", "--name", name, "-S", f"attack.i_fgsm.epsilon={epsilon}", "tables")
+    built.restore()
+    yield built
+    built.dvc("exp", "remove", "near", "far")
+
+
+@pytest.fixture(scope="module")
+def written(project) -> tuple[pd.DataFrame, str]:
+    """compare.csv and compare.html of the commit and both experiments."""
+    before = project.git("status", "--porcelain")
+    printed = project.tool("compare", "HEAD", "near", "far", *OUT)
+    assert printed.splitlines() == ["data/compared/compare.csv", "data/compared/compare.html"]
+    assert project.git("status", "--porcelain") == before
+    folder = project.folder / "data/compared"
+    return pd.read_csv(folder / "compare.csv", keep_default_na=False), (folder / "compare.html").read_text("utf-8")
+
+
+def commit_of(project: Project, name: str) -> str:
+    if name == "HEAD":
+        return name
+    [reference] = [line for line in project.git("for-each-ref", "refs/exps").splitlines() if line.endswith(f"/{name}")]
+    return reference.split()[0]
+
+
+def test_values_are_those_of_each_runs_own_metrics(project, written):
+    table, _ = written
+    assert list(table["run"].unique()) == ["HEAD", "near", "far"]
+    for name in ("HEAD", "near", "far"):
+        metrics = json.loads(project.git("show", f"{commit_of(project, name)}:reports/metrics.json"))
+        rows = table[table["run"] == name]
+        assert len(rows) == 2 * (6 * 3 + 1)
+        for row in rows.to_dict("records"):
+            of_model = metrics[row["model"]]
+            found = of_model[row["method"]][row["measure"]] if row["method"] else of_model["test_accuracy"]
+            assert row["value"] == pytest.approx(found, rel=1e-5), row
+
+
+def test_only_what_the_setting_touches_differs(written):
+    table, _ = written
+    later = table[table["run"] != "HEAD"].astype({"difference": float})
+    assert set(later["paired"]) == {"yes"}
+    touched = later["method"] == "I-FGSM"
+    assert (later[~touched]["difference"] == 0).all()
+    l2 = later[touched & (later["measure"] == "l2")].set_index(["model", "run"])["difference"]
+    assert (l2[:, "near"] < 0).all() and (l2[:, "far"] > 0).all()
+
+
+def test_the_page_names_the_setting_and_shows_the_pictures_of_each_run(project, written):
+    _, page = written
+    cells = re.findall(r"<tr[^>]*><td[^>]*>attack\.i_fgsm\.epsilon</td>(.*?)</tr>", page, re.DOTALL)
+    assert [re.findall(r">([^<]+)<", row) for row in cells] == [["0.026", "0.01", "0.2"]]
+    alike = "HEAD, near, far"
+    # By the words of its alternative text: person, method, runs.
+    shown = re.findall(
+        r'<img src="data:image/webp;base64,([^"]+)" alt="([^"]+), protected by ([^"]+) in ([^"]+)"', page
+    )
+    assert {(method, runs) for _, _, method, runs in shown} == {
+        ("P-FGVM", alike), ("I-FGVM", alike), ("I-FGSM", "HEAD"), ("I-FGSM", "near"), ("I-FGSM", "far"),
+    }  # fmt: skip
+    rows = np.concatenate([np.load(project.folder / f"data/adversarial/{model}/i_fgsm.npy") for model in "AB"])
+    own = {to_8bit(row["pixels"]).tobytes() for row in rows}
+    for picture, _, method, runs in shown:
+        if method == "I-FGSM":
+            pixels = np.asarray(Image.open(io.BytesIO(b64decode(picture))).convert("RGB")).transpose(2, 0, 1)
+            assert (pixels.tobytes() in own) == (runs == "HEAD")
+
+
+@pytest.fixture
+def refused(project, monkeypatch, capsys) -> Callable[..., str]:
+    """Compare runs in the project's folder, in vain; gives what is said."""
+    monkeypatch.chdir(project.folder)
+
+    def compare(*runs: str) -> str:
+        assert main([*runs, "--out", "data/refused"]) == 1
+        assert not (project.folder / "data/refused").exists()
+        return capsys.readouterr().err
+
+    return compare
+
+
+def test_the_files_as_they_lie_are_a_run_too(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    assert main(["HEAD", "workspace", *OUT]) == 0
+    table = pd.read_csv(project.folder / "data/compared/compare.csv")
+    assert list(table["run"].unique()) == ["HEAD", "workspace"]
+    assert (table[table["run"] == "workspace"]["difference"] == 0).all()
+    page = (project.folder / "data/compared/compare.html").read_text("utf-8")
+    assert "No setting differs." in page
+    for method in PAPER_METHODS:
+        assert f"protected by {method} in HEAD, workspace" in page
+
+
+def test_a_run_that_is_not_there_is_named(project, refused):
+    message = "error: nowhere: is no experiment that has run, no branch, tag or commit, and not `workspace`"
+    assert refused("HEAD", "nowhere").startswith(message)
+    first = project.git("rev-list", "--max-parents=0", "HEAD").strip()
+    message = f"error: {first}: it has no data/scores.csv: the run did not end, or is of an older version"
+    assert refused("HEAD", first).startswith(message)
+
+
+@pytest.mark.parametrize("runs", ["HEAD", "HEAD near HEAD"])
+def test_fewer_than_two_runs_are_refused(refused, runs):
+    assert refused(*runs.split()) == f"error: {runs}: name two runs or more, each once\n"
+
+
+def test_a_file_that_the_cache_has_lost_is_named_with_the_remedy(project, refused):
+    path = "data/adversarial/A/i_fgsm.npy"
+    digest = DVCFileSystem(project.folder, rev="near").info(path)["md5"]
+    kept = project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    aside = kept.rename(kept.with_name("aside"))
+    try:
+        said = refused("HEAD", "near")
+    finally:
+        aside.rename(kept)
+    assert said == (
+        f"error: near: DVC's cache does not hold its {path}; get it from your remote (`dvc pull`), or make it again: "
+        "`dvc exp apply near`, or `git checkout near` where that is no experiment, then `dvc repro`\n"
+    )
+
+
+def test_a_file_that_does_not_lie_there_is_named(project, refused):
+    scores = project.folder / "data/scores.csv"
+    aside = scores.rename(scores.with_name("aside"))
+    try:
+        said = refused("HEAD", "workspace")
+    finally:
+        aside.rename(scores)
+    assert said == "error: workspace: there is no data/scores.csv; run `dvc repro` first\n"
+
+
+# ── What DVC prints ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def commands(beginning: str) -> list[list[str]]:
+    """The documented commands that begin so, on the experiments at hand."""
+    lines = [line.strip() for line in DOCUMENTED.splitlines() if line.startswith(f"    {beginning}")]
+    assert lines
+    return [["near" if word == "closer" else word for word in shlex.split(line)[1:]] for line in lines]
+
+
+def test_experiments_are_listed_on_a_screens_width(project):
+    for command in commands("dvc exp show"):
+        printed = project.dvc(*command)
+        assert max(map(len, printed.splitlines())) <= COLUMNS
+        header, *rows = [line.split() for line in printed.splitlines() if line.strip(" ─")]
+        assert {"A.I-FGSM.l2", "B.I-FGSM.l2", "attack.i_fgsm.epsilon"} <= set(header)
+        values = {row[row.index(name) + 1 :][-1] for row in rows for name in row if name in ("[near]", "[far]")}
+        assert values == {"0.01", "0.2"}
+
+
+def test_two_revisions_are_told_apart_line_by_line(project):
+    printed = {}
+    for what in ("params", "metrics"):
+        for command in commands(f"dvc {what} diff"):
+            printed[what] = project.dvc(*command)
+            assert max(map(len, printed[what].splitlines())) <= COLUMNS
+    [changed] = [line.split() for line in printed["params"].splitlines() if "attack" in line]
+    assert changed[1:] == ["attack.i_fgsm.epsilon", "0.026", "0.01"]
+    names = [line.split()[1] for line in printed["metrics"].splitlines()[1:]]
+    assert names and all("I-FGSM" in name for name in names)
+
+
+def test_plots_hold_both_revisions(project):
+    for command in commands("dvc plots diff"):
+        plots = json.loads(project.dvc(*command, "--json"))["data"]
+        [table3] = plots["reports/table3.csv"]
+        assert {row["rev"] for row in table3["content"]["data"]["values"]} == {"HEAD", "near"}
+
+
+# ── make ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def make(*arguments: str) -> str:
+    command = ["make", "--dry-run", "--no-print-directory", "compare", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_make_hands_on_names_as_they_are():
+    recipe = make("EXP=HEAD near feature/a;b it's HEAD~2")
+    [command] = [line for line in recipe.splitlines() if "tools.compare" in line]
+    assert shlex.split(command.split("&&")[1])[-6:] == ["--", "HEAD", "near", "feature/a;b", "it's", "HEAD~2"]
+
+
+def test_make_without_names_says_what_to_name():
+    [check] = [line for line in make().splitlines() if line.startswith("test -n")]
+    done = subprocess.run(["sh", "-c", check], capture_output=True, text=True)
+    assert done.returncode == 1 and 'make compare EXP="HEAD NAME"' in done.stdout
