@@ -36,7 +36,7 @@ def png(pixels: np.ndarray) -> bytes:
 def embedded(pixels: np.ndarray, *, exact: bool = True) -> str:
     """uint8 pixels, (3, H, W), as the address of a picture that holds it itself (data:…), to the bit or nearly."""
     if exact:
-        form, how = "WEBP", {"lossless": True, "quality": 100, "method": 6}
+        form, how = "WEBP", {"lossless": True}
     else:
         # The colours at full size: noise is coloured.
         form, how = "JPEG", {"quality": _QUALITY, "subsampling": 0}

@@ -21,8 +21,8 @@ def runs_page(
 ) -> str:
     """The page as HTML: nothing is loaded from elsewhere.
 
-    compared: pfgvm.report.runs.run.compared. faces: what is shown under each run. apart: sentences on runs whose faces are
-    not. templates: the files of reports/page by name.
+    compared: pfgvm.report.runs.run.compared. faces: what is shown under each run. apart: sentences on runs whose faces
+    are not. templates: the files of reports/page by name.
     """
     names = [run.name for run in runs]
     return render(
