@@ -3,8 +3,6 @@
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
-# Table 3 in the paper's form is all that comes before the full one.
-SHOW := sed '/^Table 3 in full/,$$d' reports/table3.md && echo "The whole report: reports/index.html"
 # For the shell, whatever characters a folder's name holds.
 quoted = '$(subst ','\'',$(1))'
 # Without VGG-Face's file the paper's scale runs on dlib's descriptor, and the report says so.
@@ -20,15 +18,13 @@ setup: .venv/ready
 	@touch $@
 
 repro: setup
-	$(ACTIVATE) && dvc repro
-	@$(SHOW)
+	$(ACTIVATE) && python -m tools.repro
 
 # One of workflow/profiles: docs/cluster.md.
 PROFILE ?= default
 cluster: setup
 	@test -d "workflow/profiles/$(PROFILE)" || { echo "error: no profile '$(PROFILE)'; there are: $(notdir $(wildcard workflow/profiles/*))"; exit 1; }
-	$(ACTIVATE) && snakemake --workflow-profile workflow/profiles/$(PROFILE)
-	@$(SHOW)
+	$(ACTIVATE) && snakemake --workflow-profile workflow/profiles/$(PROFILE) && python -m tools.results
 
 test: setup
 	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup
@@ -50,15 +46,13 @@ paper: setup
 		data.source=celeba $(call quoted,data.root=$(DATA)) 'data.image_size=[218, 178]' \
 		subset.persons=30 subset.images_per_person=30 train.learning_rate=0.0001 train.A.epochs=147 \
 		attack.images_per_person=null attack.p_fgvm_noise.images=null page.faces_mb=20 $(DESCRIPTOR)
-	$(ACTIVATE) && dvc exp run
-	@$(SHOW)
+	$(ACTIVATE) && python -m tools.repro --exp
 
 # All that is measured beyond the paper; `make repro` measures what evaluation.parts names, as committed nothing.
 PARTS ?= recognition, survival, adaptive, quality, curves, references, old_ways
 evaluation: setup
 	$(ACTIVATE) && python -m tools.set_parameters 'evaluation.parts=[$(PARTS)]'
-	$(ACTIVATE) && dvc repro
-	@cat reports/protection.md
+	$(ACTIVATE) && python -m tools.repro --protection
 
 # The attacked clean faces as PNG files in DIR, for other tools (data/external/README.md).
 export: setup

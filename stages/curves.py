@@ -6,10 +6,9 @@ import pandas as pd
 
 from pfgvm.evaluation.findings.trade_off import CURVE_SCORES, CURVES_COLUMNS, EQUAL_MR_COLUMNS, at_equal_mr, curves
 from pfgvm.report.words import PAPER_METHODS
-from pfgvm.settings import Attack
-from stages.common.data_frames import read_table, write_table
+from stages.common.curve_values import values_used
+from stages.common.data_frames import read_numbers, read_table, write_table
 from stages.common.program import read_settings, run
-from stages.common.score_table import read_scores
 
 
 def main(*, curve_scores: Path, scores: Path, out: Path) -> None:
@@ -20,7 +19,7 @@ def main(*, curve_scores: Path, scores: Path, out: Path) -> None:
         further = pd.concat([read_table(path) for path in sorted(curve_scores.glob("*/*.csv"))])
         own = values_used(settings.attack)
         # The settings' own values were scored already: of the same images, as computed.
-        done = read_scores(scores).query("pixels == 'float'")
+        done = read_numbers(scores).query("pixels == 'float'")
         done = done[done["image"].isin(further["image"])]
         keys = list(zip(done["model"], done["method"], strict=True))
         done = done.assign(parameter=[own[key][0] if key in own else None for key in keys])
@@ -30,16 +29,6 @@ def main(*, curve_scores: Path, scores: Path, out: Path) -> None:
         equal = at_equal_mr(points, {key: value for key, (_, value) in own.items()}, PAPER_METHODS[0])
     write_table(points, out / "curves.csv")
     write_table(equal, out / "equal_mr.csv")
-
-
-def values_used(attack: Attack) -> dict[tuple[str, str], tuple[str, float]]:
-    """By model and method of the paper, the parameter that a curve runs over, and its value in the settings."""
-    found = {}
-    for model in attack.penalty:
-        found[model, "P-FGVM"] = ("lambda", attack.penalty[model])
-        found[model, "I-FGVM"] = ("epsilon", attack.i_fgvm.epsilon[model])
-        found[model, "I-FGSM"] = ("epsilon", attack.i_fgsm.epsilon[model])
-    return found
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from stages.common.files import holds_nothing, write_nothing
 from stages.common.program import SETTINGS
+from stages.common.progress import reported
 
 
 def main(parts: str, names: str, program: str, *options: str) -> None:
@@ -24,15 +25,19 @@ def main(parts: str, names: str, program: str, *options: str) -> None:
     asked = {"always", *YAML(typ="safe", pure=True).load(SETTINGS)["evaluation"]["parts"]}.intersection(
         parts.split(",")
     )
+    to_run = []
     for name in names.split(","):
         words = [word.replace("{}", name).replace("{stem}", PurePath(name).name) for word in options]
         values = dict(zip(words[::2], words[1::2], strict=True))
         source = values.get("--adversarial")
         if asked and not (source and holds_nothing(Path(source))):
-            sys.argv = [program, *words]
-            runpy.run_module(f"stages.{program}", run_name="__main__", alter_sys=True)
+            to_run.append(words)
         elif "--shard" not in values:
             write_nothing(Path(values["--out"]))
+    # One alone says itself how far it is.
+    for words in reported(to_run, program, "outputs", total=len(to_run)) if len(to_run) > 1 else to_run:
+        sys.argv = [program, *words]
+        runpy.run_module(f"stages.{program}", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

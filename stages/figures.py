@@ -6,22 +6,21 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.report import figures
-from pfgvm.report.drawing import svg
-from pfgvm.report.learning_curves_figure import learning_curves
-from pfgvm.report.persons_figure import persons_figure
-from pfgvm.report.plots import PLOTS
-from pfgvm.report.recognition_figure import recognition_figure
-from pfgvm.report.survival_figure import survival_figure
-from pfgvm.report.trade_off_figure import trade_off
-from pfgvm.report.visibility_figure import visibility_figure
+from pfgvm.report.plots.descriptions import PLOTS
+from pfgvm.report.plots.drawing import svg
+from pfgvm.report.plots.learning_curves import learning_curves
+from pfgvm.report.plots.persons import persons_figure
+from pfgvm.report.plots.recognition import recognition_figure
+from pfgvm.report.plots.survival import survival_figure
+from pfgvm.report.plots.trade_off import trade_off
+from pfgvm.report.plots.visibility import visibility_figure
 from pfgvm.report.words import model_name
-from stages.common.data_frames import read_table
+from stages.common.curve_values import values_used
+from stages.common.data_frames import read_numbers, read_table
 from stages.common.face_archive import read_images
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 from stages.common.training_records import read_records
-from stages.curves import values_used
-from stages.protection import read_numbers
 
 
 def main(

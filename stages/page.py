@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pfgvm.report.page import PlotOnPage, page
-from pfgvm.report.plots import PLOTS
+from pfgvm.report.plots.descriptions import PLOTS
 from stages.common.files import atomic_write
 from stages.common.program import run
 
@@ -18,11 +18,9 @@ def main(*, report: Path, protection: Path, faces: Path, plots: Path, templates:
         name: PlotOnPage(name, plot.title, plot.caption, plot.sources, (plots / f"{name}.svg").read_text("utf-8"))
         for name, plot in PLOTS.items()
     }
-    html = page(
-        *(json.loads(path.read_text("utf-8")) for path in (report, protection, faces)),
-        shown,
-        templates={path.name: path.read_text("utf-8") for path in sorted(templates.iterdir())},
-    )
+    numbers, sentences, pictures = (json.loads(path.read_text("utf-8")) for path in (report, protection, faces))
+    markup = {path.name: path.read_text("utf-8") for path in sorted(templates.iterdir())}
+    html = page(numbers, sentences, pictures, shown, templates=markup)
     with atomic_write(out) as path:
         path.write_text(html, "utf-8", newline="\n")
 

@@ -14,11 +14,10 @@ from pfgvm.report import viewer
 from pfgvm.report.figures import AMPLIFICATION, chosen_examples
 from pfgvm.settings import MODEL_NAMES
 from stages.common.adversarial_set import read_set
-from stages.common.data_frames import read_table
+from stages.common.data_frames import read_numbers
 from stages.common.face_archive import read_pixels
 from stages.common.files import atomic_write, holds_nothing
 from stages.common.program import read_settings, run
-from stages.common.score_table import read_scores
 
 MEGABYTE = 1_000_000
 
@@ -49,10 +48,9 @@ def main(
     """
     settings = read_settings()
     size = settings.data.image_size
-    scored = read_scores(scores)
+    scored = read_numbers(scores)
     published = scored[scored["pixels"] == "8bit"]
-    said = read_table(recognised)
-    said = said.astype(dict.fromkeys([name for name in said if name.startswith(("tmr", "rank"))], float))
+    said = read_numbers(recognised)
     names = exported_names(sorted(published["image"].unique()))
     sets = read_sets(adversarial)
 
@@ -114,7 +112,9 @@ def shown_image(
     having = [one for one in sets if image in one.places]
     rows = list(viewer.of_image(image, published, said))
     for row in rows:
-        row["change"] = next(one.folder for one in having if row["method"] == one.method and one.model in ("", row["model"]))
+        row["change"] = next(
+            one.folder for one in having if row["method"] == one.method and one.model in ("", row["model"])
+        )
     [own] = published.loc[published["image"] == image, ["person", "split"]].drop_duplicates().to_dict("records")
     return {
         "name": image,
@@ -126,7 +126,7 @@ def shown_image(
 
 
 def evolution(trajectory: Path, clean: Callable[[str], np.ndarray]) -> dict[str, Any]:
-    """What the page shows of one model's start from noise: an image's name, it, and its picture after each of the steps.
+    """What the page shows of one model's start from noise: an image, its name, and its picture after each of the steps.
 
     clean: an image's name to its picture.
     """

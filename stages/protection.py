@@ -4,12 +4,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
-
 from pfgvm.report.protection import protection_tables
 from pfgvm.report.render import markdown
 from pfgvm.report.verdict import in_short, verdict
-from stages.common.data_frames import read_table
+from stages.common.data_frames import read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
 
@@ -17,7 +15,6 @@ TABLES = (
     "recognition", "transfer", "survival", "adaptive", "quality", "curves", "equal_mr", "references", "persons",
     "recognised_persons",
 )  # fmt: skip
-WORDS = {"model", "method", "recogniser", "judge", "transform", "attacker", "parameter", "other", "person", "note"}
 
 
 def main(*, tables: Path, out: Path) -> None:
@@ -27,21 +24,15 @@ def main(*, tables: Path, out: Path) -> None:
     texts = {
         "protection.md": "\n".join([*(f"{sentence}\n" for sentence in sentences), *map(markdown, formatted)]),
         "protection.json": json.dumps(
-            {"in_short": in_short(found), "verdict": sentences, "tables": [asdict(table) for table in formatted]}, indent=1, ensure_ascii=False
+            {"in_short": in_short(found), "verdict": sentences, "tables": [asdict(table) for table in formatted]},
+            indent=1,
+            ensure_ascii=False,
         )
         + "\n",
     }
     for name, text in texts.items():
         with atomic_write(out / name) as partial:
             partial.write_text(text, "utf-8")
-
-
-def read_numbers(path: Path) -> pd.DataFrame:
-    """The CSV table in `path`: words as text, truth values as such, all else as numbers."""
-    table = read_table(path)
-    for name in table.columns.difference([*WORDS, "seen"]):
-        table[name] = pd.to_numeric(table[name])
-    return table.assign(seen=table["seen"] == "True") if "seen" in table else table
 
 
 if __name__ == "__main__":

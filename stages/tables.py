@@ -13,10 +13,9 @@ from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
 from pfgvm.report.run_summary import run_summary
 from pfgvm.report.words import PAPER_METHODS, REFERENCES
-from stages.common.data_frames import csv_text, read_table
+from stages.common.data_frames import csv_text, read_numbers, read_table
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
-from stages.common.score_table import read_scores
 from stages.common.training_records import read_records
 
 COLUMNS = {
@@ -33,7 +32,7 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
     """Write the tables (CSV, Markdown, LaTeX), differences.csv, metrics.json and report.json into the folder `out`."""
     settings = read_settings()
     records = read_records(models)
-    scored = read_scores(scores)
+    scored = read_numbers(scores)
     numbers = {
         "table1": tables.architecture(records),
         "table2": tables.attack_parameters(settings),

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from pfgvm.models import model_a, model_b
 from pfgvm.models.descriptors import weights_file
@@ -21,6 +20,7 @@ from stages.common.face_archive import read_pixels
 from stages.common.files import sha256
 from stages.common.kept_state import KeptState
 from stages.common.program import read_settings, run
+from stages.common.progress import reported
 from stages.common.resumable import fingerprint
 from stages.common.trained_model import TrainedModel
 
@@ -69,13 +69,8 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
         device=device,
         start=start,
         keep=lambda checkpoint: kept.write(_as_plain(checkpoint)),
-        progress=lambda to_come: tqdm(
-            to_come,
-            initial=len(start.history) if start else 0,
-            total=epochs,
-            desc=f"train {model}",
-            unit="epoch",
-            disable=None,
+        progress=lambda to_come: reported(
+            to_come, str(out), "epochs", total=epochs, done=len(start.history) if start else 0
         ),
     )
     sizes = {f"{name}_size": len(part.classes) for name, part in data.items()}

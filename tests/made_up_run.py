@@ -12,7 +12,7 @@ from PIL import Image
 
 from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.report import tables
-from pfgvm.report.plots import PLOTS
+from pfgvm.report.plots.descriptions import PLOTS
 from pfgvm.settings import MODEL_NAMES
 from stages import figures as figures_stage
 from stages import finding as finding_stage

@@ -157,7 +157,8 @@ def test_what_a_method_follows_is_there_first(stages):
 
 
 @pytest.mark.parametrize(
-    "program", ["settings", "select", "tables", "figures", "page", "each", "calibration", "finding", "protection"]
+    "program",
+    ["settings", "select", "tables", "figures", "pictures", "page", "each", "calibration", "finding", "protection"],
 )
 def test_what_needs_no_pytorch_does_not_wait_for_it(program):
     code = f"import sys, stages.{program}; sys.exit('torch' in sys.modules)"
@@ -180,7 +181,7 @@ def leaves(values: dict, prefix: str = "") -> list[str]:
 
 
 P_FGVM_ALONE = ["p_fgvm", "p_fgvm_noise", "random_equal_l2"]
-REPORT = {"scores", "tables", "figures", "page", "curves", "protection", "findings"}
+REPORT = {"scores", "tables", "figures", "pictures", "page", "curves", "protection", "findings"}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_a_setting_of_one_model_leaves_the_other(repo, stages):
 
 
 def test_the_page_alone_follows_from_its_style(stages):
-    assert [stage.name for stage in stages.values() if "reports/style.css" in paths(stage.deps)] == ["page"]
+    assert [stage.name for stage in stages.values() if "reports/page" in paths(stage.deps)] == ["page"]
 
 
 def test_neither_library_nor_stages_import_what_runs_them():

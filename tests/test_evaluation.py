@@ -13,7 +13,8 @@ from tests.project import Project
 
 PARTS = ["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
 FINDINGS = (
-    "recognition", "thresholds", "pairs", "recognised_persons", "recognised_images", "transfer", "survival", "adaptive", "quality",
+    "recognition", "thresholds", "pairs", "recognised_persons", "recognised_images", "transfer", "survival",
+    "adaptive", "quality",
     "visibility",
 )  # fmt: skip
 # The folder of the set, and the model with which it is made or looked at.

@@ -139,15 +139,6 @@ def test_figure_2_clips_the_noise_and_ends_with_the_original():
     ]
 
 
-def test_learning_curves_mark_the_epoch_used():
-    names = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
-    history = pd.DataFrame({"epoch": [1, 2, 3], **{name: [0.9, 0.5, 0.4] for name in names}})
-    figure = figures.learning_curves({"A": history, "B": history}, {"A": 2, "B": 3}, HEADINGS)
-    used = [ax.lines[-1].get_xdata()[0] for ax in figure.axes]
-    assert used == [2, 3, 2, 3]
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["Model A", "Model B (dlib)"]
-
-
 def test_a_figure_is_the_same_file_twice_and_says_nothing_of_its_maker():
     first, second = (figures.png(figures.figure1({"A": [example()]}, HEADINGS)) for _ in range(2))
     assert first == second

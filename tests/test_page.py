@@ -1,4 +1,4 @@
-"""The page in a real browser: what is on the first screen, what every control does, and that its numbers are the tables'."""
+"""The page in a real browser: its first screen, what every control does, and that its numbers are the tables'."""
 
 import io
 import json
@@ -78,7 +78,10 @@ def visit(browser, run) -> Iterator:
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         address = (path or run["reports"] / "index.html").as_uri()
-        page.on("request", lambda request: request.url.startswith(("data:", "blob:", address)) or troubles.append(request.url))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("data:", "blob:", address)) or troubles.append(request.url),
+        )
         page.goto(address)
         return page
 
@@ -115,7 +118,9 @@ def facts(page) -> dict[str, str]:
 
 def shown(page) -> list[str]:
     """The images in the strip."""
-    return [label.split(",")[0] for label in page.locator("#strip button").evaluate_all("all => all.map(b => b.ariaLabel)")]
+    return [
+        label.split(",")[0] for label in page.locator("#strip button").evaluate_all("all => all.map(b => b.ariaLabel)")
+    ]
 
 
 def pictures_of(run, model: str, key: str) -> dict[str, np.ndarray]:
@@ -138,7 +143,10 @@ def test_the_first_screen_holds_verdict_paper_and_pictures(page):
 
 def test_beside_the_paper_stand_the_numbers_of_table_3_and_their_distance_in_words(page, run):
     table3 = pd.read_csv(run["reports"] / "table3.csv").set_index(["model", "method", "pixels"])
-    paper = {"A": {"P-FGVM": 3.38, "I-FGVM": 5.31, "I-FGSM": 5.68}, "B": {"P-FGVM": 2.11, "I-FGVM": 2.67, "I-FGSM": 5.74}}
+    paper = {
+        "A": {"P-FGVM": 3.38, "I-FGVM": 5.31, "I-FGSM": 5.68},
+        "B": {"P-FGVM": 2.11, "I-FGVM": 2.67, "I-FGSM": 5.74},
+    }
     growth = (218 * 178 / 40 / 32) ** 0.5
     rows = page.locator("table.beside tbody tr").all()
     for row, method in zip(rows, ("P-FGVM", "I-FGVM", "I-FGSM"), strict=True):
@@ -278,7 +286,12 @@ def test_faces_are_chosen_by_person_and_outcome_and_sorted(page, scores):
         assert set(shown(page)) == set(own.index[kept])
         assert page.locator("#none").is_visible() == (not kept.any())
     page.locator("#outcome").select_option("")
-    for order, measure, ascending in (("l2", "l2", False), ("-l2", "l2", True), ("mssim", "mssim", False), ("-mssim", "mssim", True)):
+    for order, measure, ascending in (
+        ("l2", "l2", False),
+        ("-l2", "l2", True),
+        ("mssim", "mssim", False),
+        ("-mssim", "mssim", True),
+    ):
         page.locator("#sort").select_option(order)
         assert shown(page) == own[measure].astype(float).sort_values(ascending=ascending).index.tolist()
 
@@ -305,7 +318,9 @@ def test_flicker_shows_either_in_turn_and_by_hand_where_less_motion_is_asked_for
     assert page.locator("#flicker").get_attribute("aria-pressed") == "true"
     assert page.evaluate(FLIPS) == (2 if motion == "no-preference" else 1)
     page.locator("#flicker").press("Enter")
-    assert page.evaluate(FLIPS) == 1 and page.locator("#after").evaluate("c => c.style.clipPath").startswith("inset(0px 50%")
+    assert page.evaluate(FLIPS) == 1 and page.locator("#after").evaluate("c => c.style.clipPath").startswith(
+        "inset(0px 50%"
+    )
 
 
 def test_zoom_magnifies_without_smoothing(page):
@@ -356,8 +371,9 @@ def test_nothing_sticks_out_of_the_page(visit, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # Nor of its own section, but for what scrolls by itself.
     sticking = page.evaluate(
-        """width => [...document.querySelectorAll("main *")].filter(e => !e.closest(".scroll, .strip, svg")
-            && e.getClientRects().length && e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 80))""",
+        """width => [...document.querySelectorAll("main *")]
+            .filter(e => !e.closest(".scroll, .strip, svg") && e.getClientRects().length)
+            .filter(e => e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 80))""",
         width,
     )
     assert not sticking

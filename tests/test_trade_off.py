@@ -30,6 +30,7 @@ from pfgvm.models import model_a
 from pfgvm.models.training_record import TrainingRecord
 from stages import curve
 from stages import curves as curves_stage
+from stages.common.curve_values import values_used
 from stages.common.data_frames import read_table, write_table
 from stages.common.face_archive import read_images, write_faces
 from stages.common.program import read_settings
@@ -314,7 +315,7 @@ def test_curves_not_asked_for_are_headers(configure, tmp_path):
 
 
 def test_the_values_are_those_that_the_methods_ran_with(configure):
-    assert curves_stage.values_used(read_settings().attack) == {
+    assert values_used(read_settings().attack) == {
         ("A", "P-FGVM"): ("lambda", 0.2), ("B", "P-FGVM"): ("lambda", 0.28),
         ("A", "I-FGVM"): ("epsilon", 0.03), ("B", "I-FGVM"): ("epsilon", 0.03),
         ("A", "I-FGSM"): ("epsilon", 0.05), ("B", "I-FGSM"): ("epsilon", 0.02),

@@ -77,11 +77,22 @@ def test_images_come_in_turn_of_every_model_method_and_outcome():
 
 
 def test_what_is_said_of_an_image_stands_with_its_set():
-    scores = scores_of(("A", "P-FGVM", "i", "a", "b", 0.5), ("B", "P-FGVM", "i", "a", "a", 0.6), ("A", "X", "j", "a", "a", 0.7))
+    scores = scores_of(
+        ("A", "P-FGVM", "i", "a", "b", 0.5), ("B", "P-FGVM", "i", "a", "a", 0.6), ("A", "X", "j", "a", "a", 0.7)
+    )
     scores = scores.assign(target="c", predicted_clean="a", confidence_clean=0.9, confidence=0.8, l2=1.5)
     recognised = pd.DataFrame(
         [("A", "P-FGVM", "sface", "i", 0.9, 0.2, 1, 4), ("A", "P-FGVM", "sface", "j", 0.5, 0.5, 1, 1)],
-        columns=["model", "method", "recogniser", "image", "tmr_clean", "tmr_protected", "rank_clean", "rank_protected"],
+        columns=[
+            "model",
+            "method",
+            "recogniser",
+            "image",
+            "tmr_clean",
+            "tmr_protected",
+            "rank_clean",
+            "rank_protected",
+        ],
     )
     first, second = of_image("i", scores, recognised)
     assert (first["model"], first["mssim"], first["predicted"]) == ("A", 0.5, "b")

@@ -17,15 +17,14 @@ from ruamel.yaml.error import YAMLError
 
 from pfgvm.errors import InputError
 from pfgvm.faces.images import decode, to_8bit, to_size
-from pfgvm.report.runs import Run, compared
-from pfgvm.report.runs_faces import Pictures, shared_faces, shared_images, side_by_side
-from pfgvm.report.runs_page import runs_page
+from pfgvm.report.runs.faces import Pictures, shared_faces, shared_images, side_by_side
+from pfgvm.report.runs.page import runs_page
+from pfgvm.report.runs.run import Run, compared
 from pfgvm.report.words import PAPER_METHODS
 from pfgvm.settings import MODEL_NAMES
-from stages.common.data_frames import csv_text
+from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import SETTINGS
-from stages.common.score_table import read_scores
 from tools.revisions import Revision
 
 REPORT, SCORES, FACES = "reports/report.json", "data/scores.csv", "data/faces.zip"
@@ -82,7 +81,7 @@ def read_run(revision: Revision) -> Run:
             values = YAML(typ="safe", pure=True).load(settings)
             said = json.load(report)
             # pandas reads an open file as it does a path.
-            scored = read_scores(scores)
+            scored = read_numbers(scores)
             summary, training = said["run"], said["table4"]
             models = [row["model"] for row in training]
         except (YAMLError, ValueError, KeyError) as error:

@@ -9,10 +9,9 @@ from ruamel.yaml import YAML
 
 from pfgvm.report.readings import of_one_reading, readings_table
 from pfgvm.report.render import markdown
-from stages.common.data_frames import csv_text
+from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
-from stages.common.score_table import read_scores
 from stages.common.training_records import read_records
 from tools.variants import run_variant
 
@@ -30,7 +29,7 @@ def main(*, paper: Path, out: Path) -> None:
         settings = {"train.checkpoint": checkpoint, "attack.target": target}
         # One copy a checkpoint: its next target finds the trained model there.
         copy = run_variant(f"reading-{checkpoint}", settings, [f"score@A-{method}" for method in METHODS])
-        scores = pd.concat(read_scores(copy / f"data/scores/A/{method}.csv") for method in METHODS)
+        scores = pd.concat(read_numbers(copy / f"data/scores/A/{method}.csv") for method in METHODS)
         [trained] = [record for record in read_records(copy / "data/models") if record.model == "A"]
         readings.append(of_one_reading(scores, trained.image_size, published, target=target, checkpoint=checkpoint))
     table = pd.concat(readings)

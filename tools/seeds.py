@@ -9,10 +9,9 @@ from ruamel.yaml import YAML
 from pfgvm.errors import InputError
 from pfgvm.report.render import markdown
 from pfgvm.report.seeds import SEEDS_COLUMNS, of_one_seed, seeds_tables, with_summary
-from stages.common.data_frames import csv_text
+from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
-from stages.common.score_table import read_scores
 from stages.common.training_records import read_records
 from tools.variants import run_variant
 
@@ -30,7 +29,7 @@ def main(*, count: int, paper: Path, out: Path) -> None:
         copy = run_variant(f"seed-{seed}", dict.fromkeys(SEEDS, seed), ["scores", "train@A", "train@B"])
         records = read_records(copy / "data/models")
         descriptors = {record.model: record.descriptor for record in records}
-        rows.append(of_one_seed(seed, read_scores(copy / "data/scores.csv"), records))
+        rows.append(of_one_seed(seed, read_numbers(copy / "data/scores.csv"), records))
     summary = with_summary(pd.concat(rows))
     tables = seeds_tables(summary, YAML(typ="safe", pure=True).load(paper), descriptors)
     files = {

@@ -1,5 +1,7 @@
 """The scores of de-identified images: what the model sees in each, and every metric."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -23,15 +25,15 @@ def score_images(
     network: in eval mode, from [0, 1] images to logits; it is given `batch_size` images at a time, since its bits
     depend on their number. images, originals: (n, 3, H, W), float32 in [0, 1], n > 0. classes: persons in the order
     of the logits. Returns 2n rows: the images as computed (`float`), then as `8bit`, each in the order given; columns
-    pixels, predicted_clean, predicted, their softmax probabilities confidence_clean and confidence, in [0, 1], and one a
-    metric of METRICS.
+    pixels, predicted_clean, predicted, their softmax probabilities confidence_clean and confidence, in [0, 1], and one
+    a metric of METRICS.
     """
     eight_bit = to_8bit(images).astype(np.float32) / np.float32(255)
     predicted_clean, confidence_clean = predictions(network, originals, classes, batch_size)
     tables = []
     for pixels, values in (("float", images), ("8bit", eight_bit)):
         predicted, confidence = predictions(network, values, classes, batch_size)
-        columns = {"pixels": pixels, "predicted_clean": predicted_clean, "predicted": predicted}
+        columns: dict[str, Any] = {"pixels": pixels, "predicted_clean": predicted_clean, "predicted": predicted}
         columns |= {"confidence_clean": confidence_clean, "confidence": confidence}
         tables.append(pd.DataFrame(columns | _measured(values, originals, batch_size, _device(network))))
     return pd.concat(tables, ignore_index=True)

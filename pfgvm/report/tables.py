@@ -145,7 +145,7 @@ def as_records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def report(numbers: Mapping[str, pd.DataFrame], run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Any]:
     """All that the page shows, as data: what report.json holds and `comparison.formatted_tables` formats.
 
-    numbers: `table1` to `table4` and `differences` as frames. run: run_summary.run_summary. paper: the published values.
+    numbers: `table1` to `table4` and `differences` as frames. run: run_summary.run_summary. paper: the published ones.
     """
     return {
         "run": run,

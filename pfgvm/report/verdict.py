@@ -30,7 +30,7 @@ def verdict(found: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
-    """The same of what decides alone: P-FGVM, on classes and on features, against the recogniser that still finds most."""
+    """What decides: P-FGVM, on classes and on features, against the recogniser that still finds most; as `verdict`."""
     recognition = found["recognition"]
     if recognition.empty or (unseen := _unseen(recognition)).empty:
         return _of_recognition(recognition)
@@ -40,9 +40,9 @@ def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
             worst = rows.loc[rows["tmr_protected"].idxmax()]
             sentences.append(
                 f"{method} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, "
-                f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true matches "
-                f"(95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; {_rate(worst['tmr_clean'])} on clean "
-                "pictures)."
+                f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true "
+                f"matches (95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; "
+                f"{_rate(worst['tmr_clean'])} on clean pictures)."
             )
     return sentences
 

@@ -16,8 +16,9 @@ from pfgvm.report.words import PAPER_METHODS
 
 # What a difference of 0 is stored as: small changes of either sign are then neighbouring values.
 ZERO = 128
-# Of an iterate from noise, which to the bit would take as much room as an image's other pictures together.
-_QUALITY = 90
+# Of an iterate from noise, which to the bit would take as much room as an image's other pictures together. Its colours
+# at full size, since the noise is coloured.
+_NEARLY = {"quality": 90, "subsampling": 0}
 _OF_ROW = [
     "target", "predicted_clean", "predicted", "confidence_clean", "confidence", "l2", "mssim",
 ]  # fmt: skip
@@ -35,14 +36,8 @@ def png(pixels: np.ndarray) -> bytes:
 
 def embedded(pixels: np.ndarray, *, exact: bool = True) -> str:
     """uint8 pixels, (3, H, W), as the address of a picture that holds it itself (data:…), to the bit or nearly."""
-    if exact:
-        form, how = "WEBP", {"lossless": True, "quality": 100, "method": 6}
-    else:
-        # The colours at full size: noise is coloured.
-        form, how = "JPEG", {"quality": _QUALITY, "subsampling": 0}
-    # Pillow knows the form's MIME type once it has written one.
-    content = b64encode(_encoded(pixels, form, **how)).decode()
-    return f"data:{Image.MIME[form]};base64,{content}"
+    content = _encoded(pixels, "WEBP", lossless=True) if exact else _encoded(pixels, "JPEG", **_NEARLY)
+    return f"data:image/{'webp' if exact else 'jpeg'};base64,{b64encode(content).decode()}"
 
 
 def _encoded(pixels: np.ndarray, form: str, **how: Any) -> bytes:
@@ -55,7 +50,7 @@ def in_turn(scores: pd.DataFrame, first: Sequence[str], seed: int) -> list[str]:
     """All attacked images, those first that the page holds first.
 
     After `first` come, of each model, the images that P-FGVM changed most and least by MSSIM; then in turn one of every
-    model, method and outcome, in an order drawn by (seed, name). scores: rows of the 8-bit pictures, metrics as numbers.
+    model, method and outcome, in an order drawn by (seed, name). scores: rows of the 8-bit pictures, metrics numbers.
     """
     proposed = scores[scores["method"] == PAPER_METHODS[0]].sort_values(["mssim", "image"])
     ends = [image for _, rows in proposed.groupby("model") for image in (rows["image"].iloc[0], rows["image"].iloc[-1])]
@@ -86,7 +81,7 @@ def chosen_note(shown: int, attacked: int) -> str:
     if shown == attacked:
         return f"All {attacked} attacked images."
     return (
-        f"{shown} of the {attacked} attacked images: of each model those that {PAPER_METHODS[0]} changed most and least, "
-        "then in turn one of every model, method and outcome, drawn by name. All of them lie in the folder faces beside "
-        "this page."
+        f"{shown} of the {attacked} attacked images: of each model those that {PAPER_METHODS[0]} changed most and "
+        "least, then in turn one of every model, method and outcome, drawn by name. All of them lie in the folder "
+        "faces beside this page."
     )

@@ -12,6 +12,21 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
+# The columns that hold words, whichever table they stand in.
+_WORDS = {
+    "model", "method", "recogniser", "judge", "transform", "attacker", "parameter", "other", "person", "note", "seen",
+    "image", "split", "pixels", "target", "predicted_clean", "predicted",
+}  # fmt: skip
+
+
+def read_numbers(path: Path) -> pd.DataFrame:
+    """The CSV table in `path`: words as text, truth values as such, all else as numbers."""
+    table = read_table(path)
+    for name in table.columns.difference(list(_WORDS)):
+        table[name] = pd.to_numeric(table[name])
+    return table.assign(seen=table["seen"] == "True") if "seen" in table else table
+
+
 def csv_text(table: pd.DataFrame, header: bool = True) -> bytes:
     """`table` as CSV, with or without its column names."""
     return table.to_csv(index=False, header=header, lineterminator="\n").encode()

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from tqdm import tqdm
 
 import pfgvm.models
 from pfgvm.models.batching import batches
 from stages.common.files import atomic_write
+from stages.common.progress import reported
 
 T = TypeVar("T")
-# They check and report what users give; no result follows from them.
-_CHECKS = ("pfgvm.settings", "pfgvm.errors")
+# They check what users give and say how far a program is; no result follows from them.
+_CHECKS = ("pfgvm.settings", "pfgvm.errors", "stages.common.progress")
 
 
 class Shard:
@@ -71,10 +71,12 @@ def write_in_batches(
     """
     numbered = list(enumerate(batches(images.stop, images.step)))
     kept = out.with_name(f".{out.name}.batches")
-    for number, batch in tqdm(shard.share(numbered), desc=f"{out.parent.name} {out.stem}", unit="batch", disable=None):
-        if not (kept / key / str(number)).exists():
-            with atomic_write(kept / key / str(number)) as partial:
-                partial.write_bytes(make(batch))
+    share = shard.share(numbered)
+    to_make = [(number, batch) for number, batch in share if not (kept / key / str(number)).exists()]
+    done = len(share) - len(to_make)
+    for number, batch in reported(to_make, str(out), "batches", total=len(share), done=done):
+        with atomic_write(kept / key / str(number)) as partial:
+            partial.write_bytes(make(batch))
     if shard.count > 1:
         return
     with atomic_write(out) as partial, open(partial, "wb") as file:

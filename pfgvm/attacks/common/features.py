@@ -17,7 +17,9 @@ View = Callable[[Tensor], Tensor]
 
 
 @contextlib.contextmanager
-def feature_gradient(descriptors: Sequence[FeatureExtractor], images: Tensor) -> Iterator[Callable[[Tensor, View], Tensor]]:
+def feature_gradient(
+    descriptors: Sequence[FeatureExtractor], images: Tensor
+) -> Iterator[Callable[[Tensor, View], Tensor]]:
     """∇ₓ̃ −Σ_φ ‖φ(T(x̃)) − φ(x)‖₂ / ‖φ(x)‖₂ of each image by itself, as a function of x̃ and the view T.
 
         with feature_gradient(descriptors, x) as gradient:

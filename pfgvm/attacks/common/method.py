@@ -11,6 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from pfgvm.attacks.common.features import FeatureExtractor
     from pfgvm.attacks.common.gradient import Model
+
     # An attack runs without the settings' schema, so an edit of the schema makes no finished batch stale.
     from pfgvm.settings import Attack
 

@@ -69,7 +69,13 @@ def panels(rows: int, columns: int, height: float, **how: Any) -> tuple[Figure, 
 def not_measured(part: str) -> Figure:
     """A figure that says that evaluation.parts does not name `part`."""
     figure = Figure(figsize=(WIDTH, 0.6))
-    figure.text(0.5, 0.5, f"not measured: evaluation.parts does not name {part}", ha="center", va="center")
+    figure.text(
+        0.5,
+        0.5,
+        f"not measured: make evaluation does it (evaluation.parts does not name {part})",
+        ha="center",
+        va="center",
+    )
     return figure
 
 

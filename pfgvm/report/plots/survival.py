@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.report.drawing import INK, SHADE, from_0_to_1, legend, not_measured, panels, styled
-from pfgvm.report.palette import Style, styles
+from pfgvm.report.plots.drawing import INK, SHADE, from_0_to_1, legend, not_measured, panels, styled
+from pfgvm.report.plots.palette import Style, styles
 
 _SPREAD = 0.8  # How much of a transform's place its methods take up.
 

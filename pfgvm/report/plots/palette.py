@@ -37,7 +37,7 @@ KNOWN = {
     "k-Same": Style(_BROWN, "^"),
 }
 # Those of other tools.
-_OTHERS = [Style(_MAGENTA, marker) for marker in "*ph<>dH8"]
+_OTHERS = [Style(_MAGENTA, marker) for marker in "*P<>Xdso"]
 SPLITS = {"train": _BLUE, "validation": _VERMILION}
 
 

@@ -6,9 +6,9 @@ import pandas as pd
 
 from pfgvm.report.figures import AMPLIFICATION
 from pfgvm.report.page import render
-from pfgvm.report.runs import Run, differing_settings
-from pfgvm.report.runs_faces import RULE, SharedFace
-from pfgvm.report.runs_tables import accuracies_table, results_table, runs_table, settings_table
+from pfgvm.report.runs.faces import RULE, SharedFace
+from pfgvm.report.runs.run import Run, differing_settings
+from pfgvm.report.runs.tables import accuracies_table, results_table, runs_table, settings_table
 
 
 def runs_page(
@@ -21,8 +21,8 @@ def runs_page(
 ) -> str:
     """The page as HTML: nothing is loaded from elsewhere.
 
-    compared: pfgvm.report.runs.compared. faces: what is shown under each run. apart: sentences on runs whose faces are
-    not. templates: the files of reports/page by name.
+    compared: pfgvm.report.runs.run.compared. faces: what is shown under each run. apart: sentences on runs whose faces
+    are not. templates: the files of reports/page by name.
     """
     names = [run.name for run in runs]
     return render(

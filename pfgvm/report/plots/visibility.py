@@ -4,9 +4,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.report.drawing import INK, legend, not_measured, styled
-from pfgvm.report.method_lines import explained, method_line, rate_panels
-from pfgvm.report.palette import styles
+from pfgvm.report.plots.drawing import INK, legend, not_measured, styled
+from pfgvm.report.plots.method_lines import explained, method_line, rate_panels
+from pfgvm.report.plots.palette import styles
 from pfgvm.report.words import recogniser_label
 
 _MEASURES = {"mssim_face": "mean MSSIM of the face (Wang)", "flip_face": "mean ꟻLIP of the face"}
@@ -28,10 +28,10 @@ def visibility_figure(visibility: pd.DataFrame) -> Figure:
     rate = f"true matches at {100 * visibility['fmr'].max():g} % false ones"
     figure, grid = rate_panels([recogniser_label(name) for name in names], _MEASURES, rate)
     for row, name in enumerate(names):
-        for column, measure in enumerate(_MEASURES):
-            points = drawn[drawn["recogniser"] == name].assign(x=drawn[measure])
-            for (_, method), line in points.groupby(["model", "method"]):
-                method_line(grid[row, column], line, how[method], "--" if line["seen"].all() else "-")
+        for (_, method), line in drawn[drawn["recogniser"] == name].groupby(["model", "method"]):
+            for column, measure in enumerate(_MEASURES):
+                points, dash = line.assign(x=line[measure]), "--" if line["seen"].all() else "-"
+                method_line(grid[row, column], points, how[method], dash)
         # Less is seen to the left of either.
         grid[row, 0].invert_xaxis()
     made = set(visibility[["model", "method"]].itertuples(index=False, name=None))

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.report.drawing import INK, SHADE, SMALL, from_0_to_1, legend, panels, styled
 from pfgvm.report.names import escaped, shortened
-from pfgvm.report.palette import KNOWN
+from pfgvm.report.plots.drawing import INK, SHADE, SMALL, from_0_to_1, legend, panels, styled
+from pfgvm.report.plots.palette import KNOWN
 from pfgvm.report.protection import tenth, worst_first
 from pfgvm.report.words import PAPER_METHODS, model_name, recogniser_label
 
@@ -40,7 +40,7 @@ def persons_figure(persons: pd.DataFrame, recognised: pd.DataFrame, descriptors:
             of_it = matched[(matched["model"] == model) & (matched["recogniser"] == name)]
             _matches(ax, of_it.set_index("person").reindex(rows["person"]))
             seen = " (seen)" if name == descriptors[model] else ""
-            ax.set_xlabel(f"true matches, {recogniser_label(name)}{seen}")
+            ax.set_xlabel(f"true matches\n{recogniser_label(name)}{seen}")
             from_0_to_1(ax, "x")
         axes[0].set_title(model_name(model, descriptors))
         axes[0].set_xlabel("MR")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.run_summary import FACES
-from pfgvm.report.runs import ACCURACY, Run
+from pfgvm.report.runs.run import ACCURACY, Run
 from pfgvm.report.table3 import SI_NOTE
 from pfgvm.report.words import descriptor_name
 
@@ -56,7 +56,7 @@ def _facts(run: Run) -> list[str]:
 
 
 def settings_table(settings: Mapping[str, Sequence[str]], names: Sequence[str]) -> FormattedTable:
-    """One row a setting of pfgvm.report.runs.differing_settings, one column a run; names: the runs'."""
+    """One row a setting of pfgvm.report.runs.run.differing_settings, one column a run; names: the runs'."""
     absent = any(MISSING in values for values in settings.values())
     return FormattedTable(
         "table:settings",
@@ -70,7 +70,7 @@ def settings_table(settings: Mapping[str, Sequence[str]], names: Sequence[str]) 
 
 
 def results_table(compared: pd.DataFrame, runs: Sequence[Run]) -> FormattedTable:
-    """One row a model, method and run; compared: pfgvm.report.runs.compared."""
+    """One row a model, method and run; compared: pfgvm.report.runs.run.compared."""
     rows = []
     measured = compared[compared["method"] != ""]
     for (model, method, run), group in measured.groupby(["model", "method", "run"], sort=False):
@@ -91,7 +91,7 @@ def results_table(compared: pd.DataFrame, runs: Sequence[Run]) -> FormattedTable
 
 
 def accuracies_table(compared: pd.DataFrame) -> FormattedTable:
-    """Test accuracies, one row a model and run; compared: pfgvm.report.runs.compared."""
+    """Test accuracies, one row a model and run; compared: pfgvm.report.runs.run.compared."""
     names = [("", name) for name in ("Model", "Run", "Trained model")]
     rows = [
         [row["model"], row["run"], _TRAINED[row["paired"]], _number(row, "value"), _ends(row, ""), _less(row)]

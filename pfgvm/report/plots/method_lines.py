@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.report.drawing import from_0_to_1, panels
-from pfgvm.report.palette import Style
+from pfgvm.report.plots.drawing import from_0_to_1, panels
+from pfgvm.report.plots.palette import Style
 
 _SIZES = {False: 4, True: 8}
 

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from pfgvm.report.drawing import INK, SMALL
+from pfgvm.report.plots.drawing import INK, SMALL
 
 # Towards the corners first, then to the sides; ever farther away, in points.
 _DIRECTIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))

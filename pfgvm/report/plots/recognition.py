@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pfgvm.evaluation.findings.sets import CLEAN
-from pfgvm.report.drawing import INK, SMALL, from_0_to_1, legend, not_measured, panels, styled
-from pfgvm.report.palette import Style, styles
+from pfgvm.report.plots.drawing import INK, SMALL, from_0_to_1, legend, not_measured, panels, styled
+from pfgvm.report.plots.palette import Style, styles
 from pfgvm.report.words import recogniser_label
 
-_COLUMNS = 3
+_COLUMNS = 4
 _LINE = 0.22  # Inches.
 
 
@@ -34,18 +34,19 @@ def recognition_figure(recognition: pd.DataFrame, headings: Mapping[str, str]) -
     shown = recognition[(recognition["fmr"] == fmr) & (recognition["method"] != CLEAN)]
     places = _places(list(dict.fromkeys(zip(shown["model"], shown["method"], strict=True))))
     how, by_recogniser = styles(shown["method"]), dict(iter(shown.groupby("recogniser", sort=False)))
-    rows, columns = math.ceil(len(by_recogniser) / _COLUMNS), min(len(by_recogniser), _COLUMNS)
+    rows = math.ceil(len(by_recogniser) / _COLUMNS)
+    columns = math.ceil(len(by_recogniser) / rows)
     bottom = max(places.values()) + 0.7
-    figure, grid = panels(rows, columns, 0.4 + rows * (0.7 + _LINE * bottom), sharey=True)
+    figure, grid = panels(rows, columns, 0.4 + rows * (0.9 + _LINE * bottom), sharey=True)
     for ax in grid.flat[len(by_recogniser) :]:
         ax.remove()
     for ax, (name, found) in zip(grid.flat, by_recogniser.items(), strict=False):
         for row in found.to_dict("records"):
             _line(ax, row, places[row["model"], row["method"]], how[row["method"]])
         if found["tmr_protected"].isna().all():
-            ax.text(0.5, bottom / 2, fill(f"no threshold: {found['note'].iloc[0]}", 26), ha="center", size=SMALL)
+            ax.text(0.5, bottom / 2, fill(f"no threshold: {found['note'].iloc[0]}", 22), ha="center", size=SMALL)
         from_0_to_1(ax, "x")
-        ax.set(title=recogniser_label(name), xlabel=f"true matches at {100 * fmr:g} % false ones")
+        ax.set(title=recogniser_label(name), xlabel=f"true matches\nat {100 * fmr:g} % false ones")
     _name(list(grid[:, 0]), places, headings)
     grid[0, 0].set_ylim(bottom, -0.7)
     legend(figure, _explained(bool(shown["seen"].any())))
@@ -77,7 +78,9 @@ def _line(ax: Axes, row: Mapping[Any, Any], y: float, style: Style) -> None:
     ax.plot(row["tmr_protected"], y, style.marker, color=style.colour, markersize=6)
     ax.plot(row["tmr_clean"], y, "|", color=INK, markersize=11)
     if row["seen"]:
-        end, offset, side = (row["high"], 7, "left") if row["high"] < 0.8 else (row["low"], -7, "right")
+        # Not over the stroke, nor beyond the panel.
+        right = row["high"] < 0.8 and not 0 <= row["tmr_clean"] - row["high"] < 0.25
+        end, offset, side = (row["high"], 7, "left") if right else (row["low"], -7, "right")
         ax.annotate("seen", (end, y), (offset, 0), textcoords="offset points", ha=side, va="center", size=SMALL)
 
 

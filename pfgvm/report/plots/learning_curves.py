@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from pfgvm.report.drawing import INK, from_0_to_1, legend, panels, styled
-from pfgvm.report.palette import SPLITS
+from pfgvm.report.plots.drawing import INK, from_0_to_1, legend, panels, styled
+from pfgvm.report.plots.palette import SPLITS
 
 _DASHES = {"train": "--", "validation": "-"}
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pfgvm.report.drawing import legend, not_measured, styled
-from pfgvm.report.method_lines import explained, method_line, rate_panels
-from pfgvm.report.palette import Style, styles
-from pfgvm.report.point_labels import label_points
+from pfgvm.report.plots.drawing import legend, not_measured, styled
+from pfgvm.report.plots.method_lines import explained, method_line, rate_panels
+from pfgvm.report.plots.palette import Style, styles
+from pfgvm.report.plots.point_labels import label_points
 
 _MEASURES = {"l2": "mean L2", "mssim_legacy": "SI (mean MSSIM, legacy)"}
 _SYMBOLS = {"lambda": "λ", "epsilon": "ε"}
@@ -32,9 +32,9 @@ def trade_off(curves: pd.DataFrame, settings: Mapping[tuple[str, str], float], h
     by_model = {model: _points(rows, settings, how) for model, rows in curves.groupby("model", sort=True)}
     figure, grid = rate_panels([headings[model] for model in by_model], _MEASURES, "MR")
     for row, points in enumerate(by_model.values()):
-        for column, measure in enumerate(_MEASURES):
-            for method, line in points.assign(x=points[measure]).groupby("method"):
-                method_line(grid[row, column], line, how[method])
+        for method, line in points.groupby("method"):
+            for column, measure in enumerate(_MEASURES):
+                method_line(grid[row, column], line.assign(x=line[measure]), how[method])
     grid[0, 0].set_ylim(np.floor(4 * curves["mr_low"].min()) / 4 - 0.04, 1 + _ROOM)
     legend(figure, [explained(style, f"{method}, over {symbols[method]}") for method, style in how.items()])
     # From here on it is known where everything lies.
