@@ -14,11 +14,18 @@ def main(*, report: Path, protection: Path, faces: Path, plots: Path, templates:
 
     plots: the folder of the SVG files. templates: the folder of markup, style and script.
     """
+    numbers, sentences, pictures = (json.loads(path.read_text("utf-8")) for path in (report, protection, faces))
     shown = {
-        name: PlotOnPage(name, plot.title, plot.caption, plot.sources, (plots / f"{name}.svg").read_text("utf-8"))
+        name: PlotOnPage(
+            name,
+            plot.title,
+            plot.caption,
+            plot.sources,
+            (plots / f"{name}.svg").read_text("utf-8"),
+            measured=not plot.part or plot.sources[0] in sentences["measured"],
+        )
         for name, plot in PLOTS.items()
     }
-    numbers, sentences, pictures = (json.loads(path.read_text("utf-8")) for path in (report, protection, faces))
     markup = {path.name: path.read_text("utf-8") for path in sorted(templates.iterdir())}
     html = page(numbers, sentences, pictures, shown, templates=markup)
     with atomic_write(out) as path:

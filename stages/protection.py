@@ -13,7 +13,7 @@ from stages.common.program import run
 
 TABLES = (
     "recognition", "transfer", "survival", "adaptive", "quality", "curves", "equal_mr", "references", "persons",
-    "recognised_persons",
+    "recognised_persons", "visibility",
 )  # fmt: skip
 
 
@@ -24,7 +24,12 @@ def main(*, tables: Path, out: Path) -> None:
     texts = {
         "protection.md": "\n".join([*(f"{sentence}\n" for sentence in sentences), *map(markdown, formatted)]),
         "protection.json": json.dumps(
-            {"in_short": in_short(found), "verdict": sentences, "tables": [asdict(table) for table in formatted]},
+            {
+                "in_short": in_short(found),
+                "verdict": sentences,
+                "tables": [asdict(table) for table in formatted],
+                "measured": [f"{name}.csv" for name, table in found.items() if not table.empty],
+            },
             indent=1,
             ensure_ascii=False,
         )

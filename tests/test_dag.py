@@ -69,6 +69,12 @@ def test_the_list_of_stages_stays_short():
     assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 550
 
 
+def test_the_lock_file_holds_no_stage_that_is_gone(stages):
+    # DVC writes all of it anew after each stage, which takes as long as it is long.
+    locked = YAML(typ="safe", pure=True).load(ROOT / "dvc.lock")["stages"]
+    assert set(locked) == set(stages)
+
+
 def test_every_stage_says_what_it_is_and_what_it_wants(stages):
     for stage in stages.values():
         assert stage.desc, stage.name

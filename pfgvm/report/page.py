@@ -37,13 +37,17 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class PlotOnPage:
-    """A plot as the page shows it: name, title, how to read it, the CSV files behind it, and itself as SVG."""
+    """A plot as the page shows it: name, title, how to read it, the CSV files behind it, and itself as SVG.
+
+    measured: False where this run did not ask for it.
+    """
 
     name: str
     title: str
     caption: str
     sources: Sequence[str]
     svg: str
+    measured: bool = True
 
 
 def page(
@@ -102,10 +106,9 @@ def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
 
 
 def _code(text: str) -> Markup:
-    """What stands between backquotes, as code."""
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(text.split("`"))
-    )
+    """What stands between backquotes as code, and a number on one line with its sign of per cent."""
+    parts = text.replace(" %", "\u00a0%").split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(p) if place % 2 else p for place, p in enumerate(parts))
 
 
 def in_script(values: Any) -> str:

@@ -30,10 +30,10 @@ PLOTS: Mapping[str, Plot] = {
     ),
     "visibility": Plot(
         "What is found against how much is seen",
-        "What recognisers still find against how much of the protection is seen: true matches over the MSSIM (left) "
-        "and the ꟻLIP (right) of the face, each method at several strengths, with 95 % intervals (thin). The large "
-        "marker is the strength of the settings; dashed: the method had that recogniser before it. Further left, less "
-        "is seen; further down, less is found: better is to the lower left.",
+        "True matches, which recognisers still find, over what is seen of the protection: the MSSIM (left) and the "
+        "ꟻLIP (right) of the face, each method at several strengths, with 95 % intervals (thin). The large marker is "
+        "the strength of the settings; dashed: the method had that recogniser before it. Further left, less is seen; "
+        "further down, less is found: better is to the lower left.",
         ("visibility.csv",),
         "curves",
     ),
@@ -47,10 +47,10 @@ PLOTS: Mapping[str, Plot] = {
     ),
     "curves": Plot(
         "What each method costs against what it reaches",
-        "What each method costs against what it reaches: misclassification rate (MR) over mean L2 (left) and over SI "
-        "(right), at several values of λ (P-FGVM) and ε (I-FGVM, I-FGSM), on the same images, with 95 % intervals of "
-        "MR (thin). The large marker is the value of the settings. It and the ends of a line are labelled, by the "
-        "method's marker and the value, where there is room. Better is to the upper left, and to the upper right.",
+        "Misclassification rate (MR) over mean L2 (left) and over SI (right), at several values of λ (P-FGVM) and ε "
+        "(I-FGVM, I-FGSM), on the same images, with 95 % intervals of MR (thin). The large marker is the value of the "
+        "settings. It and the ends of a line are labelled, by the method's marker and the value, where there is room. "
+        "Better is to the upper left, and to the upper right.",
         ("curves.csv",),
         "curves",
     ),
@@ -65,8 +65,8 @@ PLOTS: Mapping[str, Plot] = {
     ),
     "learning_curves": Plot(
         "Learning curves",
-        "Learning curves: accuracy (above) and loss (below, on a logarithmic scale) on the training split (dashed) and "
-        "the validation split; the dotted line marks the epoch whose weights are used.",
+        "Accuracy (above) and loss (below, on a logarithmic scale) on the training split (dashed) and the validation "
+        "split; the dotted line marks the epoch whose weights are used.",
         ("learning_curves.csv",),
         "",
     ),
