@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from pfgvm.faces.images import to_8bit
+from pfgvm.report.plots.descriptions import PLOTS
 from stages import pictures as pictures_stage
 from stages import tables as tables_stage
 from stages.common.data_frames import read_table
@@ -227,7 +228,11 @@ def test_every_table_and_plot_links_data_that_lies_beside_the_page(page, run):
     assert {"table3.csv", "differences.csv", "table1.csv", "table2.csv", "table4.csv", "faces/"} <= set(links)
     assert all((run["reports"] / link).exists() for link in links)
     figures = page.locator("figure.table, figure.plot").all()
-    assert len(figures) > 8
+    # Five of the paper, one by person; two plots; what was not measured is named and left out.
+    assert len(figures) == 6 + 2
+    assert page.get_by_text("Not measured in this run").is_visible()
+    left_out = page.locator("section:has(#protection) li").all_inner_texts()
+    assert left_out == [plot.title for plot in PLOTS.values() if plot.part]
     for figure in figures:
         assert figure.locator(".source a").count() >= 1
 
@@ -419,3 +424,7 @@ def test_without_script_the_page_still_tells(visit):
 def test_the_page_holds_as_many_faces_as_it_may_and_says_which(run):
     held = json.loads(run["shown"].read_text("utf-8"))
     assert len(held["images"]) == 16 and held["note"] == "All 16 attacked images."
+
+
+def test_the_committed_page_is_small():
+    assert (made_up_run.ROOT / "reports" / "index.html").stat().st_size < 3_000_000

@@ -286,7 +286,8 @@ def test_the_settings_own_values_come_from_the_scores(configure, tmp_path):
     # Neither the 8-bit picture nor an image without a curve counts.
     extra = done.iloc[:1].assign(image="c9", person="c", l2=99.0)
     done = pd.concat([done, done.assign(pixels="8bit", l2=50.0), extra])
-    done = done.assign(split="test", predicted_clean="a", linf=0.0)[SCORE_COLUMNS]
+    done = done.assign(split="test", predicted_clean="a", linf=0.0, confidence_clean=1.0, confidence=1.0)
+    done = done[SCORE_COLUMNS]
     write_table(done, tmp_path / "scores.csv")
 
     curves_stage.main(curve_scores=further, scores=tmp_path / "scores.csv", out=tmp_path / "out")

@@ -17,9 +17,10 @@ from pfgvm.evaluation.findings.references import REFERENCES_COLUMNS
 from pfgvm.evaluation.findings.survival import SURVIVAL_COLUMNS
 from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS
+from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.protection import protection_tables
-from pfgvm.report.verdict import NOT_RUN, verdict
+from pfgvm.report.verdict import NOT_RUN, in_short, verdict
 from stages import protection
 from stages.common.data_frames import write_table
 
@@ -34,6 +35,7 @@ HEADERS = {
     "references": REFERENCES_COLUMNS,
     "persons": PERSONS_COLUMNS,
     "recognised_persons": RECOGNISED_PERSONS_COLUMNS,
+    "visibility": VISIBILITY_COLUMNS,
 }
 NOTE = "needs 3,000 pairs of other persons; there are 20"
 
@@ -400,6 +402,26 @@ def everything() -> dict[str, pd.DataFrame]:
     )
 
 
+def test_in_short_the_recogniser_that_finds_most_decides():
+    found = tables(
+        recognition=[
+            recognised(),
+            recognised(model="B", recogniser="sface", tmr_protected=0.75, low=0.7, high=0.8),
+            recognised(model="B", tmr_protected=0.9, seen=True),
+            recognised(method="P-FGVM (features)", recogniser="sface", tmr_protected=0.016, low=0.0, high=0.05),
+            recognised(method="I-FGVM", tmr_protected=0.79),
+        ]
+    )
+    plain, features = in_short(found)
+    assert plain == (
+        "P-FGVM does not protect against recognisers that it was not made for: at 1 % false matches, SFace still makes "
+        "75.0 % of the true matches (95 % interval 70.0 % to 80.0 %; 80.0 % on clean pictures)."
+    )
+    assert features.startswith("P-FGVM (features) ") and "still makes 1.6 % of the true matches" in features
+    seen = tables(recognition=[recognised(seen=True)])
+    assert in_short(seen) == verdict(seen) and in_short(tables()) == [NOT_RUN]
+
+
 def test_the_stage_says_what_the_csv_tables_hold(tmp_path: Path):
     found = everything()
     for name, table in found.items():
@@ -409,6 +431,8 @@ def test_the_stage_says_what_the_csv_tables_hold(tmp_path: Path):
     text = (tmp_path / "out" / "protection.md").read_text("utf-8")
 
     assert made["verdict"] == verdict(found) and len(made["verdict"]) == 3
+    assert made["in_short"] == in_short(found)
+    assert set(made["measured"]) == {f"{name}.csv" for name, table in found.items() if len(table)}
     assert made["verdict"][0].startswith("P-FGVM protects in part") and text.startswith(made["verdict"][0])
     expected = protection_tables(found)
     assert [table["title"] for table in made["tables"]] == [
@@ -424,5 +448,7 @@ def test_the_stage_says_that_nothing_was_run(tmp_path: Path):
     for name, table in tables().items():
         write_table(table, tmp_path / f"{name}.csv")
     protection.main(tables=tmp_path, out=tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "protection.json").read_text()) == {"verdict": [NOT_RUN], "tables": []}
+    assert json.loads((tmp_path / "out" / "protection.json").read_text()) == {
+        "in_short": [NOT_RUN], "verdict": [NOT_RUN], "tables": [], "measured": [],
+    }  # fmt: skip
     assert (tmp_path / "out" / "protection.md").read_text() == f"{NOT_RUN}\n"
