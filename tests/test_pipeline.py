@@ -19,7 +19,7 @@ from pfgvm.models.vgg_face import VGGFace
 from tests.project import stages_run
 
 MODELS = ("A", "B")
-REPORT = {"scores", "tables", "figures", "page", "curves", "protection"}
+REPORT = {"scores", "tables", "figures", "pictures", "page", "curves", "protection"}
 
 
 def of_sets(*methods: str) -> set[str]:
@@ -75,7 +75,7 @@ def test_a_second_run_does_nothing(built):
 def test_a_second_making_gives_the_same_bytes(built):
     before = (built.folder / "dvc.lock").read_bytes()
     again = ["select", "split", "train@A", "train@B", "attack@B-p_fgvm_noise", "attack@A-random_equal_l2"]
-    again += ["trajectory@A", "score@A-p_fgvm", "scores", "tables", "figures", "page"]
+    again += ["trajectory@A", "score@A-p_fgvm", "scores", "tables", "figures", "pictures", "page"]
     assert stages_run(built.dvc("repro", "--force", "--single-item", *again)) == set(again)
     assert (built.folder / "dvc.lock").read_bytes() == before
 
@@ -93,7 +93,7 @@ def test_an_edited_equation_reruns_its_attack_alone(built):
 
 
 def test_an_edited_style_makes_the_page_alone(built):
-    built.edit("reports/style.css", "\nbody {", "\nbody { color: red;")
+    built.edit("reports/page/style.css", "\nbody {", "\nbody { color: red;")
     assert stages_run(built.dvc("repro")) == {"page"}
     assert "color: red;" in (built.folder / "reports/index.html").read_text("utf-8")
     built.restore()

@@ -67,7 +67,7 @@ def test_stale_is_what_dvc_calls_stale_and_what_follows(project):
         for method in ("p_fgvm", "p_fgvm_noise", "random_equal_l2")
     }
     # `settings` runs on any edit, and its constant output makes nothing else stale.
-    others = {"settings", "trajectory@A", "trajectory@B", "scores", "tables", "figures", "page"}
+    others = {"settings", "trajectory@A", "trajectory@B", "scores", "tables", "figures", "pictures", "page"}
     others |= {"curve@A", "curve@B", "curves", "visibility", "findings", "protection"}
     assert planned(project.snakemake("default", "--dry-run")) == following_p_fgvm | others
 
