@@ -198,7 +198,7 @@ def test_a_run_with_nothing_to_do(project):
 
 
 def test_a_run_with_something_to_do(project):
-    project.edit("reports/style.css", "\nbody {", "\nbody { color: red;")
+    project.edit("reports/page/style.css", "\nbody {", "\nbody { color: red;")
     output = project.tool("repro")
     for line in ("59 of 60 stages · page", r"60 of 60 stages · page took \d+ s", "60 of 60 stages · 1 run, 59 were.+"):
         assert re.search(f"^{line}$", output, re.MULTILINE)
@@ -211,7 +211,7 @@ def test_a_run_with_something_to_do(project):
 
 
 def test_an_experiment(project):
-    project.edit("reports/style.css", "\nbody {", "\nbody { color: blue;")
+    project.edit("reports/page/style.css", "\nbody {", "\nbody { color: blue;")
     output = project.tool("repro", "--exp")
     assert re.search(r"^60 of 60 stages · page took \d+ s$", output, re.MULTILINE)
     assert "Experiment results have been applied to your workspace." in output and "Table 3." in output
