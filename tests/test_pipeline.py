@@ -34,9 +34,9 @@ P_FGVM_AND_AFTER = of_sets("p_fgvm", "p_fgvm_noise", "random_equal_l2") | {f"tra
 
 def test_tables_keep_their_contract(built):
     scores = pd.read_csv(built.folder / "data/scores.csv", dtype=str)
-    assert list(scores) == (
-        "image,person,split,model,method,pixels,target,predicted_clean,predicted,l2,linf,mssim,mssim_legacy".split(",")
-    )
+    agreed = "image,person,split,model,method,pixels,target,predicted_clean,predicted,l2,linf,mssim,mssim_legacy"
+    # Others read these by their place; what came later stands at the end.
+    assert list(scores) == [*agreed.split(","), "confidence_clean", "confidence"]
     # 3 persons x 2 images, of which noise takes 2; two models, two pixel formats.
     assert scores.groupby("method").size().to_dict() == {
         "P-FGVM": 24, "I-FGVM": 24, "I-FGSM": 24, "P-FGVM (features)": 24, "Random (equal L2)": 24,
