@@ -1,6 +1,7 @@
 """All faces as pictures to look at, and those that the page holds itself."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +59,8 @@ def main(
         [pixels] = read_pixels(faces, [image], size)
         return pixels
 
+    # DVC clears it beforehand, Snakemake does not.
+    shutil.rmtree(out, ignore_errors=True)
     for image, name in names.items():
         write_picture(clean(image), out / "clean" / f"{name}.png")
     for one in sets:

@@ -21,7 +21,7 @@ from dvc.stage import PipelineStage
 from dvc.utils.serialize import ParseError, load_yaml
 from dvc.utils.strictyaml import YAMLValidationError
 from snakemake.exceptions import WorkflowError
-from snakemake.io import ancient, directory, local, report
+from snakemake.io import ancient, local, report
 
 LOCK = Path("dvc.lock")
 LOCK_BEFORE = Path(".snakemake/dvc.lock.before")
@@ -93,10 +93,11 @@ def inputs(stage: PipelineStage, stale: set[str]) -> list[str]:
 def outputs(stage: PipelineStage) -> list[str]:
     """The files that `stage` writes; those that Git keeps instead of DVC's cache also go into Snakemake's report.
 
-    One without an ending is a folder.
+    A folder, which has no ending, is left out: Snakemake would put a file of its own into it. The stage's files, written
+    after it, vouch for it.
     """
-    files = [str(out) if out.use_cache else report(str(out)) for out in stage.outs]
-    return [local(file if Path(file).suffix else directory(file)) for file in files]
+    files = [out for out in stage.outs if Path(str(out)).suffix]
+    return [local(str(out) if out.use_cache else report(str(out))) for out in files]
 
 
 def stale(repo: Repo) -> set[str]:
