@@ -93,8 +93,8 @@ def inputs(stage: PipelineStage, stale: set[str]) -> list[str]:
 def outputs(stage: PipelineStage) -> list[str]:
     """The files that `stage` writes; those that Git keeps instead of DVC's cache also go into Snakemake's report.
 
-    A folder, which has no ending, is left out: Snakemake would put a file of its own into it. The stage's files, written
-    after it, vouch for it.
+    A folder, which has no ending, is left out: Snakemake would put a file of its own into it. The stage's files,
+    written after it, vouch for it.
     """
     files = [out for out in stage.outs if Path(str(out)).suffix]
     return [local(str(out) if out.use_cache else report(str(out))) for out in files]
