@@ -146,7 +146,7 @@ def example(row: dict[str, Any], clean: np.ndarray, sets: list[ImageSet]) -> dic
     protected = own.picture(row["image"])
     change = np.abs(protected.astype(int) - clean) * AMPLIFICATION
     pictures = {"clean": clean, "protected": protected, "change": change.clip(0, 255).astype(np.uint8)}
-    words = {name: row[name] for name in ("image", "model", "method", "person", "predicted", "target")}
+    words = {name: row[name] for name in ("image", "model", "method", "person", "predicted")}
     return words | {name: viewer.embedded(pixels) for name, pixels in pictures.items()}
 
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pfgvm.report.formatted_table import MISSING
 from pfgvm.report.readings import NEAR
 from pfgvm.report.table3 import MEASURES
 from pfgvm.report.words import PAPER_METHODS, Row
 from pfgvm.settings import MODEL_NAMES
 
 _PRINTED = {"l2": "l2", "mssim_legacy": "si", "mr": "mr"}
-_NAMES = {"l2": "L2", "mssim_legacy": "SI", "mr": "MR"}
 _UNITS = {"l2": "", "mssim_legacy": "", "mr": " points"}
 
 
@@ -18,7 +18,6 @@ _UNITS = {"l2": "", "mssim_legacy": "", "mr": " points"}
 class Cell:
     """One value: as measured, as published, and how far apart in words; `kind` is near, more, less or missing."""
 
-    measure: str
     ours: str
     paper: str
     words: str
@@ -56,12 +55,12 @@ def _cell(measure: str, row: Row | None, published: Mapping, growth: float) -> C
     theirs = published[_PRINTED[measure]]
     printed = f"{factor * theirs:.{digits}f}{unit}"
     if row is None:
-        return Cell(_NAMES[measure], "–", printed, "not run", "missing")
+        return Cell(MISSING, printed, "not run", "missing")
     value = row[measure]
     # As printed: what reads as the limit is within it.
     apart = round(factor * ((value * growth if measure == "l2" else value) - theirs), digits)
     ours = f"{factor * value:.{digits}f}{unit}"
     if abs(apart) <= factor * NEAR[measure]:
-        return Cell(_NAMES[measure], ours, printed, "near", "near")
+        return Cell(ours, printed, "near", "near")
     kind = "more" if apart > 0 else "less"
-    return Cell(_NAMES[measure], ours, printed, f"{abs(apart):.{digits}f}{_UNITS[measure]} {kind}", kind)
+    return Cell(ours, printed, f"{abs(apart):.{digits}f}{_UNITS[measure]} {kind}", kind)

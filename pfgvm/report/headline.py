@@ -44,7 +44,8 @@ def _of_model(name: str, proposed: Row, baselines: Sequence[tuple[Row, Row]]) ->
         claim = f"On {name} {PROPOSED} does not change images least."
     costs = [f"mean L2 {proposed['l2']:.2f}", *(_apart(row["method"], less) for row, less in comparable)]
     reach = [f"{row['method']} {_rate(row)}" for row, _ in baselines]
-    numbers = f"{', '.join(costs)}. Misled: {_rate(proposed)} of {proposed['images']} images ({', '.join(reach)})."
+    others = f" ({', '.join(reach)})" if reach else ""
+    numbers = f"{', '.join(costs)}. Misled: {_rate(proposed)} of {proposed['images']} images{others}."
     if few := [row["method"] for row, less in baselines if (row, less) not in comparable]:
         numbers += f" {' and '.join(few)} {'misleads' if len(few) == 1 else 'mislead'} too seldom to be compared."
     return Finding(claim, f"{numbers[0].upper()}{numbers[1:]}")

@@ -14,6 +14,7 @@ from pfgvm.report.figures import AMPLIFICATION
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
 from pfgvm.report.run_summary import caveats, facts
+from pfgvm.report.viewer import ZERO
 from pfgvm.report.words import NOT_COMPARABLE, model_name, recogniser_label
 from pfgvm.settings import MODEL_NAMES
 
@@ -69,6 +70,7 @@ def page(
     shown = {
         "images": faces["images"],
         "evolution": faces["evolution"],
+        "zero": ZERO,
         "recognisers": {name: recogniser_label(name) for name in sorted(names)},
     }
     return render(

@@ -7,7 +7,6 @@
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   // Twice a second each: under the three flashes a second that can harm.
   const FLICKER_MS = 500;
-  const ZERO = 128;
 
   const percent = (rate) => `${(100 * rate).toFixed(1)} %`;
   const option = (text, value = text) => new Option(text, value);
@@ -112,10 +111,10 @@
     if (shown !== image || rowOf(image) !== row) return;
     const times = Number(at("amplify").value);
     draw(at("before"), clean);
-    draw(at("after"), mapped(clean, (i) => (clean.data[i] + apart.data[i] - ZERO + 256) % 256));
+    draw(at("after"), mapped(clean, (i) => (clean.data[i] + apart.data[i] - data.zero + 256) % 256));
     // The difference is stored modulo 256; which of the two it is, the clean pixel says.
     draw(at("change"), mapped(clean, (i) => {
-      const after = (clean.data[i] + apart.data[i] - ZERO + 256) % 256;
+      const after = (clean.data[i] + apart.data[i] - data.zero + 256) % 256;
       return Math.min(255, times * Math.abs(after - clean.data[i]));
     }));
     scale(clean);
