@@ -4,18 +4,26 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from filelock import FileLock
 
 from tests.project import Project
 
-# Where workers share the tests out (`make test`), each of these groups stays with one that builds the project once.
-GROUPS = {"test_cluster": "cluster", "test_job": "cluster", "test_workflow": "cluster"}
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that use the built project together."""
+    """Where workers share the tests out, one builds the project first, while others run what needs none of it.
+
+    A module that uses the built project stays with one worker: what its fixtures run then runs once.
+    """
+    first = None
+    places = {}
     for item in items:
+        places[item] = 1
         if "built" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.module.__name__.rpartition(".")[2], "pipeline")))
+            module = item.module.__name__
+            first = first or module
+            places[item] = 0 if module == first else 2
+            item.add_marker(pytest.mark.xdist_group(module))
+    items.sort(key=places.__getitem__)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,9 +36,17 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of the project at a tiny scale, built by `dvc repro` and committed; who changes it restores it."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    project.dvc("repro")
-    project.commit()
-    return project
+def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """A copy of the project at a tiny scale, built by `dvc repro` and committed; who changes it restores it.
+
+    It is built once a run of the tests, and copied for every worker.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    with FileLock(shared / "built.lock"):
+        if not (shared / "built").exists():
+            project = Project.made(tmp_path_factory.mktemp("project"))
+            project.dvc("repro")
+            project.commit()
+            project.folder.rename(shared / "built")
+    return Project(shared / "built").copied(own / "project")

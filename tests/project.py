@@ -28,18 +28,29 @@ TINY = {
 
 
 class Project:
-    """The project's files, committed in a repository of their own in `folder`, with tiny settings."""
+    """The project's files in `folder`, in a repository of their own, with tiny settings."""
 
-    def __init__(self, folder: Path, settings: dict = TINY) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        listed = self._run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
+
+    @classmethod
+    def made(cls, folder: Path, settings: dict = TINY) -> "Project":
+        """A new one in the empty `folder`."""
+        project = cls(folder)
+        listed = project._run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
         for name in filter(None, listed.split("\0")):
             if (ROOT / name).is_file() and name != "dvc.lock":
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
-        self.set(**settings)
-        self._run("git", "init", "--quiet")
-        self.commit()
+        project.set(**settings)
+        project._run("git", "init", "--quiet")
+        project.commit()
+        return project
+
+    def copied(self, folder: Path) -> "Project":
+        """The project as it stands, its caches included, in `folder`, which must not exist."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
 
     def set(self, **settings: object) -> None:
         """Write `settings` (dotted keys) into params.yaml."""

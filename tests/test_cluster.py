@@ -25,7 +25,7 @@ def made(built: Project) -> dict[str, bytes]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+    return Project.made(tmp_path)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.project import ROOT
 from tests.terminal import Terminal
@@ -182,25 +182,32 @@ def test_what_outlives_dvc_is_not_waited_for(fake):
 @pytest.fixture(scope="module")
 def project(built, tmp_path_factory):
     """A copy of the built project in a folder whose name has a blank."""
-    folder = tmp_path_factory.mktemp("copies") / "my faces (1)"
-    shutil.copytree(built.folder, folder, symlinks=True)
-    copy = object.__new__(type(built))
-    copy.folder = folder
-    return copy
+    return built.copied(tmp_path_factory.mktemp("copies") / "my faces (1)")
 
 
-def test_a_run_with_nothing_to_do(project):
+@pytest.fixture
+def stages(project):
+    """How many stages the pipeline has."""
+    return len(YAML(typ="safe").load(project.folder / "dvc.lock")["stages"])
+
+
+def test_a_run_with_nothing_to_do(project, stages):
     output = project.tool("repro")
-    assert "60 of 60 stages · 0 run, 60 were up to date\nTable 3. P-FGVM" in output and " took " not in output
+    assert f"{stages} of {stages} stages · 0 run, {stages} were up to date\nTable 3. P-FGVM" in output
+    assert " took " not in output
     assert "Whether a recogniser that the attacks were not made for" in output
     assert output.endswith("The whole report: reports/index.html\n")
     assert "Table 3 in full" not in output
 
 
-def test_a_run_with_something_to_do(project):
+def test_a_run_with_something_to_do(project, stages):
     project.edit("reports/page/style.css", "\nbody {", "\nbody { color: red;")
     output = project.tool("repro")
-    for line in ("59 of 60 stages · page", r"60 of 60 stages · page took \d+ s", "60 of 60 stages · 1 run, 59 were.+"):
+    for line in (
+        f"{stages - 1} of {stages} stages · page",
+        rf"{stages} of {stages} stages · page took \d+ s",
+        f"{stages} of {stages} stages · 1 run, {stages - 1} were up to date",
+    ):
         assert re.search(f"^{line}$", output, re.MULTILINE)
     kept = json.loads((project.folder / ".dvc/tmp/stage_seconds.json").read_text())
     [[seconds]] = [list(stages.values()) for stages in kept.values()]
@@ -210,10 +217,10 @@ def test_a_run_with_something_to_do(project):
     project.restore()
 
 
-def test_an_experiment(project):
+def test_an_experiment(project, stages):
     project.edit("reports/page/style.css", "\nbody {", "\nbody { color: blue;")
     output = project.tool("repro", "--exp")
-    assert re.search(r"^60 of 60 stages · page took \d+ s$", output, re.MULTILINE)
+    assert re.search(rf"^{stages} of {stages} stages · page took \d+ s$", output, re.MULTILINE)
     assert "Experiment results have been applied to your workspace." in output and "Table 3." in output
     project.restore()
 
@@ -225,12 +232,12 @@ def test_a_part_of_the_pipeline(project):
     assert project.tool("repro", "train@A").splitlines()[-1] == "4 of 4 stages · 0 run, 4 were up to date"
 
 
-def test_a_wrong_setting(project):
+def test_a_wrong_setting(project, stages):
     project.set(**{"attack.i_fgsm.epsilon": -1})
     output = project.tool("repro", succeeds=False)
     assert re.search("^error: params.yaml: setting attack.i_fgsm.epsilon", output, re.MULTILINE)
     assert re.search("^ERROR: failed to reproduce 'settings'", output, re.MULTILINE)
-    assert output.endswith("0 of 60 stages · stopped in settings\n") and "Table 3" not in output
+    assert output.endswith(f"0 of {stages} stages · stopped in settings\n") and "Table 3" not in output
     project.restore()
 
 

@@ -235,8 +235,7 @@ def test_the_outputs_travel_by_a_dvc_remote(built, tmp_path):
     built.dvc("remote", "add", "--default", "--local", "shared", str(storage))
     built.dvc("push")
     subprocess.run(["git", "clone", "--quiet", built.folder, clone], check=True, capture_output=True)
-    there = object.__new__(Project)
-    there.folder = clone
+    there = Project(clone)
     there.dvc("remote", "add", "--default", "--local", "shared", str(storage))
     assert not (clone / "data/scores.csv").exists()
     there.dvc("pull")
