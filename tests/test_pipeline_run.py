@@ -8,8 +8,8 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from tests.project import ROOT
-from tools.pipeline_run import PipelineRun
-from tools.stage_seconds import KEPT, StageSeconds
+from tools.repro.pipeline_run import PipelineRun
+from tools.repro.stage_seconds import KEPT, StageSeconds
 
 SECONDS = {"a": 10, "b": 20, "c": 70}
 
@@ -169,7 +169,7 @@ def test_the_reference_knows_every_stage_at_the_committed_settings(monkeypatch, 
     with Repo(ROOT) as repo:
         stages = [stage.addressing for stage in repo.index.stages]
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("tools.stage_seconds.KEPT", tmp_path / "none.json")
+    monkeypatch.setattr("tools.repro.stage_seconds.KEPT", tmp_path / "none.json")
     seconds = StageSeconds()
     reference = seconds.reference(stages)
     assert set(reference) == set(stages)

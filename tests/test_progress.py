@@ -1,4 +1,4 @@
-"""What a stage program says of how far it is: to a log, to a terminal, to tools/repro.py; and nothing hangs on it."""
+"""What a stage program says of how far it is: to a log, to a terminal, to tools/repro; and nothing hangs on it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""tools/repro.py: one line of progress over DVC, in a log and on a terminal; its status, its errors, its end."""
+"""tools/repro: one line of progress over DVC, in a log and on a terminal; its status, its errors, its end."""
 
 import fcntl
 import json

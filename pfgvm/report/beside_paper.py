@@ -1,16 +1,14 @@
 """Table 3 at a glance: ours, the paper's, and in words how far apart they are."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pfgvm.report.formatted_table import MISSING
-from pfgvm.report.readings import NEAR
+from pfgvm.report.published import NEAR, l2_growth, published_cells
 from pfgvm.report.table3 import MEASURES
 from pfgvm.report.words import PAPER_METHODS, Row
 from pfgvm.settings import MODEL_NAMES
 
-_PRINTED = {"l2": "l2", "mssim_legacy": "si", "mr": "mr"}
 _UNITS = {"l2": "", "mssim_legacy": "", "mr": " points"}
 
 
@@ -33,14 +31,13 @@ def beside_paper(
     which it grows with the root of the number of pixels. What lies within NEAR of the paper's is near it.
     """
     rows = {(row["model"], row["method"]): row for row in results if row["pixels"] == "float"}
-    published = paper["table4"][MODEL_NAMES[0]]
-    growth = math.sqrt(published["image_height"] * published["image_width"] / math.prod(image_size))
+    growth = l2_growth(paper, image_size)
     return [
         (
             method,
             {
                 model: [
-                    _cell(measure, rows.get((model, method)), paper["table3"][model][method], growth)
+                    _cell(measure, rows.get((model, method)), published_cells(paper, model, method), growth)
                     for measure in MEASURES
                 ]
                 for model in MODEL_NAMES
@@ -52,7 +49,7 @@ def beside_paper(
 
 def _cell(measure: str, row: Row | None, published: Mapping, growth: float) -> Cell:
     digits, factor, unit = MEASURES[measure]
-    theirs = published[_PRINTED[measure]]
+    theirs = published[measure]
     printed = f"{factor * theirs:.{digits}f}{unit}"
     if row is None:
         return Cell(MISSING, printed, "not run", "missing")

@@ -1,18 +1,16 @@
 """What the paper leaves open, read in several ways, each held against its Table 3."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from pfgvm.evaluation.statistics import mean
 from pfgvm.report.formatted_table import FormattedTable
+from pfgvm.report.published import NEAR, l2_growth, published_cells
 from pfgvm.report.table3 import MEASURES, SI_NOTE
 from pfgvm.report.tables import results
 from pfgvm.report.words import PAPER_METHODS
 
-# How near a cell of Table 3 should come to the paper's: the unit in which a reading's distance is counted.
-NEAR = {"l2": 0.5, "mssim_legacy": 0.005, "mr": 0.015}
 READINGS_COLUMNS = [
     "target", "checkpoint", "attacked", "model", "method", "image_height", "image_width", "images", "l2",
     "l2_at_paper_size", "mssim", "mssim_legacy", "mr", "target_rate", "distance",
@@ -25,13 +23,12 @@ def of_one_reading(
     """The paper's methods under one reading, over `all` images and over the `test` images alone: READINGS_COLUMNS.
 
     scores: as for pfgvm.report.tables.results, of one model, on images of `image_size` (height, width).
-    `l2_at_paper_size` is L2 times the root of the ratio of the pixels' numbers: exact for equal changes of each pixel.
+    `l2_at_paper_size` is L2 times pfgvm.report.published.l2_growth.
     `distance` of a reading is the mean over its cells of |ours − paper's|, each in the unit of NEAR. Without a test
     image among those attacked, there is no reading of these.
     """
     [model] = scores["model"].unique()
-    published = paper["table4"][model]
-    growth = math.sqrt(published["image_height"] * published["image_width"] / math.prod(image_size))
+    growth = l2_growth(paper, image_size)
     parts = []
     for attacked, rows in (("all", scores), ("test", scores[scores["split"] == "test"])):
         if rows.empty:
@@ -41,26 +38,25 @@ def of_one_reading(
         found = found.assign(target=target, checkpoint=checkpoint, attacked=attacked)
         found = found.assign(image_height=image_size[0], image_width=image_size[1])
         found = found.assign(l2_at_paper_size=found["l2"] * growth)
-        parts.append(found.assign(distance=_distance(found, paper["table3"][model]))[READINGS_COLUMNS])
+        parts.append(found.assign(distance=_distance(found, paper, model))[READINGS_COLUMNS])
     return pd.concat(parts)
 
 
-def _distance(found: pd.DataFrame, published: Mapping) -> float:
-    ours = {"l2": "l2_at_paper_size", "mssim_legacy": "mssim_legacy", "mr": "mr"}
-    printed = {"l2": "l2", "mssim_legacy": "si", "mr": "mr"}
-    rows = found.set_index("method")
+def _distance(found: pd.DataFrame, paper: Mapping, model: str) -> float:
+    rows = found.assign(l2=found["l2_at_paper_size"]).set_index("method")
+    published = {method: published_cells(paper, model, method) for method in PAPER_METHODS}
     return mean(
-        abs(rows.loc[method, ours[measure]] - published[method][printed[measure]]) / NEAR[measure]
+        abs(rows.loc[method, measure] - published[method][measure]) / near
         for method in PAPER_METHODS
-        for measure in NEAR
+        for measure, near in NEAR.items()
     )
 
 
 def readings_table(readings: pd.DataFrame, paper: Mapping) -> FormattedTable:
     """One line a reading, the nearest to the paper first, under the paper's own; readings: READINGS_COLUMNS."""
     [model] = readings["model"].unique()
-    published = [paper["table3"][model][method] for method in PAPER_METHODS]
-    lines = [["paper", "", "", "", *_cells([(p["l2"], p["si"], p["mr"]) for p in published]), ""]]
+    published = [list(published_cells(paper, model, method).values()) for method in PAPER_METHODS]
+    lines = [["paper", "", "", "", *_cells(published), ""]]
     keys = ["distance", "target", "checkpoint", "attacked"]
     for (distance, target, checkpoint, attacked), rows in readings.groupby(keys):
         by_method = rows.set_index("method")

@@ -1,4 +1,4 @@
-"""How far a stage program is: a bar on a terminal, elsewhere a plain line now and then; tools/repro.py reads them."""
+"""How far a stage program is: a bar on a terminal, elsewhere a plain line now and then; tools/repro reads them."""
 
 import os
 import re

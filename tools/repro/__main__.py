@@ -20,10 +20,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stages.common.progress import EVERY_STEP
-from tools.pipeline_run import PipelineRun
+from tools.repro.pipeline_run import PipelineRun
+from tools.repro.screens import Log, Terminal
+from tools.repro.stage_seconds import StageSeconds
 from tools.results import print_results
-from tools.screens import Log, Terminal
-from tools.stage_seconds import StageSeconds
 
 
 def main() -> int:
