@@ -10,20 +10,10 @@ from tests.project import Project
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where workers share the tests out, one builds the project first, while others run what needs none of it.
-
-    A module that uses the built project stays with one worker: what its fixtures run then runs once.
-    """
-    first = None
-    places = {}
-    for item in items:
-        places[item] = 1
-        if "built" in getattr(item, "fixturenames", ()):
-            module = item.module.__name__
-            first = first or module
-            places[item] = 0 if module == first else 2
-            item.add_marker(pytest.mark.xdist_group(module))
-    items.sort(key=places.__getitem__)
+    """Where workers share the tests out, one builds the project first, while others run what needs none of it."""
+    of_built = [item for item in items if "built" in getattr(item, "fixturenames", ())]
+    others = [item for item in items if item not in set(of_built)]
+    items[:] = [*of_built[:1], *others, *of_built[1:]]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,6 +19,9 @@ from pfgvm.report.words import PAPER_METHODS
 from tests.project import ROOT, Project
 from tools.compare import main
 
+# What its fixtures run takes minutes: once, on one of the workers.
+pytestmark = pytest.mark.xdist_group("compare")
+
 DOCUMENTED = (ROOT / "docs/experiments.md").read_text("utf-8")
 # Of a terminal that is not narrow; DVC pads its tables by a few characters.
 COLUMNS = 105

@@ -90,25 +90,40 @@ def test_every_dependency_is_committed_or_made_upstream(stages):
             assert any(file == path or file.startswith(f"{path}/") for file in made | committed), (stage.name, path)
 
 
-# Loads what a stage's process loads, and prints the project's files among it.
-LOADED = """
-import importlib, sys
-program, *method = sys.argv[1:]
-importlib.import_module(f"stages.{program}")
-if method:
-    from stages.common.methods import load_method
-    load_method(*method)
-for name, module in sorted(sys.modules.items()):
-    if name.split(".")[0] in ("pfgvm", "stages") and getattr(module, "__file__", None):
-        print(module.__file__)
+# Loads what each stage's process loads, each in a process of its own, and prints the project's files among it. What
+# takes seconds is loaded beforehand, once for all.
+LOADER = """
+import importlib, os, sys
+import cv2, pandas, torch
+from torchvision.transforms import functional
+for line in sys.stdin:
+    if process := os.fork():
+        assert os.waitpid(process, 0)[1] == 0
+        continue
+    program, *method = line.split()
+    importlib.import_module(f"stages.{program}")
+    if method:
+        from stages.common.methods import load_method
+        load_method(*method)
+    modules = [(name.split(".")[0], getattr(module, "__file__", None)) for name, module in sys.modules.items()]
+    print(*sorted(file for room, file in modules if file and room in ("pfgvm", "stages")), sep="\t", flush=True)
+    os._exit(0)
 """
+
+
+@functools.cache
+def loader() -> subprocess.Popen:
+    command = [sys.executable, "-c", LOADER]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @functools.cache
 def loaded(*words: str) -> set[str]:
     """The project's files that run in the process of a stage: the program, and the method where it takes one."""
-    done = subprocess.run([sys.executable, "-c", LOADED, *words], cwd=ROOT, check=True, capture_output=True, text=True)
-    files = {str(Path(line).relative_to(ROOT)) for line in done.stdout.splitlines()}
+    process = loader()
+    print(*words, file=process.stdin, flush=True)
+    names = process.stdout.readline().rstrip("\n").split("\t")
+    files = {str(Path(name).relative_to(ROOT)) for name in names}
     return {file for file in files - CHECKS if not is_docstring_alone(file)}
 
 

@@ -11,6 +11,9 @@ import pytest
 from pfgvm.evaluation.transforms import SURVIVAL
 from tests.project import Project
 
+# What its fixtures run takes minutes: once, on one of the workers.
+pytestmark = pytest.mark.xdist_group("evaluation")
+
 PARTS = ["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
 FINDINGS = (
     "recognition", "thresholds", "pairs", "recognised_persons", "recognised_images", "transfer", "survival",

@@ -50,6 +50,9 @@ DESCRIPTOR = '''"""The mean colour of an image."""
 
 from torch import nn
 
+# What its fixtures run takes minutes: once, on one of the workers.
+pytestmark = pytest.mark.xdist_group("extending")
+
 
 class Toy(nn.Sequential):
     features = 3

@@ -19,7 +19,13 @@ def state(project) -> tuple[str, str]:
     return project.git("status", "--porcelain"), project.dvc("status")
 
 
-def test_seeds_and_readings_run_in_copies(built):
+def own_table3(project) -> pd.DataFrame:
+    """Table 3 of the project's own run, of the float images."""
+    table3 = pd.read_csv(project.folder / "reports/table3.csv")
+    return table3[table3["pixels"] == "float"].reset_index(drop=True)
+
+
+def test_seeds_run_in_copies(built):
     before = state(built)
     options = ("--paper", "reports/paper.yaml", "--out", "data/variants")
     built.tool("seeds", "--count", "2", *options)
@@ -27,8 +33,7 @@ def test_seeds_and_readings_run_in_copies(built):
     assert list(found.columns)[:8] == "seed model method l2 mssim mssim_legacy mr test_accuracy".split()
     assert list(found["seed"].unique()) == ["0", "1", *SUMMARY]
     # Seed 0 is the committed one: its rows are those of the project's own tables.
-    table3 = pd.read_csv(built.folder / "reports/table3.csv")
-    own = table3[table3["pixels"] == "float"].reset_index(drop=True)
+    own = own_table3(built)
     first = found[found["seed"] == "0"].reset_index(drop=True)
     measures = ["model", "method", "l2", "mssim", "mssim_legacy", "mr"]
     pd.testing.assert_frame_equal(first[measures], own[measures], rtol=1e-12)
@@ -41,7 +46,12 @@ def test_seeds_and_readings_run_in_copies(built):
     output = built.tool("seeds", "--count", "2", *options)
     assert "Running stage" not in output.replace("Running stage 'settings'", "")
     pd.testing.assert_frame_equal(found, pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str}))
+    assert state(built) == before
+    built.restore()
 
+
+def test_readings_run_in_copies(built):
+    before = state(built)
     # Two of the six readings, for the sake of time.
     program = "from pathlib import Path; from tools import readings; readings.CHECKPOINTS = readings.CHECKPOINTS[:1]; "
     program += "readings.TARGETS = readings.TARGETS[:2]; "
@@ -53,6 +63,7 @@ def test_seeds_and_readings_run_in_copies(built):
     assert set(table["attacked"]) == {"all"}
     assert len(table) == 2 * len(PAPER_METHODS) == len(table.drop_duplicates([*keys, "method"]))
     of_committed = table[(table["target"] == "random") & (table["checkpoint"] == "best") & (table["attacked"] == "all")]
+    own = own_table3(built)
     paper_methods = own[(own["model"] == "A") & own["method"].isin(PAPER_METHODS)]
     assert list(of_committed["l2"]) == pytest.approx(list(paper_methods["l2"]), rel=1e-12)
     assert state(built) == before
