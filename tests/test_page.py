@@ -149,12 +149,14 @@ def test_beside_the_paper_stand_the_numbers_of_table_3_and_their_distance_in_wor
         "B": {"P-FGVM": 2.11, "I-FGVM": 2.67, "I-FGSM": 5.74},
     }
     growth = (218 * 178 / 40 / 32) ** 0.5
+    heads = page.locator("table.beside thead th").all_inner_texts()
+    assert heads.count(f"L2 × {growth:.2f}") == 2
     rows = page.locator("table.beside tbody tr").all()
     for row, method in zip(rows, ("P-FGVM", "I-FGVM", "I-FGSM"), strict=True):
         cells = [cell.inner_text().split("\n") for cell in row.locator("td").all()]
         for model, place in (("A", 0), ("B", 3)):
-            ours = table3.loc[(model, method, "float"), "l2"]
-            apart = round(ours * growth - paper[model][method], 2)
+            ours = table3.loc[(model, method, "float"), "l2"] * growth
+            apart = round(ours - paper[model][method], 2)
             words = f"{abs(apart):.2f} {'more' if apart > 0 else 'less'}"
             assert cells[place] == [f"{ours:.2f}", f"paper {paper[model][method]}", words]
 

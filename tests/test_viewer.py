@@ -183,7 +183,7 @@ def test_beside_the_paper_l2_is_compared_at_its_size():
     # A quarter of the pixels: L2 counts twice.
     table = dict(beside_paper([row("A", "P-FGVM", 1.7, 0.9), row("A", "I-FGVM", 2.0, 1.0)], PAPER, (100, 50)))
     l2, si, mr = table["P-FGVM"]["A"]
-    assert (l2.ours, l2.paper, l2.words, l2.kind) == ("1.70", "3.00", "near", "near")
+    assert (l2.ours, l2.paper, l2.words, l2.kind) == ("3.40", "3.00", "near", "near")
     assert (si.ours, si.words, si.kind) == ("0.970", "0.010 less", "less")
     assert (mr.ours, mr.words, mr.kind) == ("90.0 %", "9.0 points less", "less")
     assert table["I-FGVM"]["A"][0].words == "1.00 more"

@@ -27,8 +27,8 @@ def beside_paper(
 ) -> list[tuple[str, dict[str, list[Cell]]]]:
     """By method of the paper, by model: the cells of L2, SI and MR of the float images.
 
-    results: the rows of pfgvm.report.tables.results. image_size: height, width; L2 is compared at the paper's size, to
-    which it grows with the root of the number of pixels. What lies within NEAR of the paper's is near it.
+    results: the rows of pfgvm.report.tables.results. image_size: height, width; L2 is multiplied by l2_growth. What
+    lies within NEAR of the paper's is near it.
     """
     rows = {(row["model"], row["method"]): row for row in results if row["pixels"] == "float"}
     growth = l2_growth(paper, image_size)
@@ -54,8 +54,10 @@ def _cell(measure: str, row: Row | None, published: Mapping, growth: float) -> C
     if row is None:
         return Cell(MISSING, printed, "not run", "missing")
     value = row[measure]
+    if measure == "l2":
+        value *= growth
     # As printed: what reads as the limit is within it.
-    apart = round(factor * ((value * growth if measure == "l2" else value) - theirs), digits)
+    apart = round(factor * (value - theirs), digits)
     ours = f"{factor * value:.{digits}f}{unit}"
     if abs(apart) <= factor * NEAR[measure]:
         return Cell(ours, printed, "near", "near")

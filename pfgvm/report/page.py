@@ -13,6 +13,7 @@ from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.figures import AMPLIFICATION
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
+from pfgvm.report.published import l2_growth
 from pfgvm.report.run_summary import caveats, facts
 from pfgvm.report.viewer import ZERO
 from pfgvm.report.words import NOT_COMPARABLE, model_name, recogniser_label
@@ -66,6 +67,7 @@ def page(
     templates: the files of reports/page by name.
     """
     run, paper = report["run"], report["paper"]
+    image_size = (run["image_height"], run["image_width"])
     names = {name for image in faces["images"] for row in image["rows"] for name in row["recognised"]}
     shown = {
         "images": faces["images"],
@@ -80,7 +82,8 @@ def page(
         headline=headline(report),
         in_short=protection["in_short"],
         on_faces=faces_sentence(report),
-        beside=beside_paper(report["table3"], paper, (run["image_height"], run["image_width"])),
+        beside=beside_paper(report["table3"], paper, image_size),
+        growth=l2_growth(paper, image_size),
         models=[model_name(model, run["descriptors"]) for model in MODEL_NAMES],
         faces=faces,
         faces_json=in_script(shown),
