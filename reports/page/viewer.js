@@ -104,6 +104,7 @@
   const show = async (image) => {
     shown = image;
     const row = rowOf(image);
+    at("pictures").setAttribute("aria-busy", "true");
     for (const button of at("strip").children) button.setAttribute("aria-pressed", String(button.image === image));
     facts(image, row);
     at("pictures").setAttribute("aria-label", `${image.name} before and after ${row.method} on Model ${row.model}`);
@@ -119,6 +120,7 @@
     }));
     scale(clean);
     arrange();
+    at("pictures").setAttribute("aria-busy", "false");
   };
 
   // Until somebody says otherwise, about as wide as a phone's screen.
