@@ -61,7 +61,8 @@ def finished_batches(project: Project, adversarial_set: Path) -> list[Path]:
     return list(folder.glob("*/[0-9]"))
 
 
-@pytest.mark.timeout(900)
+# Without the time in which `built` is made.
+@pytest.mark.timeout(900, func_only=True)
 def test_killed_in_an_attack_and_run_again_on_one_machine(project, made):
     shards = ("--config", "shards=2")
     running = project.start_snakemake("default", *shards)
@@ -86,7 +87,7 @@ def test_killed_in_an_attack_and_run_again_on_one_machine(project, made):
 
 
 @needs_slurm
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900, func_only=True)
 def test_slurm_with_a_job_cancelled_and_a_node_lost(project, cluster, made):
     # Attacks in shards, scoring not, and one model alone: each job takes ten seconds to start.
     text = (project.folder / "dvc.yaml").read_text()

@@ -10,6 +10,9 @@ from safetensors.torch import load_file
 
 from tests.project import Project
 
+# What its fixtures run takes minutes: once, on one of the workers.
+pytestmark = pytest.mark.xdist_group("extending")
+
 METHOD = '''"""Brighten every pixel."""
 
 from torch import Tensor
@@ -49,9 +52,6 @@ METRIC = """METRICS = (
 DESCRIPTOR = '''"""The mean colour of an image."""
 
 from torch import nn
-
-# What its fixtures run takes minutes: once, on one of the workers.
-pytestmark = pytest.mark.xdist_group("extending")
 
 
 class Toy(nn.Sequential):
