@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from pfgvm.report.protection import protection_tables
+from pfgvm.report.protection import protection_tables, unanswered
 from pfgvm.report.render import markdown
 from pfgvm.report.verdict import in_short, verdict
 from stages.common.data_frames import read_numbers
@@ -27,6 +27,7 @@ def main(*, tables: Path, out: Path) -> None:
             {
                 "in_short": in_short(found),
                 "verdict": sentences,
+                "unanswered": unanswered(found),
                 "tables": [asdict(table) for table in formatted],
                 "measured": [f"{name}.csv" for name, table in found.items() if not table.empty],
             },

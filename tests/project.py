@@ -113,6 +113,12 @@ class Project:
                 start_new_session=True,
             )
 
+    def lose(self, *patterns: str) -> None:
+        """Remove what matches `patterns`, and DVC's cache, so that nothing but running its stages brings it back."""
+        for path in [path for pattern in patterns for path in self.folder.glob(pattern)]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(self.folder / ".dvc/cache")
+
     def restore(self) -> None:
         """Back to the last commit and its outputs, as if nothing had run since."""
         self._run("git", "checkout", "--quiet", ".")

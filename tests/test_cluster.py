@@ -1,7 +1,6 @@
 """The pipeline run by Snakemake, on this machine and on a real SLURM, with kills on the way, against `dvc repro`."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,8 +58,10 @@ def finished_batches(project: Project, adversarial_set: Path) -> list[Path]:
 
 # Without the time in which `built` is made, and with patience: Snakemake's jobs take long to start on a busy machine.
 @pytest.mark.timeout(1800, func_only=True)
-def test_killed_in_an_attack_and_run_again_on_one_machine(tmp_path, made):
-    project = Project.made(tmp_path)
+def test_killed_in_an_attack_and_run_again_on_one_machine(built, tmp_path, made):
+    # All that follows from Model A is to be made; B's, by the same rules, is there.
+    project = built.copied(tmp_path / "project")
+    project.lose("data/*/A", "data/trajectories/A.npy", "data/scores.csv")
     shards = ("--config", "shards=2")
     running = project.start_snakemake("default", *shards)
     adversarial_set = Path("data/adversarial/A/p_fgvm.npy")
@@ -89,8 +90,7 @@ def test_slurm_with_a_job_cancelled_and_a_node_lost(built, tmp_path, cluster, ma
     # Attacks in shards, scoring not, and on one trained model alone: each job takes ten seconds to start, on a busy
     # machine a minute.
     project = built.copied(tmp_path / "project")
-    for folder in ("adversarial", "scores"):
-        shutil.rmtree(project.folder / f"data/{folder}/A")
+    project.lose("data/adversarial/A", "data/scores/A")
     text = (project.folder / "dvc.yaml").read_text()
     first = text.index("shardable: true") + len("shardable: true")
     (project.folder / "dvc.yaml").write_text(text[:first] + text[first:].replace(", shardable: true", ""))

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pfgvm.faces.images import to_8bit
-from pfgvm.report.plots.descriptions import PLOTS
+from pfgvm.report.protection import QUESTIONS
 from stages import pictures as pictures_stage
 from stages import tables as tables_stage
 from stages.common.data_frames import read_table
@@ -234,7 +234,7 @@ def test_every_table_and_plot_links_data_that_lies_beside_the_page(page, run):
     assert len(figures) == 6 + 2
     assert page.get_by_text("Not measured in this run").is_visible()
     left_out = page.locator("section:has(#protection) li").all_inner_texts()
-    assert left_out == [plot.title for plot in PLOTS.values() if plot.part]
+    assert left_out == list(QUESTIONS.values())
     for figure in figures:
         assert figure.locator(".source a").count() >= 1
 

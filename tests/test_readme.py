@@ -1,7 +1,9 @@
 """What the README claims is what the committed run says."""
 
+import io
 import subprocess
 
+import pandas as pd
 import pytest
 
 from tests.project import ROOT
@@ -20,6 +22,23 @@ README = committed("README.md")
 def test_the_readme_shows_the_committed_table_3(folder):
     shown = README.split(f"<!-- kept equal to {folder}/table3.md by")[1].split("-->", 1)[1].split("<!-- end")[0].strip()
     assert shown == committed(f"{folder}/table3.md").split("Table 3 in full")[0].strip()
+
+
+def test_the_readme_shows_what_recognisers_find_on_photographs():
+    found = pd.read_csv(io.StringIO(committed("reports/celeba/recognition.csv"))).query("fmr == 0.01")
+    of = {(row["model"], row["method"], row["recogniser"]): row for row in found.to_dict("records")}
+    block = README.split("<!-- kept equal to reports/celeba/recognition.csv by")[1].split("<!-- end")[0]
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if "|" in line]
+    assert head[1:] == ["SFace", "faceres", "dlib"] and len(rows) == 8
+    for name, *cells in rows:
+        method, _, model = name.partition(", Model ")
+        # What was made on no model is the same for both.
+        known = [of[model or "A", method, recogniser] for recogniser in ("sface", "faceres", "dlib")]
+        expected = [
+            f"{100 * row['tmr_protected']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})" + ", seen" * row["seen"]
+            for row in known
+        ]
+        assert cells == expected
 
 
 def test_the_committed_reports_are_of_synthetic_faces():

@@ -19,7 +19,7 @@ from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS
 from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS
 from pfgvm.report.formatted_table import FormattedTable
-from pfgvm.report.protection import protection_tables
+from pfgvm.report.protection import QUESTIONS, protection_tables
 from pfgvm.report.verdict import NOT_RUN, in_short, verdict
 from stages import protection
 from stages.common.data_frames import write_table
@@ -434,6 +434,7 @@ def test_the_stage_says_what_the_csv_tables_hold(tmp_path: Path):
     assert made["in_short"] == in_short(found)
     assert set(made["measured"]) == {f"{name}.csv" for name, table in found.items() if len(table)}
     assert made["verdict"][0].startswith("P-FGVM protects in part") and text.startswith(made["verdict"][0])
+    assert made["unanswered"] == [QUESTIONS[name] for name in ("curves", "visibility")]
     expected = protection_tables(found)
     assert [table["title"] for table in made["tables"]] == [
         "Recognition", "Survival", "Attackers who know", "References", "Quality", "By person",
@@ -449,6 +450,7 @@ def test_the_stage_says_that_nothing_was_run(tmp_path: Path):
         write_table(table, tmp_path / f"{name}.csv")
     protection.main(tables=tmp_path, out=tmp_path / "out")
     assert json.loads((tmp_path / "out" / "protection.json").read_text()) == {
-        "in_short": [NOT_RUN], "verdict": [NOT_RUN], "tables": [], "measured": [],
+        "in_short": [NOT_RUN], "verdict": [NOT_RUN], "unanswered": list(QUESTIONS.values()), "tables": [],
+        "measured": [],
     }  # fmt: skip
     assert (tmp_path / "out" / "protection.md").read_text() == f"{NOT_RUN}\n"

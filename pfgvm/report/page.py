@@ -63,8 +63,8 @@ def page(
     """The page as HTML: nothing is loaded from elsewhere.
 
     report: pfgvm.report.tables.report, or the same read from report.json. protection: likewise what protection.json
-    holds, sentences as `in_short` and `verdict`, and formatted `tables`. faces: what stages/pictures.py chose to show.
-    templates: the files of reports/page by name.
+    holds, sentences as `in_short` and `verdict`, questions `unanswered`, and formatted `tables`. faces: what
+    stages/pictures.py chose to show. templates: the files of reports/page by name.
     """
     run, paper = report["run"], report["paper"]
     image_size = (run["image_height"], run["image_width"])
@@ -88,6 +88,7 @@ def page(
         faces=faces,
         faces_json=in_script(shown),
         verdict=protection["verdict"],
+        unanswered=protection["unanswered"],
         protection=[FormattedTable(**table) for table in protection["tables"]],
         plots=plots,
         sources=SOURCES,

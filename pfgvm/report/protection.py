@@ -7,6 +7,22 @@ import pandas as pd
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.words import recogniser_label
 
+# What the parts of the evaluation ask, by the table that answers.
+QUESTIONS: Mapping[str, str] = {
+    "recognition": "Do face recognisers still find the person, and more than after random noise of the same size?",
+    "survival": "What is left after a JPEG, a resize, a crop?",
+    "adaptive": "What do those recognise who know of the protection?",
+    "quality": "How good do the pictures still look?",
+    "curves": "What does each method cost where it reaches another's misclassification rate?",
+    "visibility": "What do recognisers find where methods are seen equally much?",
+    "references": "How far is each method's L2 from the smallest known?",
+}
+
+
+def unanswered(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The questions whose tables are empty; found: the evaluation's tables by name."""
+    return [question for name, question in QUESTIONS.items() if found[name].empty]
+
 
 def protection_tables(found: Mapping[str, pd.DataFrame]) -> list[FormattedTable]:
     """A table for each of `found` that has rows; found: the evaluation's tables by name, numbers as numbers."""
