@@ -33,12 +33,10 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
     for name, *cells in rows:
         method, _, model = name.partition(", Model ")
         # What was made on no model is the same for both.
-        known = [of[model or "A", method, recogniser] for recogniser in ("sface", "faceres", "dlib")]
-        expected = [
-            f"{100 * row['tmr_protected']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})" + ", seen" * row["seen"]
-            for row in known
-        ]
-        assert cells == expected
+        for recogniser, cell in zip(("sface", "faceres", "dlib"), cells, strict=True):
+            row = of[model or "A", method, recogniser]
+            rate, low, high = (f"{100 * row[column]:.1f}" for column in ("tmr_protected", "low", "high"))
+            assert cell == f"{rate} ({low}–{high})" + ", seen" * row["seen"]
 
 
 def test_the_committed_reports_are_of_synthetic_faces():
