@@ -170,6 +170,29 @@ def test_the_other_way_that_takes_most_is_named():
     )
 
 
+def test_who_knows_of_the_method_on_features_has_a_sentence():
+    def reached(attacker: str, accuracy: float, **changes: Any) -> dict[str, Any]:
+        row = {"model": "A", "method": "P-FGVM (features)", "attacker": attacker, "recogniser": "sface"}
+        ends = {"accuracy_protected": accuracy, "low": accuracy - 0.1, "high": accuracy + 0.1, "accuracy_clean": 0.9}
+        return row | ends | changes
+
+    rows = [
+        reached("retrained", 0.5, share=1.0),
+        reached("growing gallery", 0.7),
+        # Another method, a classifier after a filter, and an attacker that could do nothing.
+        reached("retrained", 0.8, method="P-FGVM"),
+        reached("median 3x3", 0.8, recogniser=""),
+        reached("retrained", math.nan, share=0.25),
+    ]
+    expected = (
+        "Who knows of P-FGVM (features) finds more: SFace, with a gallery that grows by what it recognises, names "
+        "70.0 % of its pictures rightly (95 % interval 60.0 % to 80.0 %; 90.0 % of clean ones)."
+    )
+    found = tables(recognition=[recognised(), recognised("k-Same")], adaptive=rows)
+    assert verdict(found)[1] == expected and in_short(found)[1] == expected
+    assert len(verdict(tables(recognition=[recognised()], adaptive=rows[2:]))) == 1
+
+
 def test_what_was_not_run_is_said():
     assert verdict(tables()) == [NOT_RUN]
     assert "not measured" in NOT_RUN and "`make evaluation`" in NOT_RUN
@@ -295,17 +318,19 @@ def test_the_table_of_attackers_holds_what_the_csv_holds():
             "auc_low": 0.8125,
             "auc_high": 0.95,
         },
-        row | {"attacker": "detector", "share": math.nan, "recogniser": "", "note": NOTE},
+        row | {"recogniser": "dlib", "accuracy_protected": 0.2, "low": 0.1, "high": 0.3, "accuracy_clean": 0.9},
+        row | {"method": "Y", "attacker": "detector", "share": math.nan, "recogniser": "", "note": NOTE},
     ]
     table = only("adaptive", *rows)
     assert table.notes[-1] == f"–: {NOTE}."
     assert [line[2:] for line in table.rows] == [
-        ["retrained on 25 %", "SFace", "50.0", "40.0 to 60.0", "90.0"],
-        ["growing gallery", "SFace", "–", "–", "–"],
-        ["median 3x3", "–", "10.0", "0.0 to 100.0", "–"],
-        ["detector", "–", "AUC 0.900", "0.812–0.950", "–"],
-        ["detector", "–", "–", "–", "–"],
+        ["50.0 (40.0–60.0)", "20.0 (10.0–30.0)", "–", "10.0 (0.0–100.0)", "0.900 (0.812–0.950)"],
+        ["–", "–", "–", "–", "–"],
     ]
+    assert table.columns[2:] == [
+        ("Retrained on 25 %", "SFace"), ("Retrained on 25 %", "dlib"), ("Growing gallery", "SFace"),
+        ("Purified", "median 3x3"), ("Detector", "AUC"),
+    ]  # fmt: skip
 
 
 def test_the_table_of_references_holds_what_the_csv_holds():
@@ -338,11 +363,14 @@ def test_the_table_of_quality_holds_what_the_csv_holds():
     ends = {f"{name}_{end}": value + by for name, value in values.items() for end, by in (("low", -0.1), ("high", 0.1))}
     row = {"model": "A", "method": "X", "images": 60} | values | ends
     table = only("quality", row, row | {"psnr": math.nan})
-    assert table.rows[0][2:] == [
-        "0.988 (0.888–1.088)", "41.3 (41.2–41.4)", "0.012 (-0.088–0.112)", "80.0 (79.9–80.1)", "0.020 (-0.080–0.120)",
-        "0.900 (0.800–1.000)",
-    ]  # fmt: skip
-    assert table.rows[1][3] == "–"
+    # Picture and face stand beside each other.
+    assert dict(zip(table.columns[2:], table.rows[0][2:], strict=True)) == {
+        ("MSSIM", "picture"): "0.988 (0.888 to 1.088)", ("MSSIM", "face"): "0.900 (0.800 to 1.000)",
+        ("", "PSNR"): "41.3 (41.2 to 41.4)", ("ꟻLIP", "picture"): "0.012 (−0.088 to 0.112)",
+        ("ꟻLIP", "face"): "0.020 (−0.080 to 0.120)", ("", "SSIMULACRA2"): "80.0 (79.9 to 80.1)",
+    }  # fmt: skip
+    assert [group for group, _ in table.groups] == ["", "MSSIM", "", "ꟻLIP", ""]
+    assert table.rows[1][4] == "–"
 
 
 def test_the_worst_and_the_best_tenth_of_persons_are_named():
@@ -415,7 +443,8 @@ def test_in_short_the_recogniser_that_finds_most_decides():
     plain, features = in_short(found)
     assert plain == (
         "P-FGVM does not protect against recognisers that it was not made for: at 1 % false matches, SFace still makes "
-        "75.0 % of the true matches (95 % interval 70.0 % to 80.0 %; 80.0 % on clean pictures)."
+        "75.0 % of the true matches (95 % interval 70.0 % to 80.0 %; 80.0 % on clean pictures), and dlib names the "
+        "person first among all enrolled for 85.0 % (90.0 %)."
     )
     assert features.startswith("P-FGVM (features) ") and "still makes 1.6 % of the true matches" in features
     seen = tables(recognition=[recognised(seen=True)])

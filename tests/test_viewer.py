@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from pfgvm.report.beside_paper import beside_paper
+from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
 from pfgvm.report.page import in_script, render
 from pfgvm.report.viewer import chosen_note, difference, embedded, in_turn, of_image, png
 from pfgvm.report.words import PAPER_METHODS
+from tests.project import ROOT
 
 RANDOM = np.random.default_rng(0)
 
@@ -201,3 +203,12 @@ def test_no_name_can_end_a_script():
 def test_code_is_marked_and_all_else_escaped():
     templates = {"t": "{{ text | code }}"}
     assert render("t", templates, text="see `a <b>` & <i>") == "see <code>a &lt;b&gt;</code> &amp; &lt;i&gt;\n"
+
+
+@pytest.mark.parametrize(("rows", "folded"), [(30, False), (31, True)])
+def test_a_long_table_is_folded(rows: int, folded: bool):
+    macros = (ROOT / "reports/page/macros.html.j2").read_text("utf-8")
+    templates = {"macros.html.j2": macros, "t": "{% from 'macros.html.j2' import table with context %}{{ table(t) }}"}
+    html = render("t", templates, t=FormattedTable("table:x", "X", "all", [("", "n"), ("", "m")], [["1", "2"]] * rows))
+    assert html.count("<td") == 2 * rows
+    assert ("<summary>Show the 31 rows</summary>" in html) == ("</details>" in html) == folded

@@ -1,6 +1,6 @@
 """The tables of the evaluation, as they are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
@@ -145,33 +145,55 @@ def _worst_match(by_transform: pd.DataFrame, name: str) -> str:
 
 
 def adaptive_table(adaptive: pd.DataFrame) -> FormattedTable:
-    """Attackers who know, one row an attacker; adaptive: ADAPTIVE_COLUMNS."""
+    """Attackers who know, one row a set, one column an attacker; adaptive: ADAPTIVE_COLUMNS."""
+    told = adaptive.assign(column=[_attacker(row) for row in adaptive.to_dict("records")])
+    columns = _by_group(dict.fromkeys(told["column"]))
     lines = []
-    for row in adaptive.to_dict("records"):
-        share = "" if pd.isna(row["share"]) else f" on {100 * row['share']:.0f} %"
-        if row["attacker"] == "detector":
-            ends = MISSING if pd.isna(row["auc_low"]) else f"{row['auc_low']:.3f}–{row['auc_high']:.3f}"
-            cells = [MISSING if pd.isna(row["auc"]) else f"AUC {row['auc']:.3f}", ends, MISSING]
-        else:
-            ends = _between(row["low"], row["high"])
-            cells = [_rate(row["accuracy_protected"]), ends, _rate(row["accuracy_clean"])]
-        judge = MISSING if pd.isna(row["recogniser"]) or not row["recogniser"] else recogniser_label(row["recogniser"])
-        lines.append([row["model"], row["method"], row["attacker"] + share, judge, *cells])
+    for (model, method), rows in told.groupby(["model", "method"], sort=False):
+        cells = {row["column"]: _reached(row) for row in rows.to_dict("records")}
+        lines.append([model, method, *(cells.get(column, MISSING) for column in columns)])
     return FormattedTable(
         "table:adaptive",
         "Attackers who know",
-        "What is recognised by those who know of the protection, in % of protected and of clean pictures.",
-        columns=[("", name) for name in ("Model", "Method", "Attacker", "Recogniser", "Protected", "95 %", "Clean")],
+        "How many protected pictures those name rightly who know of the protection, in %, with 95 % intervals; in the "
+        "rows Clean, unprotected ones.",
+        columns=[("", "Model"), ("", "Method"), *columns],
         rows=lines,
-        left=4,
+        left=2,
         notes=(
             "Retrained: a classifier on the recogniser's embeddings, trained with true names on pictures of which so "
-            "many are protected. Growing gallery: one that adds what it recognises. Median, JPEG: the model that the "
-            "picture was made on, after that purifier. Detector: tells protected from clean pictures of persons whom "
-            "it has not seen.",
+            "many are protected. Growing gallery: one that adds what it recognises. Purified: the model that the "
+            "picture was made on, after that filter. Detector: tells protected from clean pictures of persons whom it "
+            "has not seen; 0.5 is guessing.",
             *(f"{MISSING}: {note}." for note in sorted(set(adaptive["note"].dropna()) - {""})),
         ),
     )
+
+
+def _attacker(row: Mapping) -> tuple[str, str]:
+    """The column of an attacker: its group and its name."""
+    if row["attacker"] == "detector":
+        return "Detector", "AUC"
+    if pd.isna(row["recogniser"]) or not row["recogniser"]:
+        return "Purified", row["attacker"]
+    share = "" if pd.isna(row["share"]) else f" on {100 * row['share']:.0f} %"
+    return f"{row['attacker'].capitalize()}{share}", recogniser_label(row["recogniser"])
+
+
+def _by_group(columns: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """`columns` with those of a group together, where the first of it stood; without a group each stands alone."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for group, name in columns:
+        groups.setdefault((group, "" if group else name), []).append((group, name))
+    return [column for of_group in groups.values() for column in of_group]
+
+
+def _reached(row: Mapping) -> str:
+    if row["attacker"] == "detector":
+        return MISSING if pd.isna(row["auc"]) else f"{row['auc']:.3f} ({row['auc_low']:.3f}–{row['auc_high']:.3f})"
+    if pd.isna(row["accuracy_protected"]):
+        return MISSING
+    return f"{_rate(row['accuracy_protected'])} ({_rate(row['low'])}–{_rate(row['high'])})"
 
 
 def references_table(references: pd.DataFrame) -> FormattedTable:
@@ -225,16 +247,17 @@ def quality_table(quality: pd.DataFrame) -> FormattedTable:
     """How good pictures still look; quality: QUALITY_COLUMNS."""
     from pfgvm.evaluation.quality import QUALITY
 
-    names = [("mssim", ("MSSIM", "picture"), 3), *((metric.name, metric.label, metric.digits) for metric in QUALITY)]
+    metrics = {("MSSIM", "picture"): ("mssim", 3)} | {metric.label: (metric.name, metric.digits) for metric in QUALITY}
+    columns = _by_group(metrics)
     lines = [
-        [row["model"], row["method"], *[_with_ends(row, name, digits) for name, _, digits in names]]
+        [row["model"], row["method"], *[_with_ends(row, *metrics[column]) for column in columns]]
         for row in quality.to_dict("records")
     ]
     return FormattedTable(
         "table:quality",
         "Quality",
         "How good the published pictures still look beside the clean ones: means, with 95 % intervals over persons.",
-        columns=[("", "Model"), ("", "Method"), *[label for _, label, _ in names]],
+        columns=[("", "Model"), ("", "Method"), *columns],
         rows=lines,
         left=2,
         notes=(
@@ -304,7 +327,8 @@ def _people(rows: pd.DataFrame) -> str:
 def _with_ends(row: Mapping, name: str, digits: int) -> str:
     if pd.isna(row[name]):
         return MISSING
-    return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f}–{row[f'{name}_high']:.{digits}f})"
+    mean, low, high = (f"{row[name + end]:z.{digits}f}".replace("-", "−") for end in ("", "_low", "_high"))
+    return f"{mean} ({low} to {high})"
 
 
 def _rate(value: float) -> str:

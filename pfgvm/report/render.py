@@ -41,7 +41,8 @@ def _markdown_lines(text: str, indent: str = "") -> str:
 
 
 def _markdown_text(text: str) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # An ampersand stands for itself but where a name of a sign seems to begin.
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", text)
 
 

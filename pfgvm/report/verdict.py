@@ -23,7 +23,8 @@ _WORDS = ((0.9, "protects"), (0.5, "protects in part"), (0.1, "protects little")
 
 def verdict(found: Mapping[str, pd.DataFrame]) -> list[str]:
     """What a reader should know first, a sentence each; found: the evaluation's tables by name, numbers as numbers."""
-    sentences = _of_recognition(found["recognition"])
+    recognition = found["recognition"]
+    sentences = [*_of_recognition(recognition), *_of_attackers(found["adaptive"]), *_of_others(recognition)]
     if not (survival := found["survival"]).empty:
         sentences.append(_of_survival(survival))
     return [*sentences, *_of_references(found["references"])]
@@ -42,9 +43,9 @@ def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
                 f"{method} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, "
                 f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true "
                 f"matches (95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; "
-                f"{_rate(worst['tmr_clean'])} on clean pictures)."
+                f"{_rate(worst['tmr_clean'])} on clean pictures), and {_first_named(rows)}."
             )
-    return sentences
+    return [*sentences, *_of_attackers(found["adaptive"])]
 
 
 def _of_recognition(recognition: pd.DataFrame) -> list[str]:
@@ -53,7 +54,7 @@ def _of_recognition(recognition: pd.DataFrame) -> list[str]:
     unseen = _unseen(recognition)
     if unseen.empty:
         return [NO_THRESHOLD.format(recognition.loc[recognition["fmr"].idxmax(), "note"])]
-    return [_of_proposed(unseen), *_of_features(unseen), *_of_others(unseen)]
+    return [_of_proposed(unseen), *_of_features(unseen)]
 
 
 def _unseen(recognition: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +100,36 @@ def _found(row: Mapping, on: str) -> str:
     )
 
 
-def _of_others(unseen: pd.DataFrame) -> list[str]:
+def _first_named(rows: pd.DataFrame) -> str:
+    most = rows.loc[rows["rank1_protected"].idxmax()]
+    return (
+        f"{recogniser_label(most['recogniser'])} names the person first among all enrolled for "
+        f"{_rate(most['rank1_protected'])} ({_rate(most['rank1_clean'])})"
+    )
+
+
+def _of_attackers(adaptive: pd.DataFrame) -> list[str]:
+    # Purifiers ask a classifier, which this method has not attacked.
+    asked = adaptive["recogniser"].notna() & (adaptive["recogniser"] != "")
+    rows = adaptive[(adaptive["method"] == FEATURES) & asked & adaptive["accuracy_protected"].notna()]
+    if rows.empty:
+        return []
+    most = rows.loc[rows["accuracy_protected"].idxmax()]
+    how = {
+        "retrained": "retrained on such pictures",
+        "growing gallery": "with a gallery that grows by what it recognises",
+    }
+    return [
+        f"Who knows of {FEATURES} finds more: {recogniser_label(most['recogniser'])}, {how[most['attacker']]}, names "
+        f"{_rate(most['accuracy_protected'])} of its pictures rightly (95 % interval {_rate(most['low'])} to "
+        f"{_rate(most['high'])}; {_rate(most['accuracy_clean'])} of clean ones)."
+    ]
+
+
+def _of_others(recognition: pd.DataFrame) -> list[str]:
+    if recognition.empty:
+        return []
+    unseen = _unseen(recognition)
     others = unseen[~unseen["method"].isin([PROPOSED, FEATURES, "Clean"])]
     if others.empty:
         return []
