@@ -39,6 +39,36 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
             assert cell == f"{rate} ({low}–{high})" + ", seen" * row["seen"]
 
 
+def evaluated(name: str, **where: object) -> pd.Series:
+    """The one row of the table `name` of reports/evaluation whose columns hold what `where` says."""
+    table = pd.read_csv(io.StringIO(committed(f"reports/evaluation/{name}.csv")))
+    for column, value in where.items():
+        table = table[table[column] == value]
+    [row] = [row for _, row in table.iterrows()]
+    return row
+
+
+def test_the_readme_says_what_the_evaluation_of_the_bundled_faces_found():
+    features = {"model": "B", "method": "P-FGVM (features)", "recogniser": "sface"}
+    found = evaluated("recognition", fmr=0.01, **features)
+    grown = evaluated("adaptive", attacker="growing gallery", **features)
+    cropped = evaluated("survival", model="A", method="P-FGVM", transform="crop 2 %")
+    ratios = [
+        f"{row['l2'] / row['l2_best']:.2f} times ({name})"
+        for model, name in (("A", "Model A"), ("B", "B"))
+        for row in [evaluated("references", model=model, method="P-FGVM")]
+    ]
+    said = " ".join(README.split())
+    for words in (
+        f"left SFace {100 * found['tmr_protected']:.1f} %, of {100 * found['tmr_clean']:.1f} % on clean ones",
+        f"first among all enrolled on {100 * found['rank1_protected']:.1f} % of the pictures",
+        f"Model A errs on {100 * cropped['mr']:.1f} % of its pictures after a crop of 2 %",
+        f"its L2 is {' and '.join(ratios)}",
+        f"names {100 * grown['accuracy_protected']:.1f} % ({100 * grown['low']:.1f} to {100 * grown['high']:.1f})",
+    ):
+        assert words in said
+
+
 def test_the_committed_reports_are_of_synthetic_faces():
     table4 = committed("reports/table4.csv").splitlines()
     assert all(",synthetic," in row for row in table4[1:])

@@ -447,6 +447,7 @@ def test_in_short_the_recogniser_that_finds_most_decides():
         "person first among all enrolled for 85.0 % (90.0 %)."
     )
     assert features.startswith("P-FGVM (features) ") and "still makes 1.6 % of the true matches" in features
+    assert "and it names the person first" in features
     seen = tables(recognition=[recognised(seen=True)])
     assert in_short(seen) == verdict(seen) and in_short(tables()) == [NOT_RUN]
 

@@ -43,7 +43,7 @@ def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
                 f"{method} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, "
                 f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true "
                 f"matches (95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; "
-                f"{_rate(worst['tmr_clean'])} on clean pictures), and {_first_named(rows)}."
+                f"{_rate(worst['tmr_clean'])} on clean pictures), and {_first_named(rows, worst)}."
             )
     return [*sentences, *_of_attackers(found["adaptive"])]
 
@@ -100,10 +100,11 @@ def _found(row: Mapping, on: str) -> str:
     )
 
 
-def _first_named(rows: pd.DataFrame) -> str:
+def _first_named(rows: pd.DataFrame, said: Mapping) -> str:
     most = rows.loc[rows["rank1_protected"].idxmax()]
+    again = most["recogniser"] == said["recogniser"]
     return (
-        f"{recogniser_label(most['recogniser'])} names the person first among all enrolled for "
+        f"{'it' if again else recogniser_label(most['recogniser'])} names the person first among all enrolled for "
         f"{_rate(most['rank1_protected'])} ({_rate(most['rank1_clean'])})"
     )
 
