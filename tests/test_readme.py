@@ -39,6 +39,25 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
             assert cell == f"{rate} ({low}–{high})" + ", seen" * row["seen"]
 
 
+def test_the_method_s_page_shows_its_ablation():
+    found = pd.read_csv(io.StringIO(committed("reports/celeba/ablation.csv")))
+    page = committed("docs/method.md").split("<!-- kept equal to reports/celeba/ablation.csv by")[1].split("<!-- end")[0]
+    shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
+    expected = []
+    for variant, rows in found.groupby("variant", sort=False):
+        cells = [variant]
+        for row in (rows.set_index("recogniser").loc[name] for name in ("sface", "faceres")):
+            cells.append(f"{100 * row['tmr']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})")
+            ends = (f"{100 * row[f'difference{end}']:+.1f}".replace("-", "−") for end in ("", "_low", "_high"))
+            cells.append("–" if variant == "as set" else "{} ({} to {})".format(*ends))
+        expected.append([*cells, f"{rows['mssim_face'].iloc[0]:.3f}"])
+    assert shown[2:] == expected and len(expected) == 12
+    as_set = found[found["variant"] == "as set"]
+    for _, row in as_set.iterrows():
+        rates = f"{100 * row['tmr']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+        assert rates in " ".join(README.split())
+
+
 def evaluated(name: str, **where: object) -> pd.Series:
     """The one row of the table `name` of reports/evaluation whose columns hold what `where` says."""
     table = pd.read_csv(io.StringIO(committed(f"reports/evaluation/{name}.csv")))
