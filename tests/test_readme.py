@@ -39,10 +39,10 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
             assert cell == f"{rate} ({low}–{high})" + ", seen" * row["seen"]
 
 
-def test_the_method_s_page_shows_its_ablation():
+def test_the_page_of_the_method_on_features_shows_its_ablation():
     found = pd.read_csv(io.StringIO(committed("reports/celeba/ablation.csv")))
-    page = committed("docs/method.md").split("<!-- kept equal to reports/celeba/ablation.csv by")[1].split("<!-- end")[0]
-    shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
+    block = committed("docs/method.md").split("<!-- kept equal to reports/celeba/ablation.csv by")[1].split("<!--")[0]
+    shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
     expected = []
     for variant, rows in found.groupby("variant", sort=False):
         cells = [variant]
