@@ -319,12 +319,14 @@ def test_the_table_of_attackers_holds_what_the_csv_holds():
             "auc_high": 0.95,
         },
         row | {"recogniser": "dlib", "accuracy_protected": 0.2, "low": 0.1, "high": 0.3, "accuracy_clean": 0.9},
+        row | {"method": "Z", "attacker": "detector", "share": math.nan, "recogniser": "", "auc": 0.5},
         row | {"method": "Y", "attacker": "detector", "share": math.nan, "recogniser": "", "note": NOTE},
     ]
     table = only("adaptive", *rows)
     assert table.notes[-1] == f"–: {NOTE}."
     assert [line[2:] for line in table.rows] == [
         ["50.0 (40.0–60.0)", "20.0 (10.0–30.0)", "–", "10.0 (0.0–100.0)", "0.900 (0.812–0.950)"],
+        ["–", "–", "–", "–", "0.500"],
         ["–", "–", "–", "–", "–"],
     ]
     assert table.columns[2:] == [

@@ -189,11 +189,13 @@ def _by_group(columns: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _reached(row: Mapping) -> str:
-    if row["attacker"] == "detector":
-        return MISSING if pd.isna(row["auc"]) else f"{row['auc']:.3f} ({row['auc_low']:.3f}–{row['auc_high']:.3f})"
-    if pd.isna(row["accuracy_protected"]):
+    of_detector = row["attacker"] == "detector"
+    value, low, high = ("auc", "auc_low", "auc_high") if of_detector else ("accuracy_protected", "low", "high")
+    if pd.isna(row[value]):
         return MISSING
-    return f"{_rate(row['accuracy_protected'])} ({_rate(row['low'])}–{_rate(row['high'])})"
+    shown = "{:.3f}".format if of_detector else _rate
+    # Few persons give no interval.
+    return shown(row[value]) + ("" if pd.isna(row[low]) else f" ({shown(row[low])}–{shown(row[high])})")
 
 
 def references_table(references: pd.DataFrame) -> FormattedTable:
