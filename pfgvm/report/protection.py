@@ -194,7 +194,7 @@ def _reached(row: Mapping) -> str:
     if pd.isna(row[value]):
         return MISSING
     shown = "{:.3f}".format if of_detector else _rate
-    # Few persons give no interval.
+    # A single person gives no interval.
     return shown(row[value]) + ("" if pd.isna(row[low]) else f" ({shown(row[low])}–{shown(row[high])})")
 
 
