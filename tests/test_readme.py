@@ -15,6 +15,11 @@ def committed(name: str) -> str:
     return shown.stdout.decode()
 
 
+def table(name: str) -> pd.DataFrame:
+    """The committed CSV file `name` as it is read."""
+    return pd.read_csv(io.StringIO(committed(name)))
+
+
 README = committed("README.md")
 
 
@@ -25,7 +30,7 @@ def test_the_readme_shows_the_committed_table_3(folder):
 
 
 def test_the_readme_shows_what_recognisers_find_on_photographs():
-    found = pd.read_csv(io.StringIO(committed("reports/celeba/recognition.csv"))).query("fmr == 0.01")
+    found = table("reports/celeba/recognition.csv").query("fmr == 0.01")
     of = {(row["model"], row["method"], row["recogniser"]): row for row in found.to_dict("records")}
     block = README.split("<!-- kept equal to reports/celeba/recognition.csv by")[1].split("<!-- end")[0]
     head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if "|" in line]
@@ -40,7 +45,7 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
 
 
 def test_the_page_of_the_method_on_features_shows_its_ablation():
-    found = pd.read_csv(io.StringIO(committed("reports/celeba/ablation.csv")))
+    found = table("reports/celeba/ablation.csv")
     block = committed("docs/method.md").split("<!-- kept equal to reports/celeba/ablation.csv by")[1].split("<!--")[0]
     shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
     expected = []
@@ -58,12 +63,12 @@ def test_the_page_of_the_method_on_features_shows_its_ablation():
         assert rates in " ".join(README.split())
 
 
-def evaluated(name: str, **where: object) -> pd.Series:
+def evaluated(name: str, **where: object) -> dict:
     """The one row of the table `name` of reports/evaluation whose columns hold what `where` says."""
-    table = pd.read_csv(io.StringIO(committed(f"reports/evaluation/{name}.csv")))
+    rows = table(f"reports/evaluation/{name}.csv")
     for column, value in where.items():
-        table = table[table[column] == value]
-    [row] = [row for _, row in table.iterrows()]
+        rows = rows[rows[column] == value]
+    [row] = rows.to_dict("records")
     return row
 
 

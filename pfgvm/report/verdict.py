@@ -95,18 +95,19 @@ def _found(row: Mapping, on: str) -> str:
         f"{recogniser_label(row['recogniser'])} still makes {_rate(row['tmr_protected'])} of the true matches "
         f"({_rate(row['tmr_clean'])} on clean pictures){on}, "
         f"{_points(row['drop_over_random'])} points fewer than under random noise of equal L2 "
-        f"(95 % interval {_points(row['drop_low'])} to {_points(row['drop_high'])}), and names the person first among "
-        f"all enrolled for {_rate(row['rank1_protected'])} ({_rate(row['rank1_clean'])})"
+        f"(95 % interval {_points(row['drop_low'])} to {_points(row['drop_high'])}), and {_named(row)}"
     )
+
+
+def _named(row: Mapping) -> str:
+    protected, clean = _rate(row["rank1_protected"]), _rate(row["rank1_clean"])
+    return f"names the person first among all enrolled for {protected} ({clean})"
 
 
 def _first_named(rows: pd.DataFrame, said: Mapping) -> str:
     most = rows.loc[rows["rank1_protected"].idxmax()]
     again = most["recogniser"] == said["recogniser"]
-    return (
-        f"{'it' if again else recogniser_label(most['recogniser'])} names the person first among all enrolled for "
-        f"{_rate(most['rank1_protected'])} ({_rate(most['rank1_clean'])})"
-    )
+    return f"{'it' if again else recogniser_label(most['recogniser'])} {_named(most)}"
 
 
 def _of_attackers(adaptive: pd.DataFrame) -> list[str]:
