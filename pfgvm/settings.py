@@ -304,7 +304,7 @@ class Evaluation(Section):
     @field_validator("recognisers")
     @classmethod
     def _named(cls, recognisers: dict[str, Any]) -> dict[str, Any]:
-        from pfgvm.evaluation.recognition.recognisers import INSTALLED
+        from pfgvm.evaluation.recognition.comparison import INSTALLED
 
         for name, value in recognisers.items():
             if not re.fullmatch(r"[a-z0-9_]+", name):

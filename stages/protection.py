@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from pfgvm.report.protection import protection_tables, unanswered
+from pfgvm.report.protection.tables import protection_tables, unanswered
+from pfgvm.report.protection.verdict import in_short, verdict
 from pfgvm.report.render import markdown
-from pfgvm.report.verdict import in_short, verdict
 from stages.common.data_frames import read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run

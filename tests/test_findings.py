@@ -41,7 +41,7 @@ from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS, AtStrength,
 from pfgvm.evaluation.metrics import mssim
 from pfgvm.evaluation.quality import QUALITY
 from pfgvm.evaluation.recognition.alignment import chips
-from pfgvm.evaluation.recognition.recognisers import Comparison
+from pfgvm.evaluation.recognition.comparison import Comparison
 from pfgvm.evaluation.transforms import PURIFIERS, SURVIVAL, TRANSFORMS
 from pfgvm.models import model_a
 from pfgvm.models.training_record import TrainingRecord

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pfgvm.faces.images import to_8bit
-from pfgvm.report.protection import QUESTIONS
+from pfgvm.report.protection.tables import QUESTIONS
 from stages import pictures as pictures_stage
 from stages import tables as tables_stage
 from stages.common.data_frames import read_table

@@ -19,8 +19,8 @@ from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS
 from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS
 from pfgvm.report.formatted_table import FormattedTable
-from pfgvm.report.protection import QUESTIONS, protection_tables
-from pfgvm.report.verdict import NOT_RUN, in_short, verdict
+from pfgvm.report.protection.tables import QUESTIONS, protection_tables
+from pfgvm.report.protection.verdict import NOT_RUN, in_short, verdict
 from stages import protection
 from stages.common.data_frames import write_table
 

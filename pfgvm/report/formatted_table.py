@@ -1,5 +1,6 @@
 """A table as it is read: strings in rows and columns, with its caption and notes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -42,3 +43,11 @@ class FormattedTable:
     def names(self) -> list[str]:
         """The lower column names."""
         return [name for _, name in self.columns]
+
+
+def by_group(columns: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """`columns` with those of a group together, where the first of it stood; without a group each stands alone."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for group, name in columns:
+        groups.setdefault((group, "" if group else name), []).append((group, name))
+    return [column for of_group in groups.values() for column in of_group]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pfgvm.evaluation.recognition.recognisers import INSTALLED
+from pfgvm.evaluation.recognition.comparison import INSTALLED
 from pfgvm.models.descriptors import descriptor_label
 from pfgvm.report.formatted_table import MISSING
 
@@ -49,4 +49,4 @@ def with_unit(value: str) -> str:
 
 def recogniser_label(name: str) -> str:
     """What tables call the recogniser `name` of the settings."""
-    return INSTALLED[name][0].label if name in INSTALLED else name
+    return INSTALLED[name].label if name in INSTALLED else name

@@ -1,47 +1,16 @@
 """Face recognisers: aligned faces in, embeddings out. One entry each, or a settings line that names an ONNX file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from pfgvm.settings import OnnxRecogniser
-
+from pfgvm.evaluation.recognition.comparison import INSTALLED, Comparison
+from pfgvm.settings import OnnxRecogniser
 
 _BATCH = 16
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How a recogniser compares two embeddings.
-
-    distance: `cosine` or `euclidean`. centred: whether the mean embedding of other persons is taken from each first.
-    """
-
-    name: str
-    label: str
-    distance: str = "cosine"
-    centred: bool = False
-
-    @property
-    def field(self) -> str:
-        """The field of a structured row that holds an embedding of this recogniser: no name meets another field's."""
-        return f"embedding_{self.name}"
-
-    def similarities(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """How alike the embeddings `a`, (n, d), and `b`, (m, d), are: (n, m); larger is more alike.
-
-        The cosine of their angle, or their Euclidean distance with a minus.
-        """
-        from scipy.spatial.distance import cdist
-
-        found = cdist(a, b, self.distance)
-        return 1 - found if self.distance == "cosine" else -found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +25,7 @@ class Recogniser(Comparison):
 
 def comparison(name: str, line: str | OnnxRecogniser) -> Comparison:
     """How the recogniser `name` of the settings compares; line: as for `open_recogniser`."""
-    return INSTALLED[name][0] if isinstance(line, str) else Comparison(name, name, centred=line.centred)
+    return INSTALLED[name] if isinstance(line, str) else Comparison(name, name, centred=line.centred)
 
 
 def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_size: tuple[int, int]) -> Recogniser:
@@ -66,7 +35,7 @@ def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_siz
     missing, is another than the one known, or does not go with what `line` says.
     """
     if isinstance(line, str):
-        return INSTALLED[name][1](image_size)
+        return _OPENERS[name](image_size)
     return _onnx(comparison(name, line), root / line.file, dict(line))
 
 
@@ -74,8 +43,6 @@ def _in_batches(embed: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarr
     """`embed` given _BATCH images at a time: at another number sums round otherwise."""
 
     def embed_in_batches(images: np.ndarray) -> np.ndarray:
-        import numpy as np
-
         missing = -len(images) % _BATCH
         whole = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
         return np.concatenate([embed(part) for part in np.split(whole, len(whole) // _BATCH)])[: len(images)]
@@ -94,18 +61,16 @@ def _dlib(image_size: tuple[int, int]) -> Recogniser:
     def embed(images: np.ndarray) -> np.ndarray:
         return network(torch.from_numpy(images)).numpy()
 
-    return Recogniser(**vars(_DLIB), embed=_in_batches(embed))
+    return Recogniser(**vars(INSTALLED["dlib"]), embed=_in_batches(embed))
 
 
 def _sface(image_size: tuple[int, int]) -> Recogniser:
     from pfgvm.evaluation.recognition.installed_files import installed_file
 
-    return _onnx(_SFACE, installed_file("sface"), {"input_size": (112, 112)})
+    return _onnx(INSTALLED["sface"], installed_file("sface"), {"input_size": (112, 112)})
 
 
 def _onnx(compared: Comparison, path: Path, how: Mapping[str, Any]) -> Recogniser:
-    import numpy as np
-
     from pfgvm.evaluation.recognition.alignment import chips
     from pfgvm.evaluation.recognition.onnx_network import OnnxNetwork
 
@@ -122,10 +87,5 @@ def _onnx(compared: Comparison, path: Path, how: Mapping[str, Any]) -> Recognise
     return Recogniser(**vars(compared), embed=embed)
 
 
-# dlib compares by distance: 0.6 and less is one person.
-_DLIB = Comparison("dlib", "dlib", distance="euclidean")
-_SFACE = Comparison("sface", "SFace")
-INSTALLED: dict[str, tuple[Comparison, Callable[[tuple[int, int]], Recogniser]]] = {
-    "dlib": (_DLIB, _dlib),
-    "sface": (_SFACE, _sface),
-}
+# One for each of INSTALLED.
+_OPENERS: Mapping[str, Callable[[tuple[int, int]], Recogniser]] = {"dlib": _dlib, "sface": _sface}

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from pfgvm.report.names import escaped, shortened
 from pfgvm.report.plots.drawing import INK, SHADE, SMALL, from_0_to_1, legend, panels, styled
 from pfgvm.report.plots.palette import KNOWN
-from pfgvm.report.protection import tenth, worst_first
+from pfgvm.report.protection.persons import tenth, worst_first
 from pfgvm.report.words import PAPER_METHODS, model_name, recogniser_label
 
 _METHOD = PAPER_METHODS[0]

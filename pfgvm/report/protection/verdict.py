@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pfgvm.report.words import PAPER_METHODS, recogniser_label
+from pfgvm.report.protection.numbers import points, rate
+from pfgvm.report.words import PAPER_METHODS, recogniser_label, with_unit
 
 PROPOSED = PAPER_METHODS[0]
 # P-FGVM's update on face descriptors instead of a classifier.
@@ -94,8 +95,8 @@ def _found(row: Mapping, on: str) -> str:
     return (
         f"{recogniser_label(row['recogniser'])} still makes {_rate(row['tmr_protected'])} of the true matches "
         f"({_rate(row['tmr_clean'])} on clean pictures){on}, "
-        f"{_points(row['drop_over_random'])} points fewer than under random noise of equal L2 "
-        f"(95 % interval {_points(row['drop_low'])} to {_points(row['drop_high'])}), and {_named(row)}"
+        f"{points(row['drop_over_random'])} points fewer than under random noise of equal L2 "
+        f"(95 % interval {points(row['drop_low'])} to {points(row['drop_high'])}), and {_named(row)}"
     )
 
 
@@ -137,9 +138,9 @@ def _of_others(recognition: pd.DataFrame) -> list[str]:
         return []
     best = others.loc[others["drop_over_random"].idxmax()]
     return [
-        f"Of the other ways, {best['method']} takes most: {_points(best['drop_over_random'])} points of "
+        f"Of the other ways, {best['method']} takes most: {points(best['drop_over_random'])} points of "
         f"{recogniser_label(best['recogniser'])}'s true matches more than noise of equal L2 "
-        f"({_points(best['drop_low'])} to {_points(best['drop_high'])})."
+        f"({points(best['drop_low'])} to {points(best['drop_high'])})."
     ]
 
 
@@ -164,8 +165,4 @@ def _of_references(references: pd.DataFrame) -> list[str]:
 
 
 def _rate(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:z.1f}".replace("-", "−")
+    return with_unit(rate(value))

@@ -1,0 +1,42 @@
+"""How recognisers compare the embeddings of two faces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a recogniser compares two embeddings.
+
+    distance: `cosine` or `euclidean`. centred: whether the mean embedding of other persons is taken from each first.
+    """
+
+    name: str
+    label: str
+    distance: str = "cosine"
+    centred: bool = False
+
+    @property
+    def field(self) -> str:
+        """The field of a structured row that holds an embedding of this recogniser: no name meets another field's."""
+        return f"embedding_{self.name}"
+
+    def similarities(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """How alike the embeddings `a`, (n, d), and `b`, (m, d), are: (n, m); larger is more alike.
+
+        The cosine of their angle, or their Euclidean distance with a minus.
+        """
+        from scipy.spatial.distance import cdist
+
+        found = cdist(a, b, self.distance)
+        return 1 - found if self.distance == "cosine" else -found
+
+
+# The recognisers that install with the environment, by their names in the settings.
+INSTALLED: Mapping[str, Comparison] = {
+    # dlib compares by distance: 0.6 and less is one person.
+    "dlib": Comparison("dlib", "dlib", distance="euclidean"),
+    "sface": Comparison("sface", "SFace"),
+}
