@@ -296,10 +296,11 @@ class Evaluation(Section):
     """What is measured beyond the paper."""
 
     parts: Annotated[list[Part], AfterValidator(_each_once)] = Field(description="what to measure")
-    root: str = Field(min_length=1, description="folder of the user's own recognisers")
+    root: str = Field(min_length=1, description="folder of the user's own recognisers, and of LPIPS' weights")
     recognisers: dict[str, RecogniserLine] = Field(min_length=1)
     calibration: Calibration
     curves: Curves
+    lpips: str | None = Field(min_length=1, description="file in `root` with AlexNet's weights; null: no LPIPS")
 
     @field_validator("recognisers")
     @classmethod

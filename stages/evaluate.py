@@ -10,7 +10,8 @@ from torch import nn
 from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.evaluation.detectability import FEATURES, features
 from pfgvm.evaluation.metrics import mssim
-from pfgvm.evaluation.quality import QUALITY
+from pfgvm.evaluation.quality.lpips import lpips_metric
+from pfgvm.evaluation.quality.metrics import QUALITY
 from pfgvm.evaluation.recognition.detection import detect
 from pfgvm.evaluation.scoring import predicted_persons
 from pfgvm.evaluation.transforms import TRANSFORMS
@@ -31,9 +32,9 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
     One row an image and view (stages.common.views): `method`, `image`, `target`, `seen_by` (the recognisers that the
     attack had before it), `view`, whom each model sees (`predicted_A`, …), `mssim` to the clean image in the same view,
     whether a detector has `found` a face, and, as evaluation.parts asks for them, an embedding for each recogniser
-    (Comparison.field), the metrics of QUALITY, and the `features` by which protected pictures are told from clean ones.
-    Models other than the image's own, detector, metrics and features see the published picture alone; images that no
-    model had a part in are shown to all models in every view.
+    (Comparison.field), the metrics of QUALITY and LPIPS, and the `features` by which protected pictures are told from
+    clean ones. Models other than the image's own, detector, metrics and features see the published picture alone;
+    images that no model had a part in are shown to all models in every view.
     """
     known = read_set(adversarial)
     settings = read_settings()
@@ -42,7 +43,8 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
     record = models[model.name].record
     recognisers = open_recognisers(settings, record.image_size) if BY_RECOGNISERS.intersection(parts) else []
     forms = views(parts)
-    metrics = QUALITY if "quality" in parts else ()
+    weights = [Path(settings.evaluation.root, name) for name in [settings.evaluation.lpips] if name]
+    metrics = [*QUALITY, *map(lpips_metric, weights)] if "quality" in parts else []
     longest = max(map(len, record.classes))
     row = np.dtype(
         [
@@ -93,7 +95,7 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
 
     files = [path for trained in models.values() for path in trained.files]
     how = (parts, size, settings.attack.seed, settings.device, settings.evaluation.recognisers)
-    key = fingerprint([*files, faces, adversarial, *recogniser_files(settings)], how)
+    key = fingerprint([*files, faces, adversarial, *recogniser_files(settings), *weights], how)
     count = len(read_set(adversarial))
     write_in_batches(out, header(row, count * len(forms)), range(0, count, size), make, key=key, shard=shard)
 

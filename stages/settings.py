@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pfgvm.evaluation.quality.lpips import lpips_metric
 from pfgvm.evaluation.recognition.recognisers import open_recogniser
 from pfgvm.faces.sources import open_source
 from pfgvm.models.descriptors import DESCRIPTORS
@@ -20,6 +21,8 @@ def main(*, out: Path) -> None:
     open_source(settings.data.source, Path(settings.data.root))
     _check_weights(settings)
     _check_recognisers(settings)
+    if settings.evaluation.lpips:
+        lpips_metric(Path(settings.evaluation.root, settings.evaluation.lpips))
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     with atomic_write(out) as partial:

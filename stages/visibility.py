@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pfgvm.attacks.common.method import Batch
-from pfgvm.evaluation.quality import QUALITY
+from pfgvm.evaluation.quality.metrics import QUALITY
 from pfgvm.faces.images import to_8bit
 from stages.common.adversarial_set import header, read_set
 from stages.common.curve_images import curve_images

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 import torch
 from faces_on_disk import celeba, people, picture
+from numpy.lib.recfunctions import append_fields
 from onnx import helper
 from ruamel.yaml import YAML
 from skimage.metrics import peak_signal_noise_ratio
+from torchvision.models import alexnet
 
 from pfgvm import seeding
 from pfgvm.attacks import gaussian_blur
@@ -39,7 +41,7 @@ from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS, transfer
 from pfgvm.evaluation.findings.verification import Faces, Threshold
 from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS, AtStrength, visibility
 from pfgvm.evaluation.metrics import mssim
-from pfgvm.evaluation.quality import QUALITY
+from pfgvm.evaluation.quality.metrics import QUALITY
 from pfgvm.evaluation.recognition.alignment import chips
 from pfgvm.evaluation.recognition.comparison import Comparison
 from pfgvm.evaluation.transforms import PURIFIERS, SURVIVAL, TRANSFORMS
@@ -546,6 +548,10 @@ def test_quality_is_the_mean_over_pictures_but_for_unchanged_ones_in_psnr():
     assert (first["mssim_low"], first["mssim_high"]) == pytest.approx((0.8, 1))
     assert (first["psnr_low"], first["psnr_high"]) == (30, 40)
     assert math.isnan(clean["psnr"]) and clean["mssim"] == clean["mssim_low"] == 1
+    assert table["lpips"].isna().all()
+    with_lpips = append_fields(sets[1].rows, "lpips", [0.1, 0.3, 0.0, 0.0], usemask=False)
+    found = quality([EvaluatedSet("A", "Clean", "", with_lpips)], Persons(), published="as is")
+    assert tuple(found.loc[0, ["lpips", "lpips_low", "lpips_high"]]) == pytest.approx((0.1, 0, 0.2))
 
 
 def scores(*lines: tuple[str, str, str, str, float, str]) -> pd.DataFrame:
@@ -1025,7 +1031,22 @@ def test_only_what_the_parts_ask_for_is_seen(shown, project):
     assert (
         not {"embedding_found", "embedding_dlib", "embedding_sface", "features"}.intersection(found.dtype.names)
         and found["psnr"].all()
+        and "lpips" not in found.dtype.names
     )
+
+
+def test_lpips_is_seen_where_its_weights_are_given(shown, project):
+    of_set(shown, "p_fgvm.npy", "A")
+    torch.manual_seed(0)
+    weights = shown["folder"] / "alexnet.pth"
+    torch.save(alexnet().state_dict(), weights)
+    settings = {"evaluation__root": str(shown["folder"]), "evaluation__lpips": weights.name}
+    project(evaluation__parts=["quality"], data__image_size=list(SIZE), device="cpu", **settings)
+    found = np.load(looked_at(shown, "p_fgvm.npy"))
+    assert (found["lpips"] > 0).all()
+    # Other weights are another measure: finished batches do not count.
+    torch.save({name: value + 0.01 for name, value in torch.load(weights).items()}, weights)
+    assert (np.load(looked_at(shown, "p_fgvm.npy"))["lpips"] != found["lpips"]).all()
 
 
 def test_a_gallery_holds_the_persons_recognised_and_the_others(shown):

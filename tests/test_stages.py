@@ -420,6 +420,14 @@ def test_bad_weights_stop_the_first_stage(tmp_path: Path, content: bytes | None,
     assert outputs(tmp_path) == {}
 
 
+def test_missing_weights_of_lpips_stop_the_first_stage(tmp_path: Path):
+    celeba(tmp_path / "faces", people(2, 7))
+    configure(tmp_path, evaluation__lpips="alexnet-owt-7be5be79.pth")
+    refused = stage("settings", ["--out", "out/settings.txt"], tmp_path)
+    assert_refused(refused, "data/recognisers/alexnet-owt-7be5be79.pth", "cannot be read", "evaluation.lpips")
+    assert outputs(tmp_path) == {}
+
+
 def test_a_small_scale_is_run_with_a_warning(tmp_path: Path):
     celeba(tmp_path / "faces", people(3, 8))
     configure(tmp_path)

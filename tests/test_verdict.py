@@ -373,6 +373,9 @@ def test_the_table_of_quality_holds_what_the_csv_holds():
     }  # fmt: skip
     assert [group for group, _ in table.groups] == ["", "MSSIM", "", "ꟻLIP", ""]
     assert table.rows[1][4] == "–"
+    # LPIPS has a column where someone gave its weights.
+    judged = only("quality", row | {"lpips": 0.1234, "lpips_low": 0.1, "lpips_high": 0.2}, row)
+    assert judged.names[-1] == "LPIPS" and [line[-1] for line in judged.rows] == ["0.123 (0.100 to 0.200)", "–"]
 
 
 def test_the_worst_and_the_best_tenth_of_persons_are_named():

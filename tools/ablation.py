@@ -20,7 +20,7 @@ from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.recognition import over_persons
 from pfgvm.evaluation.findings.verification import Faces, match_rates
 from pfgvm.evaluation.metrics import l2
-from pfgvm.evaluation.quality import QUALITY
+from pfgvm.evaluation.quality.metrics import QUALITY
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.images import to_8bit
 from pfgvm.models.device import configure_device

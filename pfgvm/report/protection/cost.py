@@ -57,9 +57,10 @@ def equal_mr_table(equal: pd.DataFrame) -> FormattedTable:
 
 def quality_table(quality: pd.DataFrame) -> FormattedTable:
     """How good pictures still look; quality: QUALITY_COLUMNS."""
-    from pfgvm.evaluation.quality import QUALITY
+    from pfgvm.evaluation.quality.metrics import LPIPS, QUALITY
 
-    metrics = {("MSSIM", "picture"): ("mssim", 3)} | {metric.label: (metric.name, metric.digits) for metric in QUALITY}
+    measured = [metric for metric in (*QUALITY, LPIPS) if quality[metric.name].notna().any()]
+    metrics = {("MSSIM", "picture"): ("mssim", 3)} | {metric.label: (metric.name, metric.digits) for metric in measured}
     columns = by_group(metrics)
     lines = [
         [row["model"], row["method"], *[_with_ends(row, *metrics[column]) for column in columns]]

@@ -1,4 +1,4 @@
-"""How good a picture still looks beside its original, without learned weights: one table of metrics, QUALITY.
+"""One table of metrics that need no learned weights, QUALITY; and what LPIPS is called, which does.
 
 A picture and its original are 8-bit: uint8, (3, H, W), RGB. Every function raises InputError where they are not, or
 differ in shape.
@@ -39,7 +39,7 @@ def _scaled(ends: tuple[int, int], growth: float) -> slice:
 
 def psnr(picture: np.ndarray, original: np.ndarray) -> float:
     """Peak signal-to-noise ratio over all values, 10 log₁₀(255² / MSE), in dB; infinite where the two are equal."""
-    _check(picture, original)
+    check_pair(picture, original)
     mse = np.mean((picture.astype(float) - original) ** 2)
     return float(10 * np.log10(255**2 / mse)) if mse else math.inf
 
@@ -48,7 +48,7 @@ def flip(picture: np.ndarray, original: np.ndarray) -> float:
     """Mean ꟻLIP (Andersson et al., 2020), from 0, no difference seen, to 1; 67 pixels per degree, its default."""
     import flip_evaluator
 
-    _check(picture, original)
+    check_pair(picture, original)
     test, reference = (np.ascontiguousarray(p.transpose(1, 2, 0), np.float32) / 255 for p in (picture, original))
     return float(flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False)[1])
 
@@ -61,7 +61,7 @@ def ssimulacra2(picture: np.ndarray, original: np.ndarray) -> float:
     """
     from ssimulacra2 import compute_ssimulacra2
 
-    _check(picture, original)
+    check_pair(picture, original)
     return float(compute_ssimulacra2(_as_file(_mirrored(original)), _as_file(_mirrored(picture))))
 
 
@@ -90,14 +90,15 @@ def on_face(metric: Quality) -> Quality:
     """`metric` on the faces alone (`face_region`) of two pictures in CelebA's framing."""
 
     def of_faces(picture: np.ndarray, original: np.ndarray) -> float:
-        _check(picture, original)
+        check_pair(picture, original)
         rows, columns = face_region((original.shape[1], original.shape[2]))
         return metric(picture[:, rows, columns], original[:, rows, columns])
 
     return of_faces
 
 
-def _check(picture: np.ndarray, original: np.ndarray) -> None:
+def check_pair(picture: np.ndarray, original: np.ndarray) -> None:
+    """Raise InputError where the two are no 8-bit pictures of one shape."""
     for name, values in (("picture", picture), ("original", original)):
         if values.dtype != np.uint8 or values.ndim != 3 or len(values) != 3:
             found = f"{values.dtype} of shape {values.shape}"
@@ -129,3 +130,10 @@ QUALITY = (
     QualityMetric("flip_face", on_face(flip), ("ꟻLIP", "face"), 3, smaller_is_better=True),
     QualityMetric("mssim_face", on_face(_mssim), ("MSSIM", "face"), 3, smaller_is_better=False),
 )
+
+
+def _without_weights(picture: np.ndarray, original: np.ndarray) -> float:
+    raise InputError("LPIPS: its weights are the user's own; pfgvm.evaluation.quality.lpips takes them")
+
+
+LPIPS = QualityMetric("lpips", _without_weights, ("", "LPIPS"), 3, smaller_is_better=True)

@@ -1,0 +1,1 @@
+"""How good a picture still looks beside its original."""
