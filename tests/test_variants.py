@@ -111,6 +111,16 @@ def test_the_summary_is_the_mean_with_its_interval():
     assert [row[2] for row in table4.rows if row[0]] == ["100.0 %", "70.0 %", "80.0 %"]
 
 
+def test_no_interval_leaves_what_a_measure_can_be():
+    found = seeds.with_summary(pd.concat([of_seed(0, 0.1, 0.9), of_seed(1, 2.0, 1.0), of_seed(2, 0.1, 1.0)]))
+    rows = found[(found["model"] == "A") & (found["method"] == "I-FGSM")].set_index("seed")
+    assert tuple(rows.loc[SUMMARY, "mr"]) == pytest.approx((29 / 30, mean_over_runs([0.9, 1.0, 1.0])[1], 1))
+    assert rows.loc["low", "l2"] == 0 and rows.loc["high", "l2"] > 6
+    table3, _ = seeds.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    [row] = [place for place, row in enumerate(table3.rows) if row[0] == "I-FGSM"]
+    assert table3.rows[row + 1][4].endswith(" to 100.0")
+
+
 def test_what_often_fails_is_not_compared_over_seeds():
     found = seeds.with_summary(pd.concat(of_seed(seed, 2.0, 0.89) for seed in range(2)))
     table3, _ = seeds.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})

@@ -1,5 +1,6 @@
 """Tables 3 and 4 over several seeds: what another draw of persons, images, weights and targets would change."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -16,6 +17,8 @@ _ACCURACIES = ["test_accuracy", "train_accuracy", "validation_accuracy"]
 _MEASURES = ["l2", "mssim", "mssim_legacy", "mr"]
 SEEDS_COLUMNS = ["seed", "model", "method", *_MEASURES, *_ACCURACIES]
 _SUMMARY = ("mean", "low", "high")
+# Between what the means lie, and so their intervals; the others are rates.
+_BOUNDS = {"l2": (0.0, math.inf), "mssim": (-1.0, 1.0), "mssim_legacy": (-1.0, 1.0)}
 
 
 def of_one_seed(seed: int, scores: pd.DataFrame, records: Sequence[TrainingRecord]) -> pd.DataFrame:
@@ -31,13 +34,13 @@ def of_one_seed(seed: int, scores: pd.DataFrame, records: Sequence[TrainingRecor
 
 def with_summary(seeds: pd.DataFrame) -> pd.DataFrame:
     """The rows of all `seeds`, then, with these words in the column `seed`, for each model and method the `mean` over
-    the seeds and the ends `low` and `high` of its 95 % interval (Student's t).
+    the seeds and the ends `low` and `high` of its 95 % interval (Student's t, within what the measure can be).
     """
     groups = seeds.groupby(["model", "method"], sort=False)
     rows = []
     for place, name in enumerate(_SUMMARY):
         for (model, method), group in groups:
-            values = {column: mean_over_runs(list(group[column]))[place] for column in [*_MEASURES, *_ACCURACIES]}
+            values = {column: _over_runs(column, group[column])[place] for column in [*_MEASURES, *_ACCURACIES]}
             rows.append({"seed": name, "model": model, "method": method, **values})
     return pd.concat([seeds, pd.DataFrame(rows, columns=SEEDS_COLUMNS)], ignore_index=True)
 
@@ -115,11 +118,17 @@ def _three_lines(title: str, ours: list[list[Cell]], published: list[list[str]])
 def _cells(values: pd.DataFrame | None, formats: Mapping[str, tuple[int, float, str]]) -> list[Cell]:
     if values is None:
         return [(MISSING, MISSING)] * len(formats)
-    return [_cell(list(values[name]), *form) for name, form in formats.items()]
+    return [_cell(_over_runs(name, values[name]), *form) for name, form in formats.items()]
 
 
-def _cell(values: list[float], digits: int, factor: float, unit: str) -> Cell:
-    middle, low, high = (f"{factor * value:z.{digits}f}".replace("-", "−") for value in mean_over_runs(values))
+def _over_runs(name: str, values: pd.Series) -> tuple[float, float, float]:
+    middle, low, high = mean_over_runs(list(values))
+    least, most = _BOUNDS.get(name, (0.0, 1.0))
+    return middle, max(low, least), min(high, most)
+
+
+def _cell(ends: tuple[float, float, float], digits: int, factor: float, unit: str) -> Cell:
+    middle, low, high = (f"{factor * value:z.{digits}f}".replace("-", "−") for value in ends)
     return middle + unit, f"{low} to {high}"
 
 
@@ -130,4 +139,4 @@ def _gains(proposed: pd.DataFrame | None, baseline: pd.DataFrame | None) -> list
         return [(NOT_COMPARABLE, NOT_COMPARABLE)] * len(MEASURES)
     gains = 100 * (proposed - baseline) / baseline
     gains["l2"] *= -1
-    return [_cell(list(gains[name]), 1, 1.0, " %") for name in MEASURES]
+    return [_cell(mean_over_runs(list(gains[name])), 1, 1.0, " %") for name in MEASURES]
