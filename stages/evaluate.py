@@ -43,7 +43,8 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
     record = models[model.name].record
     recognisers = open_recognisers(settings, record.image_size) if BY_RECOGNISERS.intersection(parts) else []
     forms = views(parts)
-    weights = [Path(settings.evaluation.root, name) for name in [settings.evaluation.lpips] if name]
+    of_lpips = settings.evaluation.lpips
+    weights = [Path(settings.evaluation.root, of_lpips)] if of_lpips else []
     metrics = [*QUALITY, *map(lpips_metric, weights)] if "quality" in parts else []
     longest = max(map(len, record.classes))
     row = np.dtype(
