@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pfgvm.attacks.common.method import Gallery
 from pfgvm.models import fused_for_attack
+from pfgvm.models.batching import batches
 from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import header, read_set, row_type
 from stages.common.attack_batches import attacked_images, read_batch
@@ -79,8 +80,8 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     values = (parameters, attack.target, attack.seed, attack.batch_size, attack.precision, settings.device)
     weights = [descriptor_weights(name, settings) for name in descriptors]
     key = fingerprint([*trained.files, faces, *followed, *weights], rows.to_csv(), descriptors, *values)
-    images = range(0, len(rows), attack.batch_size)
-    write_in_batches(out, header(row, len(rows)), images, make, key=key, shard=shard)
+    parts = batches(len(rows), attack.batch_size)
+    write_in_batches(out, header(row, len(rows)), parts, make, key=key, shard=shard)
 
 
 def _of_same_images(path: Path, names: Sequence[str]) -> Tensor:

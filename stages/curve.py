@@ -10,6 +10,7 @@ from pfgvm.attacks.common.method import Batch
 from pfgvm.evaluation.findings.trade_off import CURVE_SCORES
 from pfgvm.evaluation.scoring import score_images
 from pfgvm.models import fused_for_attack
+from pfgvm.models.batching import batches
 from pfgvm.models.device import configure_device
 from stages.common.attack_batches import attacked_images, read_batch
 from stages.common.curve_images import curve_images
@@ -73,7 +74,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
     how = (parameters, name, others, attack.target, attack.seed, size, attack.precision, settings.device)
     key = fingerprint([*trained.files, faces], rows.to_csv(), *how)
     write_in_batches(
-        out, csv_text(pd.DataFrame(columns=CURVE_SCORES)), range(0, len(todo), 1), make, key=key, shard=shard
+        out, csv_text(pd.DataFrame(columns=CURVE_SCORES)), batches(len(todo), 1), make, key=key, shard=shard
     )
 
 

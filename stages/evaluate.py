@@ -16,6 +16,7 @@ from pfgvm.evaluation.recognition.detection import detect
 from pfgvm.evaluation.scoring import predicted_persons
 from pfgvm.evaluation.transforms import TRANSFORMS
 from pfgvm.faces.images import to_8bit
+from pfgvm.models.batching import batches
 from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import header, read_set
 from stages.common.face_archive import read_images
@@ -98,7 +99,7 @@ def main(*, model: Path, faces: Path, adversarial: Path, out: Path, shard: Shard
     how = (parts, size, settings.attack.seed, settings.device, settings.evaluation.recognisers)
     key = fingerprint([*files, faces, adversarial, *recogniser_files(settings), *weights], how)
     count = len(read_set(adversarial))
-    write_in_batches(out, header(row, count * len(forms)), range(0, count, size), make, key=key, shard=shard)
+    write_in_batches(out, header(row, count * len(forms)), batches(count, size), make, key=key, shard=shard)
 
 
 def _in_all_views(

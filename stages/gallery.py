@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.evaluation.recognition.detection import detect
+from pfgvm.models.batching import batches
 from stages.common.adversarial_set import header
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_pixels
@@ -58,7 +59,7 @@ def main(*, split: Path, faces: Path, calibration: Path, other_faces: Path, out:
         settings.evaluation.recognisers,
         image_size,
     )
-    write_in_batches(out, header(row, len(listed)), range(0, len(listed), BATCH), make, key=key, shard=shard)
+    write_in_batches(out, header(row, len(listed)), batches(len(listed), BATCH), make, key=key, shard=shard)
 
 
 if __name__ == "__main__":

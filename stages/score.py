@@ -7,6 +7,7 @@ import pandas as pd
 from torch import nn
 
 from pfgvm.evaluation.scoring import SCORE_COLUMNS, score_images
+from pfgvm.models.batching import batches
 from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import read_set
 from stages.common.data_frames import csv_text, read_table
@@ -42,8 +43,8 @@ def main(*, model: Path, faces: Path, split: Path, adversarial: Path, out: Path,
         return csv_text(table[SCORE_COLUMNS], header=False)
 
     key = fingerprint([*trained.files, faces, split, adversarial], size, settings.device)
-    images = range(0, len(read_set(adversarial)), size)
-    write_in_batches(out, csv_text(pd.DataFrame(columns=SCORE_COLUMNS)), images, make, key=key, shard=shard)
+    parts = batches(len(read_set(adversarial)), size)
+    write_in_batches(out, csv_text(pd.DataFrame(columns=SCORE_COLUMNS)), parts, make, key=key, shard=shard)
 
 
 if __name__ == "__main__":

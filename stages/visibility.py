@@ -8,6 +8,7 @@ import torch
 from pfgvm.attacks.common.method import Batch
 from pfgvm.evaluation.quality.metrics import QUALITY
 from pfgvm.faces.images import to_8bit
+from pfgvm.models.batching import batches
 from stages.common.adversarial_set import header, read_set
 from stages.common.curve_images import curve_images
 from stages.common.face_archive import read_images
@@ -69,9 +70,8 @@ def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard
     how = (strengths, parameters, settings.evaluation.recognisers, names.tolist())
     key = fingerprint([faces, adversarial, *recogniser_files(settings)], how)
     size = settings.attack.batch_size
-    write_in_batches(
-        out, header(row, len(names) * len(strengths)), range(0, len(names), size), make, key=key, shard=shard
-    )
+    parts = batches(len(names), size)
+    write_in_batches(out, header(row, len(names) * len(strengths)), parts, make, key=key, shard=shard)
 
 
 def _no_model(images: torch.Tensor) -> torch.Tensor:

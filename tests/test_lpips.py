@@ -90,12 +90,13 @@ def test_without_weights_it_says_where_they_go():
         LPIPS.function(*pictures())
 
 
-def test_a_name_with_a_hash_is_held_to_it(weights, tmp_path):
+def test_a_name_with_a_hash_is_held_to_it_and_a_date_is_no_hash(weights, tmp_path):
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     right = tmp_path / f"alexnet-owt-{digest[:8]}.pth"
     right.write_bytes(weights.read_bytes())
     assert lpips_metric(right).function(*pictures()) > 0
-    wrong = right.rename(tmp_path / "alexnet-owt-7be5be79.pth")
+    assert lpips_metric(right.rename(tmp_path / "alexnet-20240131.pth")).function(*pictures()) > 0
+    wrong = (tmp_path / "alexnet-20240131.pth").rename(tmp_path / "alexnet-owt-7be5be79.pth")
     with pytest.raises(InputError) as refused:
         lpips_metric(wrong)
     assert str(wrong) in str(refused.value) and digest in str(refused.value) and "docs/evaluation.md" in str(refused)
@@ -107,11 +108,12 @@ def test_a_name_with_a_hash_is_held_to_it(weights, tmp_path):
         (lambda content: None, r"cannot be read \(No such file or directory\)"),
         (lambda content: [1], "holds a list, not a mapping of weights"),
         (lambda content: {"a": torch.zeros(1)}, "features.0.weight is missing"),
-        (lambda content: content | {"features.3.weight": torch.zeros(1)}, "not AlexNet's"),
-        (lambda content: content | {"features.3.weight": "words"}, "not AlexNet's"),
+        (lambda content: content | {"features.3.weight": torch.zeros(1)}, r"features.3.weight is \(1,\), not \(192, 64"),
+        (lambda content: content | {"features.3.weight": "words"}, "features.3.weight is missing"),
+        (lambda content: content | {"features.0.bias": torch.full((64,), torch.nan)}, "features.0.bias holds values"),
         (lambda content: {"code": Path("code")}, "no plain PyTorch weights file, or holds code"),
     ],
-    ids=["none", "list", "other", "shape", "words", "code"],
+    ids=["none", "list", "other", "shape", "words", "not finite", "code"],
 )
 def test_a_file_that_is_none_is_named_with_the_remedy(weights, tmp_path, change, fault):
     path = tmp_path / "mine.pth"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pfgvm.models.batching import batches
 from stages.common import progress
 from stages.common.progress import EVERY_STEP, Count, read_line, reported, time_left
 from stages.common.resumable import WHOLE, write_in_batches
@@ -104,8 +105,8 @@ def test_no_batch_hangs_on_who_listens(tmp_path: Path, monkeypatch, capsys):
 
     out = tmp_path / "out.bin"
     with pytest.raises(RuntimeError):
-        write_in_batches(out, b"", range(0, 10, 4), make, key="key", shard=WHOLE)
+        write_in_batches(out, b"", batches(10, 4), make, key="key", shard=WHOLE)
     monkeypatch.setenv(EVERY_STEP, "1")
-    write_in_batches(out, b"", range(0, 10, 4), make, key="key", shard=WHOLE)
+    write_in_batches(out, b"", batches(10, 4), make, key="key", shard=WHOLE)
     assert out.read_bytes() == b"048"
     assert capsys.readouterr().err.splitlines()[0] == f"{out}: 1 of 3 batches"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pfgvm.errors import InputError
+from pfgvm.models.batching import batches
 from stages.common.files import atomic_write
 from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
 
@@ -41,7 +42,7 @@ class Work:
         return b"".join(b"%d," % image for image in range(images.start, images.stop))
 
     def write(self, shard: Shard = WHOLE, key: str = "key", make=None) -> None:
-        write_in_batches(self.out, b"header:", range(0, 10, 4), make or self.make, key=key, shard=shard)
+        write_in_batches(self.out, b"header:", batches(10, 4), make or self.make, key=key, shard=shard)
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_a_killed_process_leaves_finished_batches_and_no_lock(work):
 def test_one_batch_is_in_memory_at_a_time(tmp_path):
     tracemalloc.start()
     write_in_batches(
-        tmp_path / "out.bin", b"", range(0, 200, 1), lambda images: bytes(1_000_000), key="key", shard=WHOLE
+        tmp_path / "out.bin", b"", batches(200, 1), lambda images: bytes(1_000_000), key="key", shard=WHOLE
     )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -1,13 +1,12 @@
 """The VGG-Face CNN descriptor: VGG-16's convolutions, weights of Parkhi et al., "Deep Face Recognition" (2015)."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from pfgvm.errors import InputError
+from pfgvm.models.weights_file import read_weights_file
 
 # Channels of the 3x3 convolutions, block by block; a 2x2 max-pooling closes each block.
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -74,40 +73,9 @@ def load(image_size: tuple[int, int], weights: str | Path | None) -> Descriptor:
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """The convolutions of a `vgg_face_dag.pth` (keys conv1_1.weight … conv5_3.bias), float32.
 
-    They may lie under the key `state_dict`, and their names may begin with `module.`, as DataParallel writes them.
-    Fully connected layers are passed over. Nothing in the file is executed. Raises InputError when the file is missing,
-    is no plain weights file, or lacks a convolution of the right shape with floating-point values other than zero.
+    Fully connected layers are passed over. Raises InputError as `read_weights_file` does.
     """
-    remedy = "point train.B.weights at the vgg_face_dag.pth of the PyTorch conversion (see README)"
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    except Exception:  # a damaged or foreign file may fail anywhere in the unpickler
-        problem = "is no plain PyTorch weights file, or holds code, which is not run"
-        raise InputError(f"{path}: {problem}; {remedy}") from None
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path}: holds a {type(content).__name__}, not a mapping of weights; {remedy}")
-    found = {str(name).removeprefix("module."): value for name, value in content.items()}
     with torch.device("meta"):
         expected = VGGFace().state_dict()
-    for name, tensor in expected.items():
-        if fault := _problem(found.get(name), tensor.shape, must_differ_from_zero=name.endswith("weight")):
-            raise InputError(f"{path}: {name} {fault}; {remedy}")
-    return {name: found[name].float() for name in expected}
-
-
-def _problem(found: object, shape: torch.Size, *, must_differ_from_zero: bool) -> str | None:
-    if not isinstance(found, Tensor):
-        return "is missing"
-    if found.shape != shape:
-        return f"is {tuple(found.shape)}, not {tuple(shape)}"
-    if not found.is_floating_point():
-        return f"holds {str(found.dtype).removeprefix('torch.')} values, not floating-point ones"
-    if not found.isfinite().all():
-        return "holds values that are not finite"
-    if must_differ_from_zero and not found.any():
-        return "holds zeros alone"
-    return None
+    remedy = "point train.B.weights at the vgg_face_dag.pth of the PyTorch conversion (see README)"
+    return read_weights_file(path, expected, remedy)

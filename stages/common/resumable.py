@@ -11,7 +11,6 @@ from typing import TypeVar
 import torch
 
 import pfgvm.models
-from pfgvm.models.batching import batches
 from stages.common.files import atomic_write
 from stages.common.progress import reported
 
@@ -61,15 +60,15 @@ def _code() -> list[Path]:
 
 
 def write_in_batches(
-    out: Path, header: bytes, images: range, make: Callable[[slice], bytes], *, key: str, shard: Shard
+    out: Path, header: bytes, parts: Iterable[slice], make: Callable[[slice], bytes], *, key: str, shard: Shard
 ) -> None:
-    """Write `out`: `header`, then what `make` gives for each batch of images, one batch in memory at a time.
+    """Write `out`: `header`, then what `make` gives for each batch of `parts`, one batch in memory at a time.
 
-    images: `range(0, count, batch_size)`. A finished batch is kept beside `out` under `key` (see `fingerprint`) until
+    A finished batch is kept beside `out` under `key` (see `fingerprint`) until
     `out` is whole, and is not made again. A shard of several makes its share of the batches and leaves `out` to the run
     without a shard.
     """
-    numbered = list(enumerate(batches(images.stop, images.step)))
+    numbered = list(enumerate(parts))
     kept = out.with_name(f".{out.name}.batches")
     share = shard.share(numbered)
     to_make = [(number, batch) for number, batch in share if not (kept / key / str(number)).exists()]

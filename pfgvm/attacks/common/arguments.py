@@ -44,9 +44,7 @@ def checked_targets(targets: Tensor, images: Tensor) -> Tensor:
 
 def checked_start(start: Tensor, images: Tensor) -> Tensor:
     """`start` without a graph. Raises InputError unless it is finite, like `images` in shape, type and device."""
-    _require_finite_floats("start", start)
-    _require_shape("start", start, tuple(images.shape))
-    _require_device("start", start, images)
+    _require_like_images("start", start, images)
     if start.dtype != images.dtype:
         raise InputError(f"start must be of the images' type, {images.dtype}, not {start.dtype}; convert it")
     return start.detach()
@@ -54,9 +52,7 @@ def checked_start(start: Tensor, images: Tensor) -> Tensor:
 
 def checked_noise(noise: Tensor, images: Tensor) -> Tensor:
     """`noise` without a graph. Raises InputError unless it is finite, like `images` in shape and device."""
-    _require_finite_floats("noise", noise)
-    _require_shape("noise", noise, tuple(images.shape))
-    _require_device("noise", noise, images)
+    _require_like_images("noise", noise, images)
     return noise.detach()
 
 
@@ -129,6 +125,12 @@ def _require_finite_floats(name: str, values: Any) -> None:
         raise InputError(f"{name} must be floating-point, not {values.dtype}; convert it (8-bit pixels: / 255)")
     if not values.isfinite().all():
         raise InputError(f"{name} must be finite; found NaN or infinity")
+
+
+def _require_like_images(name: str, values: Any, images: Tensor) -> None:
+    _require_finite_floats(name, values)
+    _require_shape(name, values, tuple(images.shape))
+    _require_device(name, values, images)
 
 
 def _require_shape(name: str, values: Tensor, shape: tuple[int, ...]) -> None:
