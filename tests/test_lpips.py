@@ -108,7 +108,7 @@ def test_a_name_with_a_hash_is_held_to_it_and_a_date_is_no_hash(weights, tmp_pat
         (lambda content: None, r"cannot be read \(No such file or directory\)"),
         (lambda content: [1], "holds a list, not a mapping of weights"),
         (lambda content: {"a": torch.zeros(1)}, "features.0.weight is missing"),
-        (lambda content: content | {"features.3.weight": torch.zeros(1)}, r"features.3.weight is \(1,\), not \(192, 64"),
+        (lambda content: content | {"features.3.weight": torch.zeros(1)}, r"3.weight is \(1,\), not \(192, 64"),
         (lambda content: content | {"features.3.weight": "words"}, "features.3.weight is missing"),
         (lambda content: content | {"features.0.bias": torch.full((64,), torch.nan)}, "features.0.bias holds values"),
         (lambda content: {"code": Path("code")}, "no plain PyTorch weights file, or holds code"),
