@@ -36,20 +36,42 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path, bytes_left):
         KeptState(tmp_path / "A", "key").read()
 
 
-def test_writing_takes_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(kept_state.time, "monotonic", lambda: now[0])
-    written = []
+@pytest.fixture
+def slow_disk(monkeypatch):
+    """A clock, and the states written to a disk that takes `seconds` for each."""
 
-    def save(state, path):
-        now[0] += 2  # a slow disk
-        written.append(state["state"])
-        path.write_bytes(b"")
+    class Disk:
+        now, seconds = 100.0, 2.0
 
-    monkeypatch.setattr(kept_state.torch, "save", save)
+        def __init__(self):
+            self.written = []
+
+        def save(self, state, path):
+            self.now += self.seconds
+            self.written.append(state["state"])
+            path.write_bytes(b"")
+
+    disk = Disk()
+    monkeypatch.setattr(kept_state.time, "monotonic", lambda: disk.now)
+    monkeypatch.setattr(kept_state.torch, "save", disk.save)
+    return disk
+
+
+def test_writing_takes_a_twentieth_of_the_time_at_most(slow_disk, tmp_path):
     kept = KeptState(tmp_path / "A", "key")
     for epoch in range(100):
-        now[0] += 1  # an epoch of a second
+        slow_disk.now += 1  # an epoch of a second
         kept.write(epoch)
-    assert written[0] == 0
-    assert 2 <= len(written) <= 100 / (2 / 0.05) + 1
+    assert slow_disk.written[0] == 0
+    assert 2 <= len(slow_disk.written) <= 100 / (2 / 0.05) + 1
+
+
+def test_a_process_held_up_while_it_writes_writes_again_within_ten_minutes(slow_disk, tmp_path):
+    kept = KeptState(tmp_path / "A", "key")
+    slow_disk.seconds = 3600.0
+    kept.write(1)
+    slow_disk.now += 599
+    kept.write(2)
+    slow_disk.now += 2
+    kept.write(3)
+    assert slow_disk.written == [1, 3]

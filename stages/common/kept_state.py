@@ -10,8 +10,10 @@ import torch
 from pfgvm.errors import InputError
 from stages.common.files import atomic_write
 
-# Writing takes at most about this share of the time.
+# Writing takes at most about this share of the time …
 _SHARE = 0.05
+# … but no more than so many seconds of work are lost: one write may be slow because its process was held up.
+_LONGEST = 600
 
 
 class KeptState:
@@ -42,7 +44,7 @@ class KeptState:
         with atomic_write(self._path) as partial:
             torch.save({"key": self._key, "state": state}, partial)
         ended = time.monotonic()
-        self._due = ended + (ended - started) / _SHARE
+        self._due = ended + min((ended - started) / _SHARE, _LONGEST)
 
     def remove(self) -> None:
         """Forget what was kept: the output is whole."""
