@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.evaluation.findings.enrolment import Enrolment
-from pfgvm.evaluation.findings.sets import EvaluatedSet
+from pfgvm.evaluation.findings.sets import EvaluatedSet, place
 from pfgvm.evaluation.findings.verification import Faces, match_rates, ranks
 from pfgvm.evaluation.statistics import mean
 
@@ -27,8 +27,9 @@ def by_person(scores: pd.DataFrame) -> pd.DataFrame:
     missed = exact.assign(mr=exact["predicted"] != exact["person"])
     rows = [
         (model, method, person, len(group), mean(group["l2"]), mean(group["mr"]))
-        for (model, method, person), group in missed.groupby(["model", "method", "person"], sort=True)
+        for (model, method, person), group in missed.groupby(["model", "method", "person"], sort=False)
     ]
+    rows.sort(key=lambda row: (row[0], place(row[1]), row[2]))
     return pd.DataFrame(rows, columns=PERSONS_COLUMNS)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from pfgvm.evaluation.statistics import mean
 
 CLEAN = "Clean"
-# In which order tables name the methods; others follow by name.
 _ORDER = (
     CLEAN, "P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "P-FGVM (features)", "DDN", "FMN", "C&W-L2",
     "Random (equal L2)", "Pixelation", "Gaussian blur", "Masking", "k-Same",
@@ -48,6 +47,10 @@ def clean_set(sets: Iterable[EvaluatedSet], of: EvaluatedSet) -> EvaluatedSet:
 
 
 def in_order(sets: Iterable[EvaluatedSet]) -> list[EvaluatedSet]:
-    """`sets` by model, and of a model clean images first, then attacks, controls and the old ways."""
-    place = {method: number for number, method in enumerate(_ORDER)}
-    return sorted(sets, key=lambda one: (one.model, place.get(one.method, len(place)), one.method))
+    """`sets` by model, and of a model in the order of `place`."""
+    return sorted(sets, key=lambda one: (one.model, place(one.method)))
+
+
+def place(method: str) -> tuple[int, str]:
+    """What methods are sorted by: clean images, then attacks, controls and the old ways; others follow by name."""
+    return (_ORDER.index(method) if method in _ORDER else len(_ORDER)), method
