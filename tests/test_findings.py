@@ -611,9 +611,9 @@ def test_persons_counted_by_hand():
     found = by_person(table)
     assert list(found) == PERSONS_COLUMNS
     assert list(found.itertuples(index=False, name=None)) == [
-        ("A", "I-FGSM", "a", 1, 7.0, 0.0),
         ("A", "P-FGVM", "a", 2, 1.5, 0.5),
         ("A", "P-FGVM", "b", 1, 3.0, 1.0),
+        ("A", "I-FGSM", "a", 1, 7.0, 0.0),
         ("B", "P-FGVM", "a", 1, 6.0, 1.0),
     ]
 
