@@ -58,6 +58,17 @@ def run(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
+def evaluated(run) -> Path:
+    """The page of the same run with the tables of a real evaluation, more rows than are shown at once."""
+    folder = run["reports"].with_name("evaluated")
+    shutil.copytree(run["reports"], folder)
+    for table in (made_up_run.ROOT / "reports" / "evaluation").glob("*.csv"):
+        shutil.copy(table, folder)
+    made_up_run.write_page(run, folder)
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator:
     from playwright.sync_api import sync_playwright
 
@@ -122,6 +133,10 @@ def shown(page) -> list[str]:
     return [
         label.split(",")[0] for label in page.locator("#strip button").evaluate_all("all => all.map(b => b.ariaLabel)")
     ]
+
+
+def unfold(page) -> None:
+    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
 
 
 def pictures_of(run, model: str, key: str) -> dict[str, np.ndarray]:
@@ -372,12 +387,53 @@ def test_everything_is_reached_by_keyboard(page):
     assert first.get_attribute("aria-pressed") == "true"
 
 
+# ── Of an evaluated run ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_long_tables_are_folded_and_open_by_keyboard(visit, evaluated):
+    page = visit(path=evaluated)
+    folded = page.locator("figure.table details").all()
+    assert folded
+    for each in folded:
+        rows = each.locator("tbody tr")
+        assert rows.count() > 30 and not rows.first.is_visible()
+        assert each.locator("summary").inner_text() == f"Show the {rows.count()} rows"
+        each.locator("summary").press("Enter")
+        assert rows.first.is_visible() and rows.last.is_visible()
+    others = page.locator("figure.table:not(:has(details)) tbody")
+    assert all(body.locator("tr").count() <= 30 for body in others.all())
+
+
+def test_a_folded_table_sorts_and_filters_once_it_is_open(visit, evaluated):
+    page = visit(path=evaluated)
+    page.locator("#table-recognition summary").click()
+    page.get_by_label("Filter the rows of Recognition").fill("SFace")
+    table = pd.read_csv(evaluated.with_name("recognition.csv")).query("recogniser == 'sface' and fmr == 0.01")
+    headers = page.locator("#table-recognition tr.names th button")
+    place = headers.all_inner_texts().index("protected")
+    headers.nth(place).click()
+    shown = [float(cell.split()[0]) for cell in column(page, "table-recognition", place)]
+    assert shown == sorted((100 * table["tmr_protected"]).round(1))
+
+
+def test_of_an_evaluated_run_the_first_screen_says_whether_it_protects(visit, evaluated):
+    page = visit(path=evaluated)
+    said = json.loads(evaluated.with_name("protection.json").read_text("utf-8"))
+    assert said["in_short"] and said["unanswered"] == []
+    for sentence in said["in_short"]:
+        box = page.get_by_text(sentence.split("`")[0][:60]).first.bounding_box()
+        assert box["y"] + box["height"] <= 900, sentence
+    assert page.get_by_text("Not measured in this run").count() == 0
+
+
 # ── Everywhere ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280, 2560])
-def test_nothing_sticks_out_of_the_page(visit, width):
-    page = visit(width=width)
+@pytest.mark.parametrize("name", ["as it is", "evaluated"])
+def test_nothing_sticks_out_of_the_page(visit, request, name, width):
+    page = visit(width=width, path=request.getfixturevalue(name) if name == "evaluated" else None)
+    unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # Nor of its own section, but for what scrolls by itself.
     sticking = page.evaluate(
@@ -391,10 +447,11 @@ def test_nothing_sticks_out_of_the_page(visit, width):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing(visit, scheme, width):
+def test_axe_finds_nothing(visit, evaluated, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = visit(width=width, color_scheme=scheme)
+    page = visit(width=width, path=evaluated, color_scheme=scheme)
+    unfold(page)
     wait_until_drawn(page)
     found = Axe().run(page).response["violations"]
     assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []
