@@ -52,7 +52,7 @@ paper: setup
 PARTS ?= recognition, survival, adaptive, quality, curves, references, old_ways
 evaluation: setup
 	$(ACTIVATE) && python -m tools.set_parameters 'evaluation.parts=[$(PARTS)]'
-	$(ACTIVATE) && python -m tools.repro --protection
+	$(ACTIVATE) && python -m tools.repro
 
 # The attacked clean faces as PNG files in DIR, for other tools (data/external/README.md).
 export: setup

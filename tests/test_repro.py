@@ -39,7 +39,6 @@ class FakeDvc:
         reports.mkdir(parents=True)
         (reports / "table3.md").write_text(TABLE3)
         (reports / "protection.json").write_text(json.dumps({"verdict": ["It does not.", "Not at all."]}))
-        (reports / "protection.md").write_text("It does not.\n\nBy person.\n")
         self.environment = os.environ | {"PYTHONPATH": f"{package.parent}{os.pathsep}{ROOT}"}
 
     def says(self, program: str) -> None:
@@ -74,13 +73,6 @@ def test_a_log_has_whole_lines_and_the_results_follow(fake):
     ]
     assert done.stdout == (
         "Table 3. Ours.\n\n| a |\n\nIt does not.\n\nNot at all.\n\nThe whole report: reports/index.html\n"
-    )
-
-
-def test_the_evaluation_ends_with_its_tables(fake):
-    fake.says("")
-    assert fake.run("--protection").stdout == (
-        "Table 3. Ours.\n\n| a |\n\nIt does not.\n\nBy person.\n\nThe whole report: reports/index.html\n"
     )
 
 

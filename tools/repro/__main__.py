@@ -2,8 +2,7 @@
 
 On a terminal the line stays in place; in a log it comes when a stage starts or ends, and every half minute. Warnings
 and errors of DVC and of the stages appear as they are, the exit status is DVC's, and a run that succeeds ends with its
-results (tools/results.py). --exp: `dvc exp run` instead of `dvc repro`. --protection: all of reports/protection.md
-among the results.
+results (tools/results.py). --exp: `dvc exp run` instead of `dvc repro`.
 """
 
 import argparse
@@ -32,7 +31,6 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--exp", action="store_true")
-    parser.add_argument("--protection", action="store_true")
     ours, arguments = parser.parse_known_args()
     words = [*(["exp", "run"] if ours.exp else ["repro"]), *arguments]
     with started([sys.executable, "-m", "dvc", *words]) as (dvc, stopped_by):
@@ -41,7 +39,7 @@ def main() -> int:
         run = PipelineRun(stages, seconds.own, seconds.reference(stages), seconds.keep)
         status = follow(dvc, stopped_by, run, Terminal() if sys.stderr.isatty() else Log())
     if status == 0 and (not stages or "page" in stages):
-        print_results(ours.protection)
+        print_results()
     return status
 
 
