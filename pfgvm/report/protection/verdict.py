@@ -1,7 +1,7 @@
 """Whether it protects, in sentences that follow from the numbers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -44,7 +44,7 @@ def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
                 f"{method} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, "
                 f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true "
                 f"matches (95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; "
-                f"{_rate(worst['tmr_clean'])} on clean pictures), and {_first_named(rows, worst)}."
+                f"{_rate(worst['tmr_clean'])} on clean pictures), {_first_named(rows, worst)}."
             )
     return [*sentences, *_of_attackers(found["adaptive"])]
 
@@ -79,9 +79,9 @@ def _of_features(unseen: pd.DataFrame) -> list[str]:
     return [f"{FEATURES}, made on face descriptors instead, {_word(rows)}: {_at(rows)}, {'; '.join(parts)}."]
 
 
-def _word(rows: pd.DataFrame) -> str:
+def _word(rows: pd.DataFrame, measures: Sequence[str] = ("tmr", "rank1")) -> str:
     # Where no clean picture matches, there is nothing to lose.
-    lost = (1 - rows[f"{measure}_protected"] / rows[f"{measure}_clean"] for measure in ("tmr", "rank1"))
+    lost = (1 - rows[f"{measure}_protected"] / rows[f"{measure}_clean"] for measure in measures)
     # It protects no better than from the recogniser that still finds most, be it in pairs or among all enrolled.
     worst = min(part.fillna(0).min() for part in lost)
     return next(word for least, word in _WORDS if worst >= least)
@@ -96,19 +96,21 @@ def _found(row: Mapping, on: str) -> str:
         f"{recogniser_label(row['recogniser'])} still makes {_rate(row['tmr_protected'])} of the true matches "
         f"({_rate(row['tmr_clean'])} on clean pictures){on}, "
         f"{points(row['drop_over_random'])} points fewer than under random noise of equal L2 "
-        f"(95 % interval {points(row['drop_low'])} to {points(row['drop_high'])}), and {_named(row)}"
+        f"(95 % interval {points(row['drop_low'])} to {points(row['drop_high'])}), {_named(row, row)}"
     )
-
-
-def _named(row: Mapping) -> str:
-    protected, clean = _rate(row["rank1_protected"]), _rate(row["rank1_clean"])
-    return f"names the person first among all enrolled for {protected} ({clean})"
 
 
 def _first_named(rows: pd.DataFrame, said: Mapping) -> str:
     most = rows.loc[rows["rank1_protected"].idxmax()]
     again = most["recogniser"] == said["recogniser"]
-    return f"{'it' if again else recogniser_label(most['recogniser'])} {_named(most)}"
+    return _named(most, said, "it " if again else f"{recogniser_label(most['recogniser'])} ")
+
+
+def _named(row: Mapping, said: Mapping, subject: str = "") -> str:
+    """The persons named first, in `row`, after the true matches of `said`: "but" where they tell another tale."""
+    alike = _word(pd.DataFrame([said]), ["tmr"]) == _word(pd.DataFrame([row]), ["rank1"])
+    protected, clean = _rate(row["rank1_protected"]), _rate(row["rank1_clean"])
+    return f"{'and' if alike else 'but'} {subject}names the person first among all enrolled for {protected} ({clean})"
 
 
 def _of_attackers(adaptive: pd.DataFrame) -> list[str]:
