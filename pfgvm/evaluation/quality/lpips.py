@@ -25,7 +25,7 @@ def lpips_metric(weights: Path) -> QualityMetric:
 
     from pfgvm.models.weights_file import read_weights_file
 
-    _check_name(weights)
+    _check_hash_in_name(weights)
     with warnings.catch_warnings():
         # The package tells torchvision that it wants no weights in the words of an older torchvision.
         warnings.simplefilter("ignore", UserWarning)
@@ -45,11 +45,12 @@ def lpips_metric(weights: Path) -> QualityMetric:
     return replace(LPIPS, function=function)
 
 
-def _check_name(weights: Path) -> None:
+def _check_hash_in_name(weights: Path) -> None:
     # Hexadecimal digits with a letter among them: eight decimal ones may be a date.
     said = re.search(r"-(?=\d*[a-f])([0-9a-f]{8,})$", weights.stem)
-    if said and weights.is_file():
+    try:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if not digest.startswith(said[1]):
-            problem = f"is damaged, or another file than its name says (SHA-256 {digest})"
-            raise InputError(f"{weights}: {problem}; {_REMEDY}")
+    except OSError as error:
+        raise InputError(f"{weights}: cannot be read ({error.strerror}); {_REMEDY}") from None
+    if said and not digest.startswith(said[1]):
+        raise InputError(f"{weights}: is damaged, or another file than its name says (SHA-256 {digest}); {_REMEDY}")
