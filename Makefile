@@ -1,5 +1,5 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test lint bench paper evaluation export protect seeds readings compare celeba lock
+.PHONY: setup repro cluster test test-long lint bench paper evaluation export protect seeds readings compare celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
@@ -27,7 +27,10 @@ cluster: setup
 	$(ACTIVATE) && snakemake --workflow-profile workflow/profiles/$(PROFILE) && python -m tools.results
 
 test: setup
-	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup
+	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup -m "not long"
+
+test-long: setup
+	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup -m long
 
 lint: setup
 	$(ACTIVATE) && ruff check . && ruff format --check . && mypy

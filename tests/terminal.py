@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import os
+import signal
 import subprocess
 import termios
 from collections.abc import Sequence
@@ -18,7 +19,14 @@ class Terminal:
         self._ours, theirs = os.openpty()
         termios.tcsetwinsize(theirs, size)
         self.process = subprocess.Popen(
-            command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=theirs, text=True, start_new_session=True
+            command,
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+            start_new_session=True,
+            preexec_fn=_hear_signals,
         )
         os.close(theirs)
         self.shown = ""
@@ -49,3 +57,9 @@ class Terminal:
         output, _ = self.process.communicate(timeout=60)
         os.close(self._ours)
         return self.process.returncode, output
+
+
+def _hear_signals() -> None:
+    """A program started under nohup, or in a script's background, ignores these, and so does what it starts."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)

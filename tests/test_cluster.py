@@ -11,6 +11,7 @@ from tests import slurm
 from tests.project import Project, stages_run
 from tests.slurm import Slurm, wait_for
 
+pytestmark = pytest.mark.long
 needs_slurm = pytest.mark.skipif(
     not all(map(slurm.which, slurm.PROGRAMS)) or os.getuid() != 0,
     reason="needs root and Debian's packages slurm-wlm and munge",

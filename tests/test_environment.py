@@ -216,11 +216,21 @@ def test_the_hooks_run_the_environments_own_tools_and_so_does_make_lint():
 def test_continuous_integration_runs_the_two_commands_on_a_python_that_the_project_takes():
     workflow = YAML(typ="safe", pure=True).load(ROOT / ".github/workflows/ci.yml")
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    assert {"make repro", "make test", "make lint"} == {step["run"] for step in steps if "run" in step}
+    assert {"make repro", "make test", "make test-long", "make lint"} == {
+        step["run"] for step in steps if "run" in step
+    }
     assert all(step["uses"].startswith("actions/") for step in steps if "uses" in step)
     pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
     assert pythons and all(SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0") for python in pythons)
-    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("make lint\nmake test")
+    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("make lint\nmake test\nmake test-long")
+
+
+@pytest.mark.xdist_group("a group")
+def test_the_tests_of_a_group_stay_together(request):
+    """A pytest that pytest-xdist does not know passes the groups over in silence."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("the tests are not shared out by their groups")
+    assert request.node.nodeid.endswith("@a group")
 
 
 def test_conda_installs_python_and_the_same_pins_and_nothing_else():

@@ -72,6 +72,7 @@ def test_a_second_run_does_nothing(built):
     assert built.dvc("status").strip() == "Data and pipelines are up to date."
 
 
+@pytest.mark.long
 def test_a_second_making_gives_the_same_bytes(built):
     before = (built.folder / "dvc.lock").read_bytes()
     again = ["select", "split", "train@A", "train@B", "attack@B-p_fgvm_noise", "attack@A-random_equal_l2"]
@@ -80,12 +81,14 @@ def test_a_second_making_gives_the_same_bytes(built):
     assert (built.folder / "dvc.lock").read_bytes() == before
 
 
+@pytest.mark.long
 def test_a_new_lambda_reruns_p_fgvm_and_what_follows(built):
     output = built.dvc("exp", "run", "-S", "attack.lambda=0.5")
     assert stages_run(output) == P_FGVM_AND_AFTER | {"settings"}
     built.restore()
 
 
+@pytest.mark.long
 def test_an_edited_equation_reruns_its_attack_alone(built):
     built.edit("pfgvm/attacks/methods/i_fgsm.py", "α * gradient(x_adv).sign()", "0.5 * α * gradient(x_adv).sign()")
     assert stages_run(built.dvc("repro")) == of_sets("i_fgsm") | REPORT

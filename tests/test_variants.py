@@ -25,6 +25,7 @@ def own_table3(project) -> pd.DataFrame:
     return table3[table3["pixels"] == "float"].reset_index(drop=True)
 
 
+@pytest.mark.long
 def test_seeds_run_in_copies(built):
     before = state(built)
     options = ("--paper", "reports/paper.yaml", "--out", "data/variants")
@@ -50,6 +51,7 @@ def test_seeds_run_in_copies(built):
     built.restore()
 
 
+@pytest.mark.long
 def test_readings_run_in_copies(built):
     before = state(built)
     # Two of the six readings, for the sake of time.

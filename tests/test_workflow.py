@@ -72,6 +72,7 @@ def test_stale_is_what_dvc_calls_stale_and_what_follows(project):
     assert planned(project.snakemake("default", "--dry-run")) == following_p_fgvm | others
 
 
+@pytest.mark.long
 def test_an_upstream_stage_that_writes_the_same_reruns_nothing(project):
     project.edit("stages/split.py", '"""Split', '"""(Edited.) Split')
     words = project.snakemake("default")
