@@ -1,7 +1,7 @@
 """Whether it protects, in sentences that follow from the numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -79,12 +79,19 @@ def _of_features(unseen: pd.DataFrame) -> list[str]:
     return [f"{FEATURES}, made on face descriptors instead, {_word(rows)}: {_at(rows)}, {'; '.join(parts)}."]
 
 
-def _word(rows: pd.DataFrame, measures: Sequence[str] = ("tmr", "rank1")) -> str:
-    # Where no clean picture matches, there is nothing to lose.
-    lost = (1 - rows[f"{measure}_protected"] / rows[f"{measure}_clean"] for measure in measures)
+def _word(rows: pd.DataFrame) -> str:
     # It protects no better than from the recogniser that still finds most, be it in pairs or among all enrolled.
-    worst = min(part.fillna(0).min() for part in lost)
-    return next(word for least, word in _WORDS if worst >= least)
+    return _for(min(_lost(row, measure) for row in rows.to_dict("records") for measure in ("tmr", "rank1")))
+
+
+def _lost(row: Mapping, measure: str) -> float:
+    """The part of what is found on clean pictures that is gone; where nothing was found, there is nothing to lose."""
+    clean = row[f"{measure}_clean"]
+    return 1 - row[f"{measure}_protected"] / clean if clean > 0 else 0.0
+
+
+def _for(lost: float) -> str:
+    return next(word for least, word in _WORDS if lost >= least)
 
 
 def _at(rows: pd.DataFrame) -> str:
@@ -108,7 +115,7 @@ def _first_named(rows: pd.DataFrame, said: Mapping) -> str:
 
 def _named(row: Mapping, said: Mapping, subject: str = "") -> str:
     """The persons named first, in `row`, after the true matches of `said`: "but" where they tell another tale."""
-    alike = _word(pd.DataFrame([said]), ["tmr"]) == _word(pd.DataFrame([row]), ["rank1"])
+    alike = _for(_lost(said, "tmr")) == _for(_lost(row, "rank1"))
     protected, clean = _rate(row["rank1_protected"]), _rate(row["rank1_clean"])
     return f"{'and' if alike else 'but'} {subject}names the person first among all enrolled for {protected} ({clean})"
 
