@@ -100,11 +100,11 @@ def test_results_are_ordered_and_hold_only_what_was_scored():
     ]
 
 
-def test_methods_beyond_the_paper_s_come_after_them_in_order_of_name():
+def test_methods_stand_as_in_the_evaluation_and_unknown_ones_follow_by_name():
     methods = ["Random (equal L2)", "P-FGVM", "A-FGVM", "I-FGSM", "Z"]
     scores = pd.concat([HAND.assign(method=method) for method in methods])
     results = tables.results(scores, DESCRIPTORS)
-    assert list(results["method"]) == ["P-FGVM", "I-FGSM", "A-FGVM", "Random (equal L2)", "Z"]
+    assert list(results["method"]) == ["P-FGVM", "I-FGSM", "Random (equal L2)", "A-FGVM", "Z"]
     assert [row[2] for row in table3_full(results).rows] == list(results["method"])
 
 

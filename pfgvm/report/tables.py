@@ -8,6 +8,7 @@ import pandas as pd
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation.metrics import METRICS
+from pfgvm.evaluation.order import place
 from pfgvm.evaluation.statistics import interval, mean, mean_over_clusters
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.report.words import PAPER_METHODS
@@ -62,13 +63,13 @@ def results(scores: pd.DataFrame, descriptors: Mapping[str, str]) -> pd.DataFram
     Columns: TABLE3_COLUMNS. `NAME_low` and `NAME_high` are the 95 % interval of NAME: Wilson's of a rate, and of a
     metric's mean by bootstrap over persons. Rates are in [0, 1]: `mr` counts predicted != person over all images,
     `mr_correct` over those that the model classifies correctly when clean, `mr_test` over the test split, `target_rate`
-    counts predicted == target, `clean_error` predicted_clean != person. A rate over no image is NaN. The paper's
-    methods come first, the others in order of name. Raises InputError where a model or pixel format is unknown.
+    counts predicted == target, `clean_error` predicted_clean != person. A rate over no image is NaN. Methods stand
+    in the order of `place`, as in the evaluation's tables. Raises InputError where a model or pixel format is unknown.
     """
     for column, known in (("model", MODEL_NAMES), ("pixels", PIXELS)):
         if unknown := sorted(set(scores[column]) - set(known)):
             raise InputError(f"the scores name the {column} {unknown[0]!r}; known are {', '.join(known)}.")
-    methods = [*PAPER_METHODS, *sorted(set(scores["method"]) - set(PAPER_METHODS))]
+    methods = sorted(set(scores["method"]), key=place)
     groups = dict(iter(scores.groupby(["model", "method", "pixels"], sort=False)))
     order = [(model, method, pixels) for model in MODEL_NAMES for method in methods for pixels in PIXELS]
     keys = ("model", "method", "pixels")

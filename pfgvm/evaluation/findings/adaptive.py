@@ -13,8 +13,9 @@ from pfgvm.evaluation.attackers import arrival, growing_gallery, retrained
 from pfgvm.evaluation.detectability import detector_auc
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.recognition import over_persons
-from pfgvm.evaluation.findings.sets import CLEAN, EvaluatedSet, clean_set
+from pfgvm.evaluation.findings.sets import EvaluatedSet, clean_set
 from pfgvm.evaluation.findings.verification import Faces
+from pfgvm.evaluation.order import CLEAN
 
 ADAPTIVE_COLUMNS = [
     "model", "method", "attacker", "share", "accuracy_protected", "low", "high", "accuracy_clean",

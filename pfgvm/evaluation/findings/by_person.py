@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.evaluation.findings.enrolment import Enrolment
-from pfgvm.evaluation.findings.sets import EvaluatedSet, place
+from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.verification import Faces, match_rates, ranks
+from pfgvm.evaluation.order import place
 from pfgvm.evaluation.statistics import mean
 
 PERSONS_COLUMNS = ["model", "method", "person", "images", "l2", "mr"]

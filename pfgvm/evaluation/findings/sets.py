@@ -5,13 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pfgvm.evaluation.order import CLEAN, place
 from pfgvm.evaluation.statistics import mean
-
-CLEAN = "Clean"
-_ORDER = (
-    CLEAN, "P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "P-FGVM (features)", "DDN", "FMN", "C&W-L2",
-    "Random (equal L2)", "Pixelation", "Gaussian blur", "Masking", "k-Same",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,8 +44,3 @@ def clean_set(sets: Iterable[EvaluatedSet], of: EvaluatedSet) -> EvaluatedSet:
 def in_order(sets: Iterable[EvaluatedSet]) -> list[EvaluatedSet]:
     """`sets` by model, and of a model in the order of `place`."""
     return sorted(sets, key=lambda one: (one.model, place(one.method)))
-
-
-def place(method: str) -> tuple[int, str]:
-    """What methods are sorted by: clean images, then attacks, controls and the old ways; others follow by name."""
-    return (_ORDER.index(method) if method in _ORDER else len(_ORDER)), method

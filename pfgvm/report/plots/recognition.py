@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.evaluation.findings.sets import CLEAN
+from pfgvm.evaluation.order import CLEAN
 from pfgvm.report.plots.drawing import INK, SMALL, from_0_to_1, legend, not_measured, panels, styled
 from pfgvm.report.plots.palette import Style, styles
 from pfgvm.report.words import recogniser_label

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pfgvm.evaluation.order import place
 from pfgvm.evaluation.statistics import (
     difference_of_means,
     difference_of_rates,
@@ -17,7 +18,6 @@ from pfgvm.evaluation.statistics import (
 )
 from pfgvm.report.formatted_table import MISSING
 from pfgvm.report.table3 import MEASURES
-from pfgvm.report.words import PAPER_METHODS
 from pfgvm.settings import MODEL_NAMES
 
 ACCURACY = "test_accuracy"
@@ -96,7 +96,7 @@ def compared(runs: Sequence[Run]) -> pd.DataFrame:
     """
     sets = [run.sets("float") for run in runs]
     present = {method for _, method in sets[0]}
-    methods = [*PAPER_METHODS, *sorted(present - set(PAPER_METHODS))]
+    methods = sorted(present, key=place)
     rows: list[tuple] = []
     for key in ((model, method) for model in MODEL_NAMES for method in methods):
         having = [(run, own[key]) for run, own in zip(runs, sets, strict=True) if key in own]
