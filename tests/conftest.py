@@ -11,9 +11,16 @@ from tests.project import Project
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where workers share the tests out, one builds the project first, while others run what needs none of it."""
-    of_built = [item for item in items if "built" in getattr(item, "fixturenames", ())]
-    others = [item for item in items if item not in set(of_built)]
+    waiting = {_unit(item) for item in items if "built" in getattr(item, "fixturenames", ())}
+    of_built = [item for item in items if _unit(item) in waiting]
+    others = [item for item in items if _unit(item) not in waiting]
     items[:] = [*of_built[:1], *others, *of_built[1:]]
+
+
+def _unit(item: pytest.Item) -> str:
+    """What a worker takes at once: a group's tests, or one test."""
+    group = item.get_closest_marker("xdist_group")
+    return group.args[0] if group else item.nodeid
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tests.project import Project
 
 # What its fixtures run takes minutes: once, on one of the workers.
-pytestmark = pytest.mark.xdist_group("extending")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("extending")]
 
 METHOD = '''"""Brighten every pixel."""
 

@@ -194,6 +194,7 @@ def test_a_wrong_setting_of_a_profile_is_named(built, setting, words):
     assert words in built.snakemake("default", "--dry-run", "--config", setting, succeeds=False)
 
 
+@pytest.mark.long
 def test_a_wrong_setting_of_the_pipeline_stops_the_run_and_is_shown(project):
     project.set(**{"attack.lambda": "abc"})
     before = (project.folder / "reports/table3.csv").read_bytes()
@@ -230,6 +231,7 @@ def test_a_report_of_the_run(built, tmp_path):
     assert "table3.csv" in text and "train@A" in text
 
 
+@pytest.mark.long
 def test_the_outputs_travel_by_a_dvc_remote(built, tmp_path):
     """Push, fresh clone, pull: the clone has nothing left to run."""
     storage, clone = tmp_path / "storage", tmp_path / "clone"
