@@ -213,7 +213,7 @@ def test_the_hooks_run_the_environments_own_tools_and_so_does_make_lint():
     assert all(command in lint for command in ("ruff check .", "ruff format --check .", "mypy"))
 
 
-def test_continuous_integration_runs_the_two_commands_on_a_python_that_the_project_takes():
+def test_continuous_integration_runs_the_commands_on_a_python_that_the_project_takes():
     workflow = YAML(typ="safe", pure=True).load(ROOT / ".github/workflows/ci.yml")
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     assert {"make repro", "make test", "make test-long", "make lint"} == {
