@@ -351,14 +351,16 @@ def test_the_table_says_what_was_aimed_at_and_what_came_of_it():
     assert missed[4] == "person 9 (the target is 4)"
     said = [
         photograph_table([rows[0], ROW | OTHER | {"threshold": threshold, "same_person": same}])
-        for threshold, same in ((-0.6, True), (-0.3, False), (np.nan, None))
+        for threshold, same in ((-0.6, True), (-0.3, False), (np.nan, None), (-0.6, None))
     ]
     assert [table.rows[1][4] for table in said] == [
         "the same person (distance 0.41, limit 0.60)", "another person (distance 0.41, limit 0.30)", "distance 0.41",
+        "distance 0.41",
     ]  # fmt: skip
     assert said[0].rows[1][2] == "dlib, under Model B"
     assert said[0].notes == ("Face 1 is 20 pixels wide: recognisers are not made for so few.",)
     assert said[2].notes[1] == "Without a threshold (make evaluation) there is no verdict by dlib."
+    assert said[3].notes[1].startswith("No verdict by dlib: such a recogniser is centred by other persons")
 
 
 # ── The program ───────────────────────────────────────────────────────────────────────────────────────────────────

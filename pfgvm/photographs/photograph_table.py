@@ -1,5 +1,6 @@
 """What the recognisers say of a protected photograph, as it is read."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,13 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
     said = [
         f"Face {face} is {width} pixels wide: recognisers are not made for so few." for face, width in narrow.items()
     ]
-    undecided = dict.fromkeys(recogniser_label(row["recogniser"]) for row in rows if row["same_person"] is None)
-    if undecided:
-        said.append(f"Without a threshold (make evaluation) there is no verdict by {', '.join(undecided)}.")
+    undecided = {recogniser_label(row["recogniser"]): row["threshold"] for row in rows if row["same_person"] is None}
+    missing = [name for name, threshold in undecided.items() if math.isnan(threshold)]
+    if missing:
+        said.append(f"Without a threshold (make evaluation) there is no verdict by {', '.join(missing)}.")
+    centred = [name for name in undecided if name not in missing]
+    if centred:
+        said.append(
+            f"No verdict by {', '.join(centred)}: such a recogniser is centred by other persons, and here are none."
+        )
     return said

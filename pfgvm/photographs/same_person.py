@@ -25,15 +25,19 @@ class Verdict:
 
     @property
     def same_person(self) -> bool | None:
-        """Whether it takes the two for one person; None where there is no threshold."""
-        return None if math.isnan(self.threshold) else self.similarity >= self.threshold
+        """Whether it takes the two for one person.
+
+        None where there is no threshold, and where the recogniser centres by other persons, who are not here.
+        """
+        undecided = math.isnan(self.threshold) or self.recogniser.centred
+        return None if undecided else self.similarity >= self.threshold
 
 
 def verdict(recogniser: Recogniser, before: np.ndarray, after: np.ndarray, threshold: float) -> Verdict:
     """What `recogniser` says of a face in CelebA's framing, before and after: float32 in [0, 1], (3, H, W).
 
-    threshold: a similarity, or NaN. It is not used where the recogniser centres by other persons, who are not here.
+    threshold: a similarity, or NaN.
     """
     embeddings = recogniser.embed(np.stack([before, after]))
     similarity = recogniser.similarities(embeddings[:1], embeddings[1:]).item()
-    return Verdict(recogniser, similarity, math.nan if recogniser.centred else threshold)
+    return Verdict(recogniser, similarity, threshold)
