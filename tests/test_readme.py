@@ -25,6 +25,20 @@ def table(name: str) -> pd.DataFrame:
 README = committed("README.md")
 
 
+def rows_kept_equal(page: str, name: str) -> list[list[str]]:
+    """The cells of the table that the page `page` keeps equal to `name`, without its head."""
+    block = committed(page).split(f"<!-- kept equal to {name} by")[1].split("<!-- end")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+def most_left_of_features() -> pd.Series:
+    """The row of the transform after which SFace makes most true matches on photographs of P-FGVM on features."""
+    rows = table("reports/celeba/survival.csv").query("model == 'B' and method == 'P-FGVM (features)'")
+    assert rows["sface_tmr"].idxmax() == rows["faceres_tmr"].idxmax()
+    return rows.loc[rows["sface_tmr"].idxmax()]
+
+
 @pytest.mark.parametrize("folder", ["reports", "reports/celeba"])
 def test_the_readme_shows_the_committed_table_3(folder):
     shown = README.split(f"<!-- kept equal to {folder}/table3.md by")[1].split("-->", 1)[1].split("<!-- end")[0].strip()
@@ -71,8 +85,7 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
 
 def test_the_page_of_the_method_on_features_shows_its_ablation():
     found = table("reports/celeba/ablation.csv")
-    block = committed("docs/method.md").split("<!-- kept equal to reports/celeba/ablation.csv by")[1].split("<!--")[0]
-    shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
+    shown = rows_kept_equal("docs/method.md", "reports/celeba/ablation.csv")
     expected = []
     for variant, rows in found.groupby("variant", sort=False):
         cells = [variant]
@@ -81,20 +94,16 @@ def test_the_page_of_the_method_on_features_shows_its_ablation():
             ends = (f"{100 * row[f'difference{end}']:+.1f}".replace("-", "−") for end in ("", "_low", "_high"))
             cells.append("–" if variant == "as set" else "{} ({} to {})".format(*ends))
         expected.append([*cells, f"{rows['mssim_face'].iloc[0]:.3f}"])
-    assert shown[2:] == expected and len(expected) == 12
+    assert shown == expected and len(expected) == 12
 
 
 def test_the_page_of_the_method_on_features_shows_what_is_reached():
-    page = committed("docs/method.md")
-    block = page.split("<!-- kept equal to reports/celeba by")[1].split("<!-- end")[0]
-    shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
+    shown = rows_kept_equal("docs/method.md", "reports/celeba")
     of_features = {"model": "B", "method": "P-FGVM (features)"}
     sface, faceres = (
         evaluated("recognition", fmr=0.01, recogniser=name, **of_features) for name in ("sface", "faceres")
     )
-    survival = table("reports/celeba/survival.csv").query("model == 'B' and method == 'P-FGVM (features)'")
-    worst = survival.loc[survival["sface_tmr"].idxmax()]
-    assert worst["faceres_tmr"] == survival["faceres_tmr"].max()
+    worst = most_left_of_features()
     quality = evaluated("quality", **of_features)
 
     def both(one: float, other: float) -> str:
@@ -110,23 +119,22 @@ def test_the_page_of_the_method_on_features_shows_what_is_reached():
         f"{evaluated('table3_evaluated', pixels='8bit', **of_features)['mssim_legacy']:.3f}",
         f"{100 * sface['found']:.1f} %",
     ]
-    assert [cells[-1] for cells in shown[2:]] == expected
-    assert shown[3][0].endswith(f"({worst['transform']})")
+    assert [cells[-1] for cells in shown] == expected
+    assert shown[1][0].endswith(f"({worst['transform']})")
 
 
 def test_the_page_of_protect_says_what_each_strength_costs_and_buys():
     found = table("reports/celeba/visibility.csv").query("method == 'P-FGVM (features)'")
-    page = committed("docs/protect.md")
-    block = page.split("<!-- kept equal to reports/celeba/visibility.csv by")[1].split("<!-- end")[0]
-    shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
     expected = []
     for name, strength in STRENGTHS.items():
         rows = found[found["strength"] == strength].set_index("recogniser")
-        cells = [f"{rows[measure].iloc[0]:.3f}" for measure in ("mssim_face", "flip_face")]
-        for row in (rows.loc[recogniser] for recogniser in ("sface", "faceres")):
-            cells += [f"{100 * row['tmr']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})"]
-        expected.append([name, *cells])
-    assert shown[2:] == expected
+        seen = [f"{rows[measure].iloc[0]:.3f}" for measure in ("mssim_face", "flip_face")]
+        found_by = [
+            f"{100 * row['tmr']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})"
+            for row in (rows.loc[recogniser] for recogniser in ("sface", "faceres"))
+        ]
+        expected.append([name, *seen, *found_by])
+    assert rows_kept_equal("docs/protect.md", "reports/celeba/visibility.csv") == expected
 
 
 def evaluated(name: str, folder: str = "celeba", **where: object) -> dict:
@@ -142,8 +150,7 @@ def test_the_readme_says_what_the_evaluation_of_photographs_found():
     features = {"model": "B", "method": "P-FGVM (features)", "recogniser": "sface"}
     found = evaluated("recognition", fmr=0.01, **features)
     retrained = evaluated("adaptive", attacker="retrained", share=1.0, **features)
-    of_features = table("reports/celeba/survival.csv").query("model == 'B' and method == 'P-FGVM (features)'")
-    worst = of_features.loc[of_features["sface_tmr"].idxmax()]
+    worst = most_left_of_features()
     said = " ".join(README.split())
     for words in (
         f"first among all enrolled on {100 * found['rank1_protected']:.1f} % of the pictures",
