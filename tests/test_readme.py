@@ -1,26 +1,11 @@
 """What the README claims is what the committed run says."""
 
-import io
-import subprocess
-
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
+from tests.committed import committed, committed_table, published
 from tests.project import ROOT
 from tools.protect import STRENGTHS
-
-
-def committed(name: str) -> str:
-    """The file `name` as it is committed: a run on another processor rebuilds reports with other last digits."""
-    shown = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=ROOT, check=True, capture_output=True)
-    return shown.stdout.decode()
-
-
-def table(name: str) -> pd.DataFrame:
-    """The committed CSV file `name` as it is read."""
-    return pd.read_csv(io.StringIO(committed(name)))
-
 
 README = committed("README.md")
 
@@ -34,7 +19,7 @@ def rows_kept_equal(page: str, name: str) -> list[list[str]]:
 
 def most_left_of_features() -> pd.Series:
     """The row of the transform after which SFace makes most true matches on photographs of P-FGVM on features."""
-    rows = table("reports/celeba/survival.csv").query("model == 'B' and method == 'P-FGVM (features)'")
+    rows = committed_table("reports/celeba/survival.csv").query("model == 'B' and method == 'P-FGVM (features)'")
     assert rows["sface_tmr"].idxmax() == rows["faceres_tmr"].idxmax()
     return rows.loc[rows["sface_tmr"].idxmax()]
 
@@ -51,8 +36,8 @@ def test_the_readme_shows_table_3_over_seeds():
 
 
 def test_the_readme_says_how_far_a_seed_moves_a_reading():
-    paper = YAML(typ="safe", pure=True).load(committed("reports/paper.yaml"))["table3"]["A"]
-    found = table("reports/celeba/seeds.csv").query("model == 'A'").set_index(["seed", "method"])
+    paper = published()["table3"]["A"]
+    found = committed_table("reports/celeba/seeds.csv").query("model == 'A'").set_index(["seed", "method"])
     distances = []
     for seed in "012":
         # Half the paper's size: an equal change of each pixel has half the L2, but for the odd pixels.
@@ -69,7 +54,7 @@ def test_the_readme_says_how_far_a_seed_moves_a_reading():
 
 
 def test_the_readme_shows_what_recognisers_find_on_photographs():
-    found = table("reports/celeba/recognition.csv").query("fmr == 0.01")
+    found = committed_table("reports/celeba/recognition.csv").query("fmr == 0.01")
     of = {(row["model"], row["method"], row["recogniser"]): row for row in found.to_dict("records")}
     block = README.split("<!-- kept equal to reports/celeba/recognition.csv by")[1].split("<!-- end")[0]
     head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if "|" in line]
@@ -84,7 +69,7 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
 
 
 def test_the_page_of_the_method_on_features_shows_its_ablation():
-    found = table("reports/celeba/ablation.csv")
+    found = committed_table("reports/celeba/ablation.csv")
     shown = rows_kept_equal("docs/method.md", "reports/celeba/ablation.csv")
     expected = []
     for variant, rows in found.groupby("variant", sort=False):
@@ -124,7 +109,7 @@ def test_the_page_of_the_method_on_features_shows_what_is_reached():
 
 
 def test_the_page_of_protect_says_what_each_strength_costs_and_buys():
-    found = table("reports/celeba/visibility.csv").query("method == 'P-FGVM (features)'")
+    found = committed_table("reports/celeba/visibility.csv").query("method == 'P-FGVM (features)'")
     expected = []
     for name, strength in STRENGTHS.items():
         rows = found[found["strength"] == strength].set_index("recogniser")
@@ -139,7 +124,7 @@ def test_the_page_of_protect_says_what_each_strength_costs_and_buys():
 
 def evaluated(name: str, folder: str = "celeba", **where: object) -> dict:
     """The one row of the table `name` in reports/`folder` whose columns hold what `where` says."""
-    rows = table(f"reports/{folder}/{name}.csv")
+    rows = committed_table(f"reports/{folder}/{name}.csv")
     for column, value in where.items():
         rows = rows[rows[column] == value]
     [row] = rows.to_dict("records")
@@ -159,7 +144,10 @@ def test_the_readme_says_what_the_evaluation_of_photographs_found():
         f"({100 * retrained['low']:.1f} to {100 * retrained['high']:.1f})",
     ):
         assert words in said
-    fragile = [table("reports/celeba/survival.csv").query(f"model == '{name}' and method == 'P-FGVM'") for name in "AB"]
+    fragile = [
+        committed_table("reports/celeba/survival.csv").query(f"model == '{name}' and method == 'P-FGVM'")
+        for name in "AB"
+    ]
     least = [rows.loc[rows["mr"].idxmin()] for rows in fragile]
     a, b = (f"{100 * row['mr']:.1f} % of its pictures ({row['transform']})" for row in least)
     assert f"Model A errs on {a}, Model B on {b}" in said

@@ -1,4 +1,7 @@
-"""What only photographs can show; CelebA may not be passed on, so its folder is looked for beside the project."""
+"""What only photographs can show; CelebA may not be passed on, so the environment variable CELEBA names its folder."""
+
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +13,9 @@ from pfgvm.faces.subset import select_subset
 from pfgvm.models import dlib_face, dlib_file
 from tests.project import ROOT
 
-CELEBA = ROOT.parent / "shared" / "celeba"
-pytestmark = pytest.mark.skipif(not CELEBA.is_dir(), reason="no CelebA faces in ../shared/celeba")
+# By default where `make celeba` puts it.
+CELEBA = Path(os.environ.get("CELEBA", ROOT / "data/celeba"))
+pytestmark = pytest.mark.skipif(not CELEBA.is_dir(), reason=f"no CelebA faces in {CELEBA} (CELEBA=DIR names another)")
 
 
 def test_the_papers_subset_can_be_drawn():
