@@ -11,15 +11,25 @@ import torch
 def described() -> dict[str, str | int]:
     """Processor, cores that this process may use, GPU, operating system, and the versions of Python and PyTorch."""
     cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
     return {
-        "cpu": " ".join((model[1] if model else platform.processor() or platform.machine()).split()),
+        "cpu": processor(cpuinfo.read_text() if cpuinfo.exists() else "") or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "system": platform.system(),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def processor(cpuinfo: str) -> str:
+    """The first processor in the text of Linux's /proc/cpuinfo, or nothing.
+
+    Its family and model stand beside the name: clouds call processors of several generations one thing.
+    """
+    lines = (line.partition(":") for line in cpuinfo.partition("\n\n")[0].splitlines())
+    said = {key.strip(): " ".join(value.split()) for key, _, value in lines}
+    number = f" (family {said['cpu family']}, model {said['model']})" if "cpu family" in said else ""
+    return said.get("model name", "") + number
 
 
 def slug(machine: dict[str, str | int]) -> str:

@@ -79,6 +79,15 @@ def test_a_machine_is_named_by_its_processor_and_cores():
     assert {"cpu", "cores", "gpu", "torch"} <= set(machine.described())
 
 
+def test_processors_of_one_name_are_told_apart():
+    first = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD  EPYC\nflags\t\t: fpu vme\n"
+    assert machine.processor(f"{first}\n{first.replace('17', '1')}") == "AMD EPYC (family 25, model 17)"
+    assert machine.slug({"cpu": "AMD EPYC (family 25, model 17)", "cores": 2, "gpu": "none"}) == (
+        "amd-epyc-family-25-model-17-2-cores"
+    )
+    assert machine.processor("processor\t: 0\nBogoMIPS\t: 50.00\n") == machine.processor("") == ""
+
+
 def test_the_workload_is_bundled_faces_of_all_persons_in_turn():
     pixels, classes = bundled(2 * PERSONS)
     assert pixels.shape == (60, 3, 218, 178) and pixels.dtype == torch.uint8
