@@ -4,11 +4,13 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from pfgvm.errors import InputError
 from pfgvm.evaluation.statistics import mean_over_runs
 from pfgvm.report import readings, seeds
 from pfgvm.report.words import PAPER_METHODS
 from tests.project import ROOT
 from tests.records import training_record
+from tools.variants import run_variant
 
 PAPER = YAML(typ="safe", pure=True).load(ROOT / "reports/paper.yaml")
 SUMMARY = ["mean", "low", "high"]
@@ -84,6 +86,12 @@ def test_a_failing_variant_says_where(built):
     assert "setting train.learning_rate" in output and "Traceback" not in output
     assert not (built.folder / "data/failed").exists()
     built.restore()
+
+
+def test_outside_a_clone_no_variant_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"{tmp_path}: git failed here .*not a git repository.*; run in a clone of"):
+        run_variant("one", {}, ["settings"])
 
 
 def of_seed(seed: int, l2: float, mr: float) -> pd.DataFrame:

@@ -20,7 +20,7 @@ def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str
     """Run the stages `targets` and what they need with `settings` (dotted keys) changed; returns the copy's folder.
 
     The copy shares the project's DVC cache and leaves its files, settings and experiments alone. Killed and run again,
-    it goes on where it was. Raises InputError where a stage fails; its own words are on the screen.
+    it goes on where it was. Raises InputError outside a clone, and where a stage fails, whose words are on the screen.
     """
     copy = COPIES / name
     _bring_up_to_date(copy)
@@ -51,7 +51,11 @@ def _bring_up_to_date(copy: Path) -> None:
 
 
 def _printed(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = " ".join(done.stderr.split())
+        raise InputError(f"{Path().absolute()}: {command[0]} failed here ({said}); run in a clone of the project")
+    return done.stdout
 
 
 def _run(copy: Path, module: str, *arguments: str) -> None:
