@@ -59,11 +59,12 @@ def run(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def evaluated(run) -> Path:
-    """The page of the same run with the tables of a real evaluation, more rows than are shown at once."""
+    """The page of the same run with the tables of a real evaluation, more rows than are shown at once, and longer."""
     folder = run["reports"].with_name("evaluated")
     shutil.copytree(run["reports"], folder)
     for table in (made_up_run.ROOT / "reports" / "evaluation").glob("*.csv"):
         shutil.copy(table, folder)
+    shutil.copy(made_up_run.ROOT / "reports" / "persons.csv", folder)
     made_up_run.write_page(run, folder)
     return folder / "index.html"
 
@@ -327,6 +328,18 @@ def test_faces_are_chosen_by_person_and_outcome_and_sorted(page, scores):
         assert shown(page) == own[measure].astype(float).sort_values(ascending=ascending).index.tolist()
 
 
+def test_the_face_that_is_looked_at_stays_in_sight(visit):
+    page = visit(width=320)
+    page.locator("#strip button").last.click()
+    page.locator("#strip").evaluate("strip => { strip.scrollLeft = 0 }")
+    before = page.evaluate("scrollY")
+    page.locator("#sort").select_option("-l2")
+    held = page.locator("#strip button[aria-pressed=true]").bounding_box()
+    frame = page.locator("#strip").bounding_box()
+    assert frame["x"] - 1 <= held["x"] and held["x"] + held["width"] <= frame["x"] + frame["width"] + 1
+    assert page.evaluate("scrollY") == before
+
+
 def test_the_slider_parts_before_from_after(page):
     page.locator("#split").fill("30")
     assert page.locator("#after").evaluate("c => c.style.clipPath") == "inset(0px 70% 0px 0px)"
@@ -448,6 +461,16 @@ def test_nothing_sticks_out_of_the_page(visit, either, width):
         width,
     )
     assert not sticking
+
+
+def test_on_a_wide_screen_long_texts_wrap_and_hide_no_column(visit, evaluated):
+    page = visit(path=evaluated)
+    unfold(page)
+    for name in ("By person", "Survival"):
+        table = page.get_by_role("region", name=name, exact=True)
+        assert table.evaluate("e => e.scrollWidth <= e.clientWidth"), name
+    worst = page.get_by_role("region", name="By person", exact=True).locator("td.long").first
+    assert worst.inner_text().count(";") == 2 and worst.locator("span").count() == 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -80,8 +80,16 @@
     at("strip").replaceChildren(...buttons);
     at("none").hidden = images.length > 0;
     at("look").hidden = !images.length;
-    if (images.length) return show(images.includes(shown) ? shown : images[0]);
-    return Promise.resolve();
+    if (!images.length) return Promise.resolve();
+    const image = images.includes(shown) ? shown : images[0];
+    reveal(buttons[images.indexOf(image)]);
+    return show(image);
+  };
+
+  // Within the strip: scrollIntoView would move the page as well.
+  const reveal = (button) => {
+    const [strip, own] = [at("strip"), button].map((each) => each.getBoundingClientRect());
+    at("strip").scrollLeft += Math.min(0, own.left - strip.left) + Math.max(0, own.right - strip.right);
   };
 
   const facts = (image, row) => {

@@ -41,7 +41,7 @@ def in_short(found: Mapping[str, pd.DataFrame]) -> list[str]:
         if not (rows := unseen[unseen["method"] == method]).empty:
             worst = rows.loc[rows["tmr_protected"].idxmax()]
             sentences.append(
-                f"{method} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, "
+                f"{method} {_word_of(rows)} against recognisers that it was not made for: {_at(rows)}, "
                 f"{recogniser_label(worst['recogniser'])} still makes {_rate(worst['tmr_protected'])} of the true "
                 f"matches (95 % interval {_rate(worst['low'])} to {_rate(worst['high'])}; "
                 f"{_rate(worst['tmr_clean'])} on clean pictures), {_first_named(rows, worst)}."
@@ -67,7 +67,7 @@ def _unseen(recognition: pd.DataFrame) -> pd.DataFrame:
 def _of_proposed(unseen: pd.DataFrame) -> str:
     rows = unseen[unseen["method"] == PROPOSED]
     parts = [_found(row, f" on those made on Model {row['model']}") for row in rows.to_dict("records")]
-    return f"{PROPOSED} {_word(rows)} against recognisers that it was not made for: {_at(rows)}, {'; '.join(parts)}."
+    return f"{PROPOSED} {_word_of(rows)} against recognisers that it was not made for: {_at(rows)}, {'; '.join(parts)}."
 
 
 def _of_features(unseen: pd.DataFrame) -> list[str]:
@@ -76,12 +76,12 @@ def _of_features(unseen: pd.DataFrame) -> list[str]:
     if rows.empty:
         return []
     parts = [_found(row, "") for row in rows.to_dict("records")]
-    return [f"{FEATURES}, made on face descriptors instead, {_word(rows)}: {_at(rows)}, {'; '.join(parts)}."]
+    return [f"{FEATURES}, made on face descriptors instead, {_word_of(rows)}: {_at(rows)}, {'; '.join(parts)}."]
 
 
-def _word(rows: pd.DataFrame) -> str:
+def _word_of(rows: pd.DataFrame) -> str:
     # It protects no better than from the recogniser that still finds most, be it in pairs or among all enrolled.
-    return _for(min(_lost(row, measure) for row in rows.to_dict("records") for measure in ("tmr", "rank1")))
+    return _word_for(min(_lost(row, measure) for row in rows.to_dict("records") for measure in ("tmr", "rank1")))
 
 
 def _lost(row: Mapping, measure: str) -> float:
@@ -90,7 +90,7 @@ def _lost(row: Mapping, measure: str) -> float:
     return 1 - row[f"{measure}_protected"] / clean if clean > 0 else 0.0
 
 
-def _for(lost: float) -> str:
+def _word_for(lost: float) -> str:
     return next(word for least, word in _WORDS if lost >= least)
 
 
@@ -115,7 +115,7 @@ def _first_named(rows: pd.DataFrame, said: Mapping) -> str:
 
 def _named(row: Mapping, said: Mapping, subject: str = "") -> str:
     """The persons named first, in `row`, after the true matches of `said`: "but" where they tell another tale."""
-    alike = _for(_lost(said, "tmr")) == _for(_lost(row, "rank1"))
+    alike = _word_for(_lost(said, "tmr")) == _word_for(_lost(row, "rank1"))
     protected, clean = _rate(row["rank1_protected"]), _rate(row["rank1_clean"])
     return f"{'and' if alike else 'but'} {subject}names the person first among all enrolled for {protected} ({clean})"
 
