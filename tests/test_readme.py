@@ -35,6 +35,22 @@ def test_the_readme_shows_table_3_over_seeds():
     assert block.strip() == committed("reports/celeba/seeds.md").split("Table 4 over seeds")[0].strip()
 
 
+def test_the_readme_says_what_five_seeds_of_the_bundled_faces_show():
+    block = committed("reports/seeds.md").split("Table 4 over seeds")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
+    gains = []
+    for baseline in ("I-FGVM", "I-FGSM"):
+        [at] = [place for place, row in enumerate(rows) if row[0] == f"Improvement over {baseline}"]
+        gains.append([f"{rows[at][column]} ({rows[at + 1][column]})" for column in (2, 5)])
+    (a_gradient, b_gradient), (a_sign, b_sign) = gains
+    said = " ".join(README.split())
+    assert f"L2 on Model A is {a_gradient} below I-FGVM's and {a_sign} below I-FGSM's" in said
+    assert f"on Model B {b_gradient} and {b_sign};" in said
+    seeds = committed_table("reports/seeds.csv").query("seed in ['0', '1', '2', '3', '4']")
+    least = seeds[seeds["method"].isin(published()["table3"]["A"])]["mr"].min()
+    assert f"at each seed the methods misclassify {100 * least:.1f} % of the images or more" in said
+
+
 def test_the_readme_says_how_far_a_seed_moves_a_reading():
     paper = published()["table3"]["A"]
     found = committed_table("reports/celeba/seeds.csv").query("model == 'A'").set_index(["seed", "method"])
