@@ -1,7 +1,9 @@
 """The pipeline run by Snakemake, on this machine and on a real SLURM, with kills on the way, against `dvc repro`."""
 
 import os
+import shlex
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +15,8 @@ from tests.slurm import Slurm, wait_for
 
 pytestmark = pytest.mark.long
 needs_slurm = pytest.mark.skipif(
-    not all(map(slurm.which, slurm.PROGRAMS)) or os.getuid() != 0,
-    reason="needs root and Debian's packages slurm-wlm and munge",
+    not all(map(slurm.which, slurm.PROGRAMS)) or os.getuid() != 0 or shlex.quote(sys.executable) != sys.executable,
+    reason="needs root, Debian's packages slurm-wlm and munge, and a Python that Snakemake's jobs can start",
 )
 
 

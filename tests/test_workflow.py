@@ -11,6 +11,7 @@ import pytest
 from dvc.exceptions import OverlappingOutputPathsError
 from dvc.repo import Repo
 from ruamel.yaml import YAML
+from snakemake.exceptions import WorkflowError
 
 from tests.project import ROOT, Project
 
@@ -42,6 +43,15 @@ def test_lint_and_format_are_clean():
     subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, check=True, capture_output=True)
     snakefmt = [sys.executable, "-m", "snakefmt", "--check", "workflow/Snakefile"]
     subprocess.run(snakefmt, cwd=ROOT, check=True, capture_output=True)
+
+
+def test_jobs_of_a_cluster_are_not_given_a_python_that_they_cannot_start(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/clone/.venv/bin/python")
+    pipeline.check_python(elsewhere=True)
+    monkeypatch.setattr(sys, "executable", "/my clone/.venv/bin/python")
+    pipeline.check_python(elsewhere=False)
+    with pytest.raises(WorkflowError, match=r"^/my clone/.venv/bin/python: .* clone the project into a folder without"):
+        pipeline.check_python(elsewhere=True)
 
 
 def test_the_graph_is_dvcs(built):

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -47,6 +48,18 @@ def machine(config: dict) -> dict[str, int]:
         if not isinstance(value, int) or value < smallest[key]:
             raise WorkflowError(f"config: {key} must be a whole number of at least {smallest[key]}, not {value!r}")
     return {"shards": 1, "gpus": 1, "threads": 1} | config
+
+
+def check_python(elsewhere: bool) -> None:
+    """Check that jobs can start this Python, be they `elsewhere` than in this process's own shell.
+
+    Raises WorkflowError where Snakemake would not: it leaves the path unquoted in the scripts of such jobs.
+    """
+    if elsewhere and shlex.quote(sys.executable) != sys.executable:
+        raise WorkflowError(
+            f"{sys.executable}: Snakemake's jobs on a cluster cannot start a Python whose path holds blanks or signs "
+            "that a shell takes for its own; clone the project into a folder without them"
+        )
 
 
 def plan() -> tuple[Repo, set[str]]:
