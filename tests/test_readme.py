@@ -1,5 +1,7 @@
 """What the README claims is what the committed run says."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -188,6 +190,38 @@ def test_readme_and_method_say_what_the_evaluation_of_the_bundled_faces_found():
         f"enrolled on {100 * found['rank1_protected']:.1f} % of the pictures, and a gallery that grows by what it "
         f"recognises named {100 * growing['accuracy_protected']:.1f} % rightly"
     ) in " ".join(committed("docs/method.md").split())
+
+
+def test_the_readme_gives_the_measured_seconds_of_the_bundled_run():
+    fast, slow = (
+        json.loads(committed(f"benchmarks/results/amd-epyc-{name}2-cores.json"))["results"][
+            "dvc repro, bundled faces, cpu"
+        ]
+        for name in ("family-25-model-17-", "")
+    )
+    of = {name.removesuffix(", s"): seconds for name, seconds in fast["checks"].items()}
+    attacks = sum(seconds for name, seconds in of.items() if name.startswith("attack@"))
+    unasked = (
+        "references",
+        "clean",
+        "old_ways",
+        "external",
+        "calibration",
+        "gallery",
+        "evaluate",
+        "curve",
+        "visibility",
+    )
+    idle = [seconds for name, seconds in of.items() if name.startswith((*unasked, "findings"))]
+    said = " ".join(README.split())
+    for words in (
+        f"({fast['ours'][0]:.0f} s): {of['train@A']:.0f} s to train Model A, {of['train@B']:.0f} s Model B, "
+        f"{attacks:.0f} s the attacks of the paper, {of['features']:.0f} s P-FGVM on features, {sum(idle):.0f} s the "
+        f"{len(idle)} stages",
+        f"({slow['ours'][0]:,.0f} s), {slow['checks']['train@A, s']:.0f} s of them for Model A",
+    ):
+        assert words in said
+    assert max(run["checks"]["peak memory of a stage, MB"] for run in (fast, slow)) < 1600
 
 
 def test_the_committed_reports_are_of_synthetic_faces():
