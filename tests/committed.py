@@ -4,7 +4,6 @@ import io
 import subprocess
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from tests.project import ROOT
 
@@ -18,8 +17,3 @@ def committed(name: str) -> str:
 def committed_table(name: str) -> pd.DataFrame:
     """The CSV file `name` as it is read."""
     return pd.read_csv(io.StringIO(committed(name)))
-
-
-def published() -> dict:
-    """What the paper prints: reports/paper.yaml."""
-    return YAML(typ="safe", pure=True).load(committed("reports/paper.yaml"))

@@ -11,7 +11,8 @@ from pfgvm.report.seeds import seeds_tables, with_summary
 from pfgvm.report.table3 import table3
 from stages.common.data_frames import read_numbers
 from stages.protection import TABLES
-from tests.committed import committed, committed_table, published
+from tests.committed import committed, committed_table
+from tests.published import PAPER
 
 DESCRIPTORS = {"A": "none", "B": "dlib"}
 
@@ -32,7 +33,7 @@ def test_a_kept_evaluation_says_what_its_tables_hold(folder, tmp_path):
 
 def test_kept_table_3_holds_its_numbers():
     rows = committed_table("reports/celeba/table3.csv").to_dict("records")
-    assert committed("reports/celeba/table3.md").startswith(markdown(table3(rows, published(), DESCRIPTORS)))
+    assert committed("reports/celeba/table3.md").startswith(markdown(table3(rows, PAPER, DESCRIPTORS)))
 
 
 @pytest.mark.parametrize("folder", ["reports", "reports/celeba"])
@@ -40,10 +41,10 @@ def test_kept_seeds_hold_their_numbers(folder):
     seeds = committed_table(f"{folder}/seeds.csv")
     runs = seeds[seeds["seed"].str.isdigit()]
     pd.testing.assert_frame_equal(with_summary(runs), seeds)
-    shown = "\n".join(map(markdown, seeds_tables(seeds, published(), DESCRIPTORS)))
+    shown = "\n".join(map(markdown, seeds_tables(seeds, PAPER, DESCRIPTORS)))
     assert committed(f"{folder}/seeds.md") == shown
 
 
 def test_kept_readings_hold_their_numbers():
     readings = committed_table("reports/celeba/readings.csv")
-    assert committed("reports/celeba/readings.md") == markdown(readings_table(readings, published()))
+    assert committed("reports/celeba/readings.md") == markdown(readings_table(readings, PAPER))

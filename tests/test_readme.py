@@ -5,18 +5,24 @@ import json
 import pandas as pd
 import pytest
 
-from tests.committed import committed, committed_table, published
+from tests.committed import committed, committed_table
 from tests.project import ROOT
+from tests.published import PAPER
 from tools.protect import STRENGTHS
 
 README = committed("README.md")
 
 
+def cells_of(text: str) -> list[list[str]]:
+    """The cells of the Markdown tables in `text`, row by row, heads included."""
+    lines = [line for line in text.splitlines() if line.startswith("|") and not line.startswith(("| -", "|-"))]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+
+
 def rows_kept_equal(page: str, name: str) -> list[list[str]]:
     """The cells of the table that the page `page` keeps equal to `name`, without its head."""
     block = committed(page).split(f"<!-- kept equal to {name} by")[1].split("<!-- end")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
-    return rows[2:]
+    return cells_of(block)[1:]
 
 
 def most_left_of_features() -> pd.Series:
@@ -39,22 +45,22 @@ def test_the_readme_shows_table_3_over_seeds():
 
 def test_the_readme_says_what_five_seeds_of_the_bundled_faces_show():
     block = committed("reports/seeds.md").split("Table 4 over seeds")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")]
+    shown = cells_of(block)
     gains = []
     for baseline in ("I-FGVM", "I-FGSM"):
-        [at] = [place for place, row in enumerate(rows) if row[0] == f"Improvement over {baseline}"]
-        gains.append([f"{rows[at][column]} ({rows[at + 1][column]})" for column in (2, 5)])
+        [at] = [place for place, row in enumerate(shown) if row[0] == f"Improvement over {baseline}"]
+        gains.append([f"{shown[at][column]} ({shown[at + 1][column]})" for column in (2, 5)])
     (a_gradient, b_gradient), (a_sign, b_sign) = gains
     said = " ".join(README.split())
     assert f"L2 on Model A is {a_gradient} below I-FGVM's and {a_sign} below I-FGSM's" in said
     assert f"on Model B {b_gradient} and {b_sign};" in said
     seeds = committed_table("reports/seeds.csv").query("seed in ['0', '1', '2', '3', '4']")
-    least = seeds[seeds["method"].isin(published()["table3"]["A"])]["mr"].min()
+    least = seeds[seeds["method"].isin(PAPER["table3"]["A"])]["mr"].min()
     assert f"at each seed the methods misclassify {100 * least:.1f} % of the images or more" in said
 
 
 def test_the_readme_says_how_far_a_seed_moves_a_reading():
-    paper = published()["table3"]["A"]
+    paper = PAPER["table3"]["A"]
     found = committed_table("reports/celeba/seeds.csv").query("model == 'A'").set_index(["seed", "method"])
     distances = []
     for seed in "012":
@@ -75,9 +81,9 @@ def test_the_readme_shows_what_recognisers_find_on_photographs():
     found = committed_table("reports/celeba/recognition.csv").query("fmr == 0.01")
     of = {(row["model"], row["method"], row["recogniser"]): row for row in found.to_dict("records")}
     block = README.split("<!-- kept equal to reports/celeba/recognition.csv by")[1].split("<!-- end")[0]
-    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if "|" in line]
-    assert head[1:] == ["SFace", "faceres", "dlib"] and len(rows) == 9
-    for name, *cells in rows:
+    head, *shown = cells_of(block)
+    assert head[1:] == ["SFace", "faceres", "dlib"] and len(shown) == 9
+    for name, *cells in shown:
         method, _, model = name.partition(", Model ")
         # What was made on no model is the same for both.
         for recogniser, cell in zip(("sface", "faceres", "dlib"), cells, strict=True):
@@ -202,17 +208,10 @@ def test_the_readme_gives_the_measured_seconds_of_the_bundled_run():
     of = {name.removesuffix(", s"): seconds for name, seconds in fast["checks"].items()}
     attacks = sum(seconds for name, seconds in of.items() if name.startswith("attack@"))
     unasked = (
-        "references",
-        "clean",
-        "old_ways",
-        "external",
-        "calibration",
-        "gallery",
-        "evaluate",
-        "curve",
-        "visibility",
-    )
-    idle = [seconds for name, seconds in of.items() if name.startswith((*unasked, "findings"))]
+        "references", "clean", "old_ways", "external", "calibration", "gallery", "evaluate", "curve", "visibility",
+        "findings",
+    )  # fmt: skip
+    idle = [seconds for name, seconds in of.items() if name.startswith(unasked)]
     said = " ".join(README.split())
     for words in (
         f"({fast['ours'][0]:.0f} s): {of['train@A']:.0f} s to train Model A, {of['train@B']:.0f} s Model B, "

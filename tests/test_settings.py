@@ -14,11 +14,11 @@ from ruamel.yaml import YAML
 from pfgvm.errors import InputError
 from pfgvm.settings import MODEL_NAMES, Settings, parse
 from stages.common.program import read_settings
+from tests.published import PAPER
 from tools import set_parameters
 
 ROOT = Path(__file__).parent.parent
 PARAMS = ROOT / "params.yaml"
-PAPER = YAML(typ="safe", pure=True).load(ROOT / "reports" / "paper.yaml")
 COMMITTED = YAML(typ="safe", pure=True).load(PARAMS)
 
 

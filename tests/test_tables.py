@@ -3,12 +3,10 @@
 import json
 import math
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation import statistics
@@ -17,9 +15,9 @@ from pfgvm.report import table3 as table3_module
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.render import latex, markdown
 from pfgvm.settings import MODEL_NAMES
+from tests.published import PAPER
 from tests.records import training_record
 
-PAPER = YAML(typ="safe", pure=True).load(Path(__file__).parent.parent / "reports" / "paper.yaml")
 DESCRIPTORS = {"A": "none", "B": "dlib"}
 
 

@@ -2,17 +2,15 @@
 
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation.statistics import mean_over_runs
 from pfgvm.report import readings, seeds
 from pfgvm.report.words import PAPER_METHODS
-from tests.project import ROOT
+from tests.published import PAPER
 from tests.records import training_record
 from tools.variants import run_variant
 
-PAPER = YAML(typ="safe", pure=True).load(ROOT / "reports/paper.yaml")
 SUMMARY = ["mean", "low", "high"]
 
 
