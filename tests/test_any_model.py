@@ -205,6 +205,38 @@ class RefusesEval(Wrapped):
         raise NotImplementedError("set the modes by hand")
 
 
+class Averaged(Wrapped):
+    """Computes with averaged weights at inference, which its eval() puts in place and its train() takes out."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__(body)
+        self.average = nn.Linear(CLASSES, CLASSES).double()
+        self.switched = 0
+
+    def train(self, mode: bool = True) -> nn.Module:
+        self.switched = 0 if mode else 1
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.average(self.body(x)) if self.switched else self.body(x)
+
+
+class SamplesAtInference(Wrapped):
+    """Keeps a layer in training mode at inference, for Monte Carlo estimates; another draws nothing here."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__(body)
+        self.sampled = nn.BatchNorm1d(CLASSES).double()
+
+    def train(self, mode: bool = True) -> nn.Module:
+        super().train(mode)
+        self.sampled.training = True
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.sampled(self.body(x))
+
+
 class FunctionalDropout(Wrapped):
     def forward(self, x: Tensor) -> Tensor:
         return self.body(nn.functional.dropout(x, 0.3, self.training))
@@ -515,6 +547,10 @@ CASES = {
     "keeps layers in eval mode": Case(lambda: StaysFrozen(network()).train()),
     "leaves its body in training mode": Case(evaluated(lambda: ForgetsItsBody(network().eval()))),
     "refuses eval()": Case(lambda: RefusesEval(evaluated()())),
+    "with averaged weights in eval mode": Case(lambda: Averaged(network()).train()),
+    "with averaged weights, in eval mode": Case(evaluated(lambda: Averaged(network()))),
+    "a part with averaged weights in eval mode": Case(lambda: Wrapped(Averaged(network()).eval()).train(False)),
+    "keeps layers in training mode": Case(lambda: SamplesAtInference(network()).train()),
     # wrapped and rewritten
     "wrapped with a normalisation": Case(lambda: Normalized(network())),
     "copied": Case(lambda: copy.deepcopy(network())),
@@ -727,7 +763,21 @@ def of_nan() -> nn.Module:
     return model
 
 
+def reentrant() -> nn.Module:
+    class Reentrant(Wrapped):
+        def forward(self, x: Tensor) -> Tensor:
+            return checkpoint(self.body, x, use_reentrant=True)
+
+    return Reentrant(network())
+
+
 REFUSED = {
+    "of another type": (
+        lambda: network().half(),
+        "0.weight is torch.float16 on cpu, the images are torch.float64 on cpu",
+    ),
+    "checkpointed by re-entry": (reentrant, "cannot be differentiated by PyTorch .* takes use_reentrant=False instead"),
+    "on the meta device": (lambda: network().to("meta"), r"0.weight has no values \(it is on the meta device\); load"),
     "a number": (lambda: 3, "model must be callable, not int"),
     "lazy": (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(CLASSES)), "1.weight has no size yet; call the model"),
     "made for inference": (under_inference_mode, "1.weight was made under torch.inference_mode"),

@@ -24,13 +24,13 @@ def loss_gradient(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], 
     The losses are summed, never averaged, so that an image's gradient does not shrink with the batch (Sections 2, 3).
 
     model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes), or to an object or a mapping that
-    holds them as `logits`. A module is in eval mode inside the block, and every submodule back in its own mode after
-    it; nothing else of it is touched. A function is called as it is.
+    holds them as `logits`. A module is as its own `eval()` puts it inside the block, and as it was after it (see
+    `eval_mode`). A function is called as it is.
     targets: ỹ, (B,) class indices. The function takes (B, C, H, W), returns the like without a graph, and works under
     `torch.no_grad` and `torch.inference_mode` too.
 
     Raises InputError for a model that cannot be attacked: one that gives no logits, has too few classes for `targets`,
-    does not depend differentiably on the images, or has lazy parameters without a size.
+    that PyTorch cannot differentiate with respect to the images, or whose parameters lack a size or values.
     """
     with logits_of(model, targets) as logits_at:
 
@@ -62,8 +62,13 @@ def logits_of(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tens
 
     def logits_at(images: Tensor) -> Tensor:
         nonlocal checked
-        # A copy, since a model may work in place, which autograd forbids on a leaf.
-        logits = _logits(model(images.clone()), images)
+        try:
+            # A copy, since a model may work in place, which autograd forbids on a leaf.
+            logits = _logits(model(images.clone()), images)
+        except RuntimeError as error:
+            if not (differing := _other_kind(model, images)):
+                raise
+            raise InputError(f"model: fails on these images ({_first_line(error)}); {differing}") from error
         if not checked:
             # Once, since reading values makes a GPU wait.
             _check_values(logits, targets)
@@ -84,13 +89,26 @@ def differentiate(loss_at: Callable[[Tensor], Tensor], images: Tensor, whose: st
     with torch.inference_mode(False), torch.enable_grad():
         x = recordable(images).requires_grad_()
         loss = loss_at(x)
-        found = torch.autograd.grad(loss, x, allow_unused=True)[0] if loss.requires_grad else None
+        found = _gradient(loss, x, whose) if loss.requires_grad else None
     if found is None:
         raise InputError(
             f"{whose} do not depend differentiably on the images; take out what cuts the graph, such as detach(), "
             "torch.no_grad() or a detour through NumPy"
         )
     return found
+
+
+def _gradient(loss: Tensor, x: Tensor, whose: str) -> Tensor | None:
+    try:
+        return torch.autograd.grad(loss, x, allow_unused=True)[0]
+    except torch.OutOfMemoryError:
+        raise
+    # PyTorch's for what it cannot differentiate; other errors are those of the model's own code.
+    except RuntimeError as error:
+        raise InputError(
+            f"{whose} cannot be differentiated by PyTorch ({_first_line(error)}); take out what prevents it, such as "
+            "torch.utils.checkpoint.checkpoint with use_reentrant=True, which takes use_reentrant=False instead"
+        ) from error
 
 
 def recordable(values: Tensor) -> Tensor:
@@ -100,23 +118,49 @@ def recordable(values: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def eval_mode(model: Callable[..., Any]) -> Iterator[None]:
-    """A module in eval mode inside the block, every submodule back in its own mode after it; a function as it is.
+    """A module as its own `eval()` puts it inside the block, and as it was after it; a function as it is.
 
-    Raises InputError for a module whose parameters have no size yet, or rule out gradients.
+    After it, every submodule is back in its own mode, by its own `train()` or `eval()`, and where `eval()` left a layer
+    in training mode, all buffers hold what they held. A module that refuses these calls has its modes set one by one.
+    Raises InputError for a module whose parameters have no size or values yet, or rule out gradients.
     """
     if not isinstance(model, nn.Module):
         yield
         return
     _check_parameters(model)
-    # The flags themselves, since a model may override or refuse eval() and train(); a frozen ScriptModule has none.
-    training = [module for module in model.modules() if getattr(module, "training", False)]
+    # A frozen ScriptModule has no mode, and no use for one.
+    before = [(module, module.training) for module in model.modules() if hasattr(module, "training")]
+    without = [module for module in model.modules() if not hasattr(module, "training")]
+    buffers = []
     try:
-        for module in training:
-            module.training = False
+        _switch(model, False)
+        if any(module.training for module, _ in before):
+            buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
         yield
     finally:
-        for module in training:
-            module.training = True
+        # A module comes before its submodules, whose modes its own train() sets.
+        for module, training in before:
+            if module.training != training:
+                _switch(module, training)
+        for module, training in before:
+            if module.training != training:
+                module.training = training
+        for module in without:
+            if hasattr(module, "training"):
+                del module.training
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
+
+
+def _switch(module: nn.Module, training: bool) -> None:
+    try:
+        module.train() if training else module.eval()
+    # An exported module, or one whose modes are to be set by hand, refuses it with an error of any kind.
+    except Exception:
+        for part in module.modules():
+            if getattr(part, "training", training) != training:
+                part.training = training
 
 
 def _logits(output: Any, images: Tensor) -> Tensor:
@@ -155,8 +199,23 @@ def _check_parameters(model: nn.Module) -> None:
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
         if is_lazy(value):
             raise InputError(f"model: {name} has no size yet; call the model once on an image before the attack")
+        if value.is_meta:
+            raise InputError(f"model: {name} has no values (it is on the meta device); load the model's weights first")
     for name, value in model.named_parameters():
         if value.is_inference():
             raise InputError(
                 f"model: {name} was made under torch.inference_mode, which rules out gradients; make the model outside"
             )
+
+
+def _other_kind(model: Model, images: Tensor) -> str | None:
+    """In words, where the weights of `model` are of another type or on another device than `images`."""
+    for name, value in model.named_parameters() if isinstance(model, nn.Module) else ():
+        if value.is_floating_point() and (value.dtype, value.device) != (images.dtype, images.device):
+            of_model, of_images = (f"{each.dtype} on {each.device}" for each in (value, images))
+            return f"its {name} is {of_model}, the images are {of_images}; convert the model or the images"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
