@@ -13,7 +13,7 @@ from benchmarks.workloads import MODELS, PERSONS, under_attack
 from pfgvm.attacks import i_fgsm
 from pfgvm.evaluation.metrics import l2
 from pfgvm.models import fused_for_attack
-from pfgvm.models.device import keep_memory
+from stages.common.computing import keep_memory
 
 # Table 2
 EPSILON, ITERATIONS = 0.026, 20

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from pfgvm.attacks.common.method import Gallery
 from pfgvm.models import fused_for_attack
 from pfgvm.models.batching import batches
-from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import header, read_set, row_type
 from stages.common.attack_batches import attacked_images, read_batch
+from stages.common.computing import configure_device
 from stages.common.descriptor_settings import descriptor_weights, open_descriptor
 from stages.common.face_archive import read_images
 from stages.common.methods import load_method
@@ -43,7 +43,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
 
     @functools.cache
     def network() -> nn.Module:
-        return fused_for_attack(trained.network(configure_device(settings.device, attack.precision)))
+        return fused_for_attack(trained.network(configure_device(settings.device)))
 
     @functools.cache
     def gallery() -> Gallery:
@@ -77,7 +77,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
         made["pixels"] = adversarial[: len(made)].cpu().numpy()
         return made.tobytes()
 
-    values = (parameters, attack.target, attack.seed, attack.batch_size, attack.precision, settings.device)
+    values = (parameters, attack.target, attack.seed, attack.batch_size, settings.device)
     weights = [descriptor_weights(name, settings) for name in descriptors]
     key = fingerprint([*trained.files, faces, *followed, *weights], rows.to_csv(), descriptors, *values)
     parts = batches(len(rows), attack.batch_size)

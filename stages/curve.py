@@ -11,8 +11,8 @@ from pfgvm.evaluation.findings.trade_off import CURVE_SCORES
 from pfgvm.evaluation.scoring import score_images
 from pfgvm.models import fused_for_attack
 from pfgvm.models.batching import batches
-from pfgvm.models.device import configure_device
 from stages.common.attack_batches import attacked_images, read_batch
+from stages.common.computing import configure_device
 from stages.common.curve_images import curve_images
 from stages.common.data_frames import csv_text
 from stages.common.face_archive import read_images
@@ -45,7 +45,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
 
     @functools.cache
     def networks() -> tuple[nn.Module, nn.Module]:
-        device = configure_device(settings.device, attack.precision)
+        device = configure_device(settings.device)
         # Scored on the model itself, as the sets are.
         return fused_for_attack(trained.network(device)), trained.network(device)
 
@@ -71,7 +71,7 @@ def main(*, method: str, model: Path, faces: Path, split: Path, out: Path, shard
         )
         return csv_text(table[CURVE_SCORES], header=False)
 
-    how = (parameters, name, others, attack.target, attack.seed, size, attack.precision, settings.device)
+    how = (parameters, name, others, attack.target, attack.seed, size, settings.device)
     key = fingerprint([*trained.files, faces], rows.to_csv(), *how)
     write_in_batches(
         out, csv_text(pd.DataFrame(columns=CURVE_SCORES)), batches(len(todo), 1), make, key=key, shard=shard

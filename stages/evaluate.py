@@ -17,8 +17,8 @@ from pfgvm.evaluation.scoring import predicted_persons
 from pfgvm.evaluation.transforms import TRANSFORMS
 from pfgvm.faces.images import to_8bit
 from pfgvm.models.batching import batches
-from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import header, read_set
+from stages.common.computing import configure_device
 from stages.common.face_archive import read_images
 from stages.common.program import read_settings, run
 from stages.common.recogniser_settings import embedding_fields, open_recognisers, recogniser_files

@@ -8,8 +8,8 @@ from torch import nn
 
 from pfgvm.evaluation.scoring import SCORE_COLUMNS, score_images
 from pfgvm.models.batching import batches
-from pfgvm.models.device import configure_device
 from stages.common.adversarial_set import read_set
+from stages.common.computing import configure_device
 from stages.common.data_frames import csv_text, read_table
 from stages.common.face_archive import read_images
 from stages.common.program import read_settings, run

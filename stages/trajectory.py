@@ -11,8 +11,8 @@ from pfgvm import seeding
 from pfgvm.attacks.common.method import Batch
 from pfgvm.attacks.methods import p_fgvm, p_fgvm_noise
 from pfgvm.models import fused_for_attack
-from pfgvm.models.device import configure_device
 from stages.common.attack_batches import attacked_images, read_batch
+from stages.common.computing import configure_device
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 from stages.common.trained_model import TrainedModel
@@ -28,7 +28,7 @@ def main(*, model: Path, faces: Path, split: Path, out: Path) -> None:
     trained = TrainedModel.read(model)
     rows = attacked_images(split, attack, p_fgvm_noise.METHOD)
     [image] = seeding.shuffled(rows["image"], attack.seed, "noise images")[:1]
-    network = fused_for_attack(trained.network(configure_device(settings.device, attack.precision)))
+    network = fused_for_attack(trained.network(configure_device(settings.device)))
     # As large a batch as the attack's: another size would move the last digits.
     batch = read_batch(network, trained, rows[rows["image"] == image], faces, attack)
     values = p_fgvm.METHOD.parameters(attack, trained.record.model)

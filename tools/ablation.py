@@ -23,8 +23,8 @@ from pfgvm.evaluation.metrics import l2
 from pfgvm.evaluation.quality.metrics import QUALITY
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.images import to_8bit
-from pfgvm.models.device import configure_device
 from stages.common.attacked_rows import attacked_rows
+from stages.common.computing import configure_device
 from stages.common.data_frames import csv_text
 from stages.common.descriptor_settings import open_descriptor
 from stages.common.evaluated_set import read_enrolments
@@ -68,7 +68,7 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
     attack, size = settings.attack, settings.data.image_size
     names = list(attacked_rows(split, attack)["image"])
     clean = read_images(faces, names, size)
-    device = configure_device(settings.device, attack.precision)
+    device = configure_device(settings.device)
     seen = attack.p_fgvm_features.descriptors
     descriptors = [open_descriptor(name, settings, size).to(device) for name in seen]
     recognisers = {recogniser.name: recogniser for recogniser in open_recognisers(settings, size)}

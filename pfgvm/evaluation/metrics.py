@@ -84,8 +84,8 @@ def _in_float64(images: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
         if values.numel() and not (values.amin() >= 0 and values.amax() <= 1):
             found = f"from {values.amin():g} to {values.amax():g}"
             raise InputError(f"{name}: values {found}; metrics are defined on finite values in [0, 1]")
-    # Apple's MPS has no float64.
-    device = "cpu" if images.device.type == "mps" else images.device
+    # Not every device has float64; Apple's MPS does not.
+    device = images.device if images.device.type in ("cpu", "cuda") else "cpu"
     return images.detach().to(device).double(), originals.detach().to(device).double()
 
 

@@ -1,5 +1,6 @@
 """Training of a target model (Table 4), with Keras' conventions where the paper follows them."""
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -81,7 +82,8 @@ def train(
     """Train `model` in place by Adam on the cross-entropy (Table 4); it ends in eval mode, on `device`.
 
     The L2 regularisers that layers carry (`layer.l2`, Table 1) enter as Keras adds them to the loss: their gradient
-    2·l2·w is Adam's coupled weight decay. `seed` fixes the batches' order and the dropout, epoch by epoch.
+    2·l2·w is Adam's coupled weight decay. `seed` fixes the batches' order and the dropout, epoch by epoch; the caller's
+    random numbers stay as they were.
     checkpoint: `last`, or `best`: the epoch of the highest validation accuracy, then of the lowest validation loss.
     start: where an earlier run of the same arguments stood; the result is that of a run never interrupted.
     keep: is given a Checkpoint after each epoch, valid until it returns.
@@ -89,7 +91,8 @@ def train(
     """
     # Convolutions are faster with the channels innermost.
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch, not in its types
-    optimizer = torch.optim.Adam(_parameter_groups(model), lr=learning_rate, eps=1e-7, fused=device.type != "mps")
+    fused = device.type in ("cpu", "cuda")
+    optimizer = torch.optim.Adam(_parameter_groups(model), lr=learning_rate, eps=1e-7, fused=fused)
     history: list[Epoch] = []
     best_weights = None
     if start is not None:
@@ -98,8 +101,8 @@ def train(
         history, best_weights = list(start.history), start.best
     for epoch in progress(iter(range(len(history) + 1, epochs + 1))):
         order = torch.from_numpy(seeding.rng(seed, "batches", epoch).permutation(len(training.classes)))
-        torch.manual_seed(seeding.derive_seed(seed, "dropout", epoch) % 2**63)
-        train_loss, train_accuracy = _one_epoch(model, optimizer, training, _batches(order, batch_size), device)
+        with _random_numbers(seeding.derive_seed(seed, "dropout", epoch) % 2**63, device):
+            train_loss, train_accuracy = _one_epoch(model, optimizer, training, _batches(order, batch_size), device)
         validation_loss, validation_accuracy = evaluate(model, validation, batch_size, device)
         history.append(Epoch(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy))
         if checkpoint == "best" and _best(history) == epoch:
@@ -138,6 +141,17 @@ def features(descriptor: nn.Module, data: LabelledData, batch_size: int, device:
         descriptor(data.batch(index, device)[0]).cpu() for index in torch.arange(len(data.classes)).split(batch_size)
     ]
     return LabelledData(torch.cat(outputs), data.classes)
+
+
+@contextlib.contextmanager
+def _random_numbers(seed: int, device: torch.device) -> Iterator[None]:
+    """torch's random numbers, on the CPU and on `device`, from `seed` inside the block, and the caller's after it."""
+    on_mps = torch.mps.get_rng_state() if device.type == "mps" else None
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+    if on_mps is not None:
+        torch.mps.set_rng_state(on_mps)
 
 
 def _best(history: list[Epoch]) -> int:

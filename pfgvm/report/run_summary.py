@@ -51,7 +51,6 @@ def run_summary(
         "images": {name: int((split["split"] == name).sum()) for name in SPLITS},
         "images_attacked": [int(attacked.min()), int(attacked.max())] if len(attacked) else [0, 0],
         "target": settings.attack.target,
-        "precision": settings.attack.precision,
         "descriptors": {record.model: record.descriptor for record in records},
         "models": [record.model_dump(include=kept) for record in records],
     }
@@ -77,7 +76,6 @@ def facts(run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, str]:
         f"(paper: {published['image_width']} x {published['image_height']})",
         "Images attacked": f"{few} images" if few == many else f"{few} to {many} images",
         "Attack target": TARGETS[run["target"]],
-        "Arithmetic of the attacks": run["precision"],
         **described,
         "Device": ", ".join(dict.fromkeys(model["device"] for model in models)),
         "Versions": ", ".join(dict.fromkeys(versions)),

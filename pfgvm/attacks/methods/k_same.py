@@ -51,7 +51,8 @@ def _distance(pixels: Tensor, one: int, other: int) -> float:
 
 
 def _mean(images: Tensor) -> Tensor:
-    return images.double().mean(0).to(images.dtype)
+    # On the CPU: not every device has float64.
+    return images.cpu().double().mean(0).to(images.dtype).to(images.device)
 
 
 def _deidentify(batch: Batch, *, k: int, seed: int) -> Tensor:

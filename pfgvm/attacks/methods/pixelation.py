@@ -33,8 +33,9 @@ def pixelation(images: Tensor, *, blocks: int) -> Tensor:
     for rows in _parts(height, blocks, width):
         for columns in _parts(width, blocks, width):
             # In float64, so that the order of the sum, which hangs on the batch's size, changes no bit of the result.
-            block = x[:, :, rows, columns].double()
-            pixelated[:, :, rows, columns] = block.mean((2, 3), keepdim=True).to(x.dtype)
+            # On the CPU: not every device has float64.
+            block = x[:, :, rows, columns].cpu().double()
+            pixelated[:, :, rows, columns] = block.mean((2, 3), keepdim=True).to(x.dtype).to(x.device)
     return pixelated
 
 

@@ -31,7 +31,16 @@ def random_equal_l2(images: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
     every pixel to 0 or 1.
     """
     images, noise, l2 = checked_images(images), checked_noise(noise, images), checked_norms(l2, images)
-    x, noise, l2 = images.double(), noise.double(), l2.double()
+    return _at_distance(_in_float64(images), _in_float64(noise), _in_float64(l2)).to(images.dtype).to(images.device)
+
+
+def _in_float64(values: Tensor) -> Tensor:
+    # On the CPU: not every device has float64.
+    return values.cpu().double()
+
+
+def _at_distance(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
+    """`random_equal_l2` in float64."""
 
     def moved(scale: Tensor) -> Tensor:
         return (x + scale.view(_PER_IMAGE) * noise).clamp(0, 1)
@@ -45,7 +54,7 @@ def random_equal_l2(images: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
         middle = (low + high) / 2
         short = norm(middle) < l2
         low, high = torch.where(short, middle, low), torch.where(short, high, middle)
-    return moved(high).to(images.dtype)
+    return moved(high)
 
 
 def _upper_bound(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
@@ -77,10 +86,10 @@ def random_control(images: Tensor, protected: Tensor, names: Sequence[str], *, s
     larger than noise can make it, which is that of no small change, the noise is as large as it can be.
     """
     drawn = [seeding.rng(seed, "random", name).standard_normal(tuple(images.shape[1:])) for name in names]
-    noise = torch.from_numpy(np.stack(drawn)).float().to(images.device)
-    l2 = (protected.double() - images.double()).flatten(1).norm(dim=1)
-    furthest = _room(images.double(), noise.double()).flatten(1).norm(dim=1)
-    return random_equal_l2(images, noise, torch.minimum(l2, furthest))
+    x, noise = _in_float64(images), torch.from_numpy(np.stack(drawn)).float().double()
+    l2 = (_in_float64(protected) - x).flatten(1).norm(dim=1)
+    furthest = _room(x, noise).flatten(1).norm(dim=1)
+    return _at_distance(x, noise, torch.minimum(l2, furthest)).to(images.dtype).to(images.device)
 
 
 def _deidentify(batch: Batch, *, seed: int) -> Tensor:

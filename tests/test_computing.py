@@ -1,0 +1,73 @@
+"""A program's own process: set up for equal digits, and nothing that a library's caller would notice."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+from tests.project import ROOT
+
+SET_UP = """
+import os, torch
+from stages.common.computing import configure_device
+torch.backends.cudnn.benchmark = True
+assert configure_device("cpu") == torch.device("cpu")
+assert torch.are_deterministic_algorithms_enabled()
+# What cuBLAS needs for it.
+assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")
+assert not torch.backends.cudnn.benchmark
+assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+assert torch.get_float32_matmul_precision() == "highest"
+# torch.export refuses a process whose convolutions differ from its recurrent layers in this.
+assert torch.backends.cudnn.conv.fp32_precision == torch.backends.cudnn.rnn.fp32_precision
+torch.export.export(torch.nn.Conv2d(3, 4, 3).eval(), (torch.rand(1, 3, 8, 8),))
+"""
+
+
+def program(text: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", text, *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_process_computes_deterministically_in_full_float32():
+    program(SET_UP)
+
+
+@pytest.mark.parametrize(
+    ("own", "count"), [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "none")]
+)
+def test_waiting_threads_give_way_unless_the_user_says_otherwise(own, count, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    for room in ("stages", "tools"):
+        said = program(
+            f"import {room}, os, sys; print(os.environ.get('GOMP_SPINCOUNT', 'none'), 'torch' in sys.modules)"
+        )
+        assert said.split() == [count, "False"]
+
+
+# The bytes by which the process's heap has grown after a tensor of 64 MB has come and gone.
+HEAP = """
+import ctypes, sys, torch
+from stages.common.computing import configure_device
+if sys.argv[1] == "configured":
+    configure_device("cpu")
+class Info(ctypes.Structure):
+    _fields_ = [("arena", ctypes.c_size_t), ("others", ctypes.c_size_t * 9)]
+mallinfo2 = ctypes.CDLL(None).mallinfo2
+mallinfo2.restype = Info
+before = mallinfo2().arena
+torch.ones(2**26, dtype=torch.uint8)
+print(mallinfo2().arena - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="what is asked of it is glibc's")
+def test_the_memory_of_a_large_tensor_stays_with_the_process():
+    def growth(how: str) -> int:
+        return int(program(HEAP, how))
+
+    assert growth("as it is") < 2**20 < 2**25 < growth("configured")
