@@ -10,11 +10,12 @@ from torch import nn
 
 from pfgvm.models import model_a, model_b
 from pfgvm.models.descriptors import weights_file
-from pfgvm.models.device import configure_device, device_name, versions
+from pfgvm.models.device import device_name, versions
 from pfgvm.models.target_models import TargetModel, architecture
 from pfgvm.models.training import NORMALIZATION, Checkpoint, Epoch, LabelledData, evaluate, features, train
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import Settings
+from stages.common.computing import configure_device
 from stages.common.data_frames import read_table, write_table
 from stages.common.face_archive import read_pixels
 from stages.common.files import sha256
@@ -53,6 +54,8 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
         # A frozen descriptor gives the same features in every epoch: they are computed once.
         trainable, descriptor_network = network.get_submodule("head"), network.get_submodule("descriptor")
         data = {name: features(descriptor_network, part, chosen.batch_size, device) for name, part in data.items()}
+        # The head's layers are so small that a second thread would wait longer than it works.
+        torch.set_num_threads(1)
     how = (epochs, chosen.learning_rate, chosen.batch_size, chosen.checkpoint, chosen.seed)
     key = fingerprint([faces, split], how, image_size, descriptor, device_name(device), settings.threads)
     kept = KeptState(out, key)

@@ -15,8 +15,8 @@ from stages.common.files import atomic_write
 from stages.common.progress import reported
 
 T = TypeVar("T")
-# They check what users give and say how far a program is; no result follows from them.
-_CHECKS = ("pfgvm.settings", "pfgvm.errors", "stages.common.progress")
+# They check what users give, say how threads wait, and how far a program is; no result follows from them.
+_CHECKS = ("pfgvm.settings", "pfgvm.errors", "stages", "stages.common.progress")
 
 
 class Shard:
