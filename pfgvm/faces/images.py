@@ -21,6 +21,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
+_REDUCED = 1  # bit of TIFF's NewSubfileType: a picture of fewer pixels than another in the same file
 
 
 @functools.cache
@@ -49,7 +50,7 @@ def decode(content: bytes, name: str) -> Image.Image:
 
     Pictures of every mode are converted: grey of up to 16 bits is scaled, transparent pictures are laid on white.
     Raises InputError, naming the picture `name`, for a truncated or foreign file, one of more pixels than Pillow
-    takes (2 * PIL.Image.MAX_IMAGE_PIXELS), and grey of 32 bits.
+    takes (2 * PIL.Image.MAX_IMAGE_PIXELS), grey of 32 bits, and a camera's raw file, of which Pillow reads a thumbnail.
     """
     try:
         # What Pillow warns of (odd metadata, pixels by the hundred million) makes no picture worse.
@@ -57,6 +58,7 @@ def decode(content: bytes, name: str) -> Image.Image:
             warnings.catch_warnings(action="ignore"),
             Image.open(io.BytesIO(content), formats=picture_formats()) as picture,
         ):
+            _require_full_size(picture, name)
             picture.load()
             converted = _as_rgb(picture, name)
             orientation = _orientation(picture)
@@ -72,6 +74,15 @@ def decode(content: bytes, name: str) -> Image.Image:
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise InputError(f"{name}: not a whole picture ({reason}); replace or remove it") from None
+
+
+def _require_full_size(picture: Image.Image, name: str) -> None:
+    kind = getattr(picture, "tag_v2", {}).get(ExifTags.Base.NewSubfileType, 0)
+    if picture.format == "TIFF" and kind & _REDUCED:
+        raise InputError(
+            f"{name}: is a raw file or the like, of which only a thumbnail of {picture.width} x {picture.height} "
+            "pixels can be read; save it as JPEG, PNG or TIFF of full size"
+        )
 
 
 def _orientation(picture: Image.Image) -> int | None:

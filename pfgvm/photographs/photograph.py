@@ -5,14 +5,11 @@ import io
 import warnings
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from pfgvm.faces.images import decode, picture_formats
-
-# Levels of 255 by which rounding moves colours that a profile does not.
-_ROUNDING = 2
+from pfgvm.photographs.colour import Encoding, Unknown, declared, in_srgb, without_colour
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class Photograph:
     """An upright photograph in sRGB.
 
     pixels: uint8 RGB, (H, W, 3). alpha: uint8, (H, W), 0 where nothing is seen; None where nothing is transparent.
-    notes: what became of its colours and its transparency, where something did: a sentence each.
+    notes: what became of its colours, its transparency and its other frames, where something did: a sentence each.
     """
 
     pixels: np.ndarray
@@ -40,21 +37,17 @@ def read_photograph(content: bytes, name: str) -> Photograph:
     """
     picture = decode(content, name)
     alpha, notes = None, []
-    layer, profile = _layer_and_profile(content)
+    layer, space, frames = _beside_pixels(content)
+    if frames > 1:
+        notes.append(f"Its file holds {frames} frames, of which the first alone is protected and written.")
     if layer is not None:
         if _equal(_on_white(layer), picture):
             picture, alpha = layer.convert("RGB"), np.array(layer.getchannel("A"))
         else:
             notes.append("Transparency of its kind cannot be kept: it lies on white.")
-    if profile:
-        picture, note = _in_srgb(picture, profile)
-        notes += [note] if note else []
+    picture, note = in_srgb(picture, space)
+    notes += [note] if note else []
     return Photograph(np.array(picture), alpha, tuple(notes))
-
-
-def without_colour(pixels: np.ndarray) -> bool:
-    """Whether all of `pixels`, RGB, (H, W, 3), are grey."""
-    return all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in (1, 2))
 
 
 def png(photograph: Photograph) -> bytes:
@@ -82,35 +75,17 @@ def _equal(a: Image.Image, b: Image.Image) -> bool:
     return a.size == b.size and np.array_equal(np.asarray(a), np.asarray(b))
 
 
-def _layer_and_profile(content: bytes) -> tuple[Image.Image | None, bytes | None]:
-    """What `decode` leaves out: an upright RGBA layer, where the picture is transparent, and the colour profile."""
-    layer, profile = None, None
+def _beside_pixels(content: bytes) -> tuple[Image.Image | None, Encoding | bytes | Unknown | None, int]:
+    """What `decode` leaves out: an upright RGBA layer, where anything is transparent; its colour space; its frames."""
+    layer, space, frames = None, None, 1
     # Damaged metadata make Pillow raise nearly anything, and `decode` has read the pixels.
     with (
         contextlib.suppress(Exception),
         warnings.catch_warnings(action="ignore"),
         Image.open(io.BytesIO(content), formats=picture_formats()) as picture,
     ):
-        profile = picture.info.get("icc_profile")
+        space = declared(content, picture)
         if picture.has_transparency_data:
             layer = ImageOps.exif_transpose(picture).convert("RGBA")
-    return layer, profile
-
-
-def _in_srgb(picture: Image.Image, profile: bytes) -> tuple[Image.Image, str | None]:
-    """The RGB `picture` in sRGB, and what to say of it, where there is something to say."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        space = source.profile.xcolor_space.strip()
-        if space not in ("RGB", "GRAY"):
-            return picture, f"Its colour profile, for {space}, was left out: colours may look different."
-        grey = without_colour(np.asarray(picture))
-        given = picture.convert("L") if space == "GRAY" else picture
-        srgb = ImageCms.createProfile("sRGB")
-        found = ImageCms.buildTransform(source, srgb, given.mode, "RGB").apply(given)
-        converted = found.convert("L").convert("RGB") if grey else found
-    except (OSError, ImageCms.PyCMSError):
-        return picture, "Its colour profile cannot be read and was left out: colours may look different."
-    if cv2.absdiff(np.asarray(converted), np.asarray(picture)).max() <= _ROUNDING:
-        return picture, None
-    return converted, f"Its colours were converted to sRGB from {ImageCms.getProfileDescription(source).strip()}."
+        frames = getattr(picture, "n_frames", 1)
+    return layer, space, frames

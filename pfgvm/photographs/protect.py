@@ -22,7 +22,8 @@ from pfgvm.evaluation.recognition.alignment import (
     warped,
 )
 from pfgvm.evaluation.recognition.detection import Face
-from pfgvm.photographs.photograph import Photograph, without_colour
+from pfgvm.photographs.colour import without_colour
+from pfgvm.photographs.photograph import Photograph
 
 # The part of a frame's shorter side over which the perturbation fades out, so that no seam is seen.
 _FADE = 0.08
