@@ -246,16 +246,27 @@ class Attack(Section):
     seed: NonNegativeInt
     images_per_person: PositiveInt | None
     batch_size: PositiveInt
-    precision: Literal["float32", "tf32"]
 
 
 Part = Literal["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
 
 
+def _inside_root(file: str) -> str:
+    path = PurePath(file)
+    if path.is_absolute() or ".." in path.parts:
+        # DVC hashes the folder, so that another file in its place makes stale what was made with it.
+        raise ValueError("names a file outside evaluation.root; put the file there, and give its path from there")
+    return file
+
+
+# A file in evaluation.root.
+RootFile = Annotated[str, Field(min_length=1), AfterValidator(_inside_root)]
+
+
 class OnnxRecogniser(Section):
     """A recogniser of the user's own: an ONNX file, and how it wants its faces."""
 
-    file: str = Field(min_length=1, description="name of the file in evaluation.root")
+    file: RootFile = Field(description="path of the file from evaluation.root")
     input_size: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] = Field(
         description="height, width of its input"
     )
@@ -300,7 +311,7 @@ class Evaluation(Section):
     recognisers: dict[str, RecogniserLine] = Field(min_length=1)
     calibration: Calibration
     curves: Curves
-    lpips: str | None = Field(min_length=1, description="file in `root` with AlexNet's weights; null: no LPIPS")
+    lpips: RootFile | None = Field(description="file in `root` with AlexNet's weights; null: no LPIPS")
 
     @field_validator("recognisers")
     @classmethod
@@ -334,6 +345,18 @@ class Settings(Section):
     attack: Attack
     evaluation: Evaluation
     page: Page
+
+    @model_validator(mode="after")
+    def _an_image_for_each_split(self) -> "Settings":
+        images = self.subset.images_per_person
+        scarce, share = min(self.split.shares.items(), key=lambda item: item[1])
+        # Rounded as the split is: in binary 0.29 * 100 falls short of 29.
+        if round(images * share, 9) < 1:
+            raise ValueError(
+                f"subset.images_per_person is {images}, of which the share split.{scarce}, {share:g}, is no whole "
+                "image; raise either"
+            )
+        return self
 
     @property
     def warnings(self) -> list[str]:
@@ -370,7 +393,7 @@ def parse(values: Mapping[str, Any], source: str) -> Settings:
 
 def _explained(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     path = _path_in_file(problem["loc"], values)
-    key = ".".join(path) or "the file"
+    key = ".".join(path)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
@@ -378,6 +401,8 @@ def _explained(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"setting {key} is missing or incomplete; the committed file shows its form"
     message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
     given = "" if isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
     return f"setting {key}: {message[0].lower()}{message[1:]}{given}"
 

@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from pfgvm.evaluation.quality.lpips import lpips_metric
-from pfgvm.evaluation.recognition.recognisers import open_recogniser
+from pfgvm.evaluation.recognition.recognisers import open_recogniser, trial_faces
+from pfgvm.faces.disk import check_that_dvc_can_hash
 from pfgvm.faces.sources import open_source
 from pfgvm.models.descriptors import DESCRIPTORS
 from pfgvm.settings import Settings
@@ -19,6 +18,7 @@ def main(*, out: Path) -> None:
     """Check params.yaml, and that the faces and the weights it names are there and of the right kind."""
     settings = read_settings()
     open_source(settings.data.source, Path(settings.data.root))
+    check_that_dvc_can_hash(Path(settings.evaluation.root))
     _check_weights(settings)
     _check_recognisers(settings)
     if settings.evaluation.lpips:
@@ -40,11 +40,11 @@ def _check_weights(settings: Settings) -> None:
 
 def _check_recognisers(settings: Settings) -> None:
     chosen = settings.evaluation
-    blank = np.zeros((1, 3, *settings.data.image_size), np.float32)
+    faces = trial_faces(settings.data.image_size)
     for name, line in chosen.recognisers.items():
         # The installed ones are pinned by their hash.
         if not isinstance(line, str):
-            open_recogniser(name, line, Path(chosen.root), settings.data.image_size).embed(blank)
+            open_recogniser(name, line, Path(chosen.root), settings.data.image_size).embed(faces)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def test_matches_are_those_of_the_other_images_of_a_person():
     def embed(images: np.ndarray) -> np.ndarray:
         return images.mean(axis=(1, 2, 3))[:, None]
 
-    recogniser = Recogniser("near", "Near", distance="euclidean", embed=embed)
+    recogniser = Recogniser("near", "Near", distance="euclidean", network=embed)
     names, places = np.array(["a1", "a2", "a3", "b1", "b2"]), np.array([[0.1], [0.2], [0.3], [0.8], [0.9]])
     gallery = Faces(names, np.array(list("aaabb")), places)
     levels = (Threshold(0.001, -0.01, 1, ""), Threshold(0.01, -0.11, 1, ""))

@@ -21,6 +21,7 @@ from torchvision.models import alexnet
 from pfgvm import seeding
 from pfgvm.attacks import gaussian_blur
 from pfgvm.attacks.methods.random_equal_l2 import random_control
+from pfgvm.errors import InputError
 from pfgvm.evaluation.detectability import features
 from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, adaptive
 from pfgvm.evaluation.findings.by_person import (
@@ -92,6 +93,8 @@ def rows(view: str, images: str, **columns: Sequence) -> np.ndarray:
     """One row for each of `images`, with blanks between, in one view."""
     made = np.zeros(len(images.split()), ROW)
     made["view"], made["image"] = view, images.split()
+    # An angle needs a length.
+    made["embedding_angle"] = 1
     for name, values in columns.items():
         field = name if name in ROW.names else f"embedding_{name}"
         made[field] = np.reshape(values, made[field].shape)
@@ -1113,3 +1116,10 @@ def test_a_blur_is_made_wider_by_its_strength(shown):
         expected = QUALITY_BY_NAME["mssim_face"](of_8_bit(blurred), of_8_bit(clean[0].numpy()))
         assert one["mssim_face"] == pytest.approx(expected)
     assert len({*found["mssim_face"].tolist()}) == 6
+
+
+def test_a_recogniser_that_gives_every_face_the_same_is_refused_when_it_is_centred():
+    alike = Comparison("flat", "Flat", centred=True)
+    faces = Faces(np.array(["a1", "a2", "b1"]), np.array(["a", "a", "b"]), np.ones((3, 4), np.float32))
+    with pytest.raises(InputError, match=r"^recogniser flat: 3 of 3 embeddings are not finite, or zero"):
+        Enrolment.of(alike, faces, faces)

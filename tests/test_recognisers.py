@@ -22,7 +22,7 @@ from pfgvm.evaluation.recognition import installed_files
 from pfgvm.evaluation.recognition.alignment import ARCFACE_POINTS, arcface_points, celeba_points, chips, similarity
 from pfgvm.evaluation.recognition.installed_files import installed_file
 from pfgvm.evaluation.recognition.onnx_network import OnnxNetwork
-from pfgvm.evaluation.recognition.recognisers import Recogniser, comparison, open_recogniser
+from pfgvm.evaluation.recognition.recognisers import Recogniser, comparison, open_recogniser, trial_faces
 from pfgvm.faces.images import decode, to_size
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset
@@ -381,9 +381,60 @@ def test_a_wrong_size_is_refused(tmp_path: Path):
         assert message.startswith(f"{path}: takes [1, 3, 4, 6], was given [1, ") and message.endswith(REMEDY)
         assert "\n" not in message
     flattening(path, 4, 3, 4, 6)
-    assert refusal(lambda: own(tmp_path).embed(COLOURED)).startswith(
-        f"{path}: takes [4, 3, 4, 6], was given [1, 3, 4, 6]"
+    message = "takes 4 images at a time; export it for one image, or with a batch of any size"
+    assert refusal(lambda: own(tmp_path)) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8])
+def test_images_come_in_the_type_that_the_network_takes(tmp_path: Path, kind: int):
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("Cast", ["flat"], ["y"], to=kind)]
+    given = helper.make_tensor_value_info("x", kind, (1, 3, 4, 6))
+    path = saved(tmp_path / "mine.onnx", nodes, [given], [helper.make_tensor_value_info("y", kind, (1, 72))])
+    found = own(tmp_path).embed(COLOURED)
+    assert found.dtype == np.float32 and found == pytest.approx(np.tile(np.repeat([51, 102, 204], 24), (2, 1)), abs=0.1)
+    if kind == TensorProto.UINT8:
+        message = refusal(lambda: own(tmp_path, mean=(60, 60, 60)).embed(COLOURED))
+        assert message == f"{path}: takes bytes, 0 to 255; take mean and scale out of this recogniser's line"
+
+
+def test_a_network_of_no_pictures_is_refused(tmp_path: Path):
+    text = helper.make_tensor_value_info("x", TensorProto.STRING, (1, 3))
+    path = saved(tmp_path / "a.onnx", [helper.make_node("Identity", ["x"], ["y"])], [text], [text_like("y")])
+    assert refusal(lambda: OnnxNetwork(path)) == (
+        f"{path}: takes a tensor(string), not images; export it with an input of floats or bytes"
     )
+    sequence = helper.make_tensor_sequence_value_info("y", FLOAT, None)
+    node = helper.make_node("SequenceConstruct", ["x"], ["y"])
+    path = saved(tmp_path / "b.onnx", [node], [value("x", 1, 3)], [sequence])
+    assert refusal(lambda: OnnxNetwork(path)) == (
+        f"{path}: its output y is a seq(tensor(float)), no tensor; name another one as `output`"
+    )
+
+
+def text_like(name: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.STRING, (1, 3))
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf, 3e38, 0])
+def test_an_embedding_that_cannot_be_compared_is_refused(tmp_path: Path, factor: float):
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["e"])]
+    weights = {"w": np.full((72, 8), factor, np.float32)}
+    saved(tmp_path / "mine.onnx", nodes, [value("x", "n", 3, 4, 6)], [value("e", "n", 8)], weights)
+    message = refusal(lambda: own(tmp_path).embed(COLOURED))
+    assert message.startswith("recogniser mine: 2 of 2 embeddings are not finite, or zero; correct its line")
+
+
+def test_one_face_that_cannot_be_compared_is_enough():
+    by_angle, by_distance = comparison("sface", "installed"), comparison("dlib", "installed")
+    embeddings = np.array([[1.0, 2.0], [0.0, 0.0]])
+    by_distance.check(embeddings)
+    assert "sface: 1 of 2" in refusal(lambda: by_angle.check(embeddings))
+    assert "dlib: 1 of 2" in refusal(lambda: by_distance.check(np.array([[1.0, 2.0], [0.0, np.nan]])))
+
+
+def test_of_a_picture_of_no_face_the_installed_recognisers_give_numbers():
+    for name in ("dlib", "sface"):
+        assert np.linalg.norm(opened(name, HALF).embed(trial_faces(HALF)), axis=1).min() > 0
 
 
 def test_a_network_made_for_one_image_gives_an_embedding_each(tmp_path: Path):

@@ -234,10 +234,16 @@ def test_a_null_cap_means_all():
         ("split.train", 0.8, ["split", "sum to 1", "1.1"]),
         ("data.source", "celeba", ["data", "celeba", "set data.root"]),
         ("data.source", "folder", ["data", "folder", "set data.root"]),
-        ("attack.precision", "bf16", ["attack.precision", "'float32' or 'tf32'", "'bf16'"]),
         ("train.B.descriptor", "arcface", ["train.B.descriptor", "vgg_face or dlib", "'arcface'"]),
         ("train.B.weights", None, ["train.B.weights", "string"]),
         ("train.B.weights", "", ["train.B.weights"]),
+        ("subset.images_per_person", 6, ["subset.images_per_person is 6", "split.validation, 0.15, is no whole image"]),
+        ("attack.precision", "tf32", ["unknown setting attack.precision"]),
+        (
+            "evaluation.lpips",
+            "../alexnet.pth",
+            ["evaluation.lpips: names a file outside evaluation.root; put the file"],
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(key: str, value: Any, words: list[str]):
@@ -245,6 +251,13 @@ def test_a_wrong_value_is_refused_by_name(key: str, value: Any, words: list[str]
     assert message.startswith("params.yaml: ")
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize("file", ["/elsewhere/mine.onnx", "../mine.onnx", "deeper/../../mine.onnx", ""])
+def test_a_recogniser_that_dvc_would_not_hash_is_refused(file: str):
+    message = refusal(changed("evaluation.recognisers", {"mine": {"file": file, "input_size": [112, 112]}}))
+    assert message.startswith("params.yaml: setting evaluation.recognisers.mine.file: ") and repr(file) in message
+    parse(changed("evaluation.recognisers", {"mine": {"file": "deeper/mine.onnx", "input_size": [112, 112]}}), "a")
 
 
 @pytest.mark.parametrize("key", ["data", "attack.lambda", "train.B.weights", "split.seed"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pfgvm.evaluation.recognition.recognisers import Recogniser, open_recogniser
+from pfgvm.evaluation.recognition.recognisers import Recogniser, open_recogniser, trial_faces
 from pfgvm.settings import Settings
 
 
@@ -23,5 +23,5 @@ def recogniser_files(settings: Settings) -> list[Path]:
 
 def embedding_fields(recognisers: Sequence[Recogniser], image_size: tuple[int, int]) -> list[tuple]:
     """The fields of a structured row that hold one embedding each: Comparison.field."""
-    blank = np.zeros((1, 3, *image_size), np.float32)
-    return [(recogniser.field, np.float32, recogniser.embed(blank).shape[1:]) for recogniser in recognisers]
+    faces = trial_faces(image_size)
+    return [(recogniser.field, np.float32, recogniser.embed(faces).shape[1:]) for recogniser in recognisers]

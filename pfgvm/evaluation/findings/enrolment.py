@@ -30,11 +30,14 @@ class Enrolment:
 
     @classmethod
     def of(cls, recogniser: Comparison, gallery: Faces, others: Faces) -> "Enrolment":
-        """The enrolment of images as `recogniser` has embedded them."""
+        """The enrolment of images as `recogniser` has embedded them. Raises InputError as `Comparison.check` does."""
         offset = np.zeros(gallery.embeddings.shape[1], np.float32)
         if recogniser.centred and len(others.images):
             offset = others.embeddings.mean(axis=0)
         gallery, others = (Faces(f.images, f.persons, f.embeddings - offset) for f in (gallery, others))
+        # A network that gives every face the same is zero when it is centred.
+        for faces in (gallery, others):
+            recogniser.check(faces.embeddings)
         first, second = impostor_pairs(others)
         similarities = recogniser.similarities(others.embeddings, others.embeddings)[first, second]
         return cls(recogniser, gallery, others, offset, tuple(threshold(similarities, r) for r in FALSE_MATCH_RATES))
@@ -42,7 +45,9 @@ class Enrolment:
     def probes(self, rows: np.ndarray) -> Faces:
         """Pictures of persons in the gallery, as `rows` of stages/evaluate.py: their images' names and embeddings."""
         known = self.gallery.of(rows["image"].tolist())
-        return Faces(known.images, known.persons, rows[self.recogniser.field] - self.offset)
+        embeddings = rows[self.recogniser.field] - self.offset
+        self.recogniser.check(embeddings)
+        return Faces(known.images, known.persons, embeddings)
 
 
 def thresholds_table(enrolments: Sequence[Enrolment]) -> pd.DataFrame:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pfgvm.errors import InputError
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -22,6 +24,20 @@ class Comparison:
     def field(self) -> str:
         """The field of a structured row that holds an embedding of this recogniser: no name meets another field's."""
         return f"embedding_{self.name}"
+
+    def check(self, embeddings: np.ndarray) -> None:
+        """Raise InputError where one of `embeddings`, (n, d), is not finite, or zero where angles are compared.
+
+        Its similarity would be no number, which is under every threshold and would count as protection.
+        """
+        comparable = np.isfinite(embeddings).all(axis=1)
+        if self.distance == "cosine":
+            comparable &= embeddings.any(axis=1)
+        if count := np.count_nonzero(~comparable):
+            raise InputError(
+                f"recogniser {self.name}: {count} of {len(embeddings)} embeddings are not finite, or zero; correct its "
+                "line under evaluation.recognisers or its file, or take it out"
+            )
 
     def similarities(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """How alike the embeddings `a`, (n, d), and `b`, (m, d), are: (n, m); larger is more alike.

@@ -11,12 +11,20 @@ from pfgvm.errors import InputError
 # The newest that every ONNX Runtime of the pinned versions reads.
 _IR_VERSION = 10
 _REMEDY = "correct this recogniser's line under evaluation.recognisers"
+# What a network may take, by ONNX Runtime's names.
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
 
 
 class OnnxNetwork:
     """The network in the file `path`, whose one input is images, one output (named `output`, where there are several).
 
-    Raises InputError where the file is missing, is no ONNX file, or has other inputs or outputs.
+    The images may be floats of any width, or bytes. Raises InputError where the file is missing, is no ONNX file, or
+    has other inputs or outputs.
     """
 
     def __init__(self, path: Path, output: str | None = None) -> None:
@@ -51,13 +59,34 @@ class OnnxNetwork:
         except Exception as error:
             raise InputError(f"{path}: ONNX Runtime cannot run it ({_first_line(error)}); {_REMEDY}") from None
         [self._input] = self._session.get_inputs()
+        if self._input.type not in _TYPES:
+            raise InputError(
+                f"{path}: takes a {self._input.type}, not images; export it with an input of floats or bytes"
+            )
+        batch = self._input.shape[0] if self._input.shape else None
+        if isinstance(batch, int) and batch != 1:
+            raise InputError(
+                f"{path}: takes {batch} images at a time; export it for one image, or with a batch of any size"
+            )
+        [kind] = [value.type for value in self._session.get_outputs() if value.name == self._output]
+        if not kind.startswith("tensor("):
+            raise InputError(f"{path}: its output {self._output} is a {kind}, no tensor; name another one as `output`")
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """The output for `values`, float32, (n, …), n > 0, as (n, d). InputError where the file takes another shape.
+        """The output for `values`, float32, (n, …), n > 0, as float32, (n, d).
 
-        They are given one by one: some files take no more, and so no image's result depends on the others.
+        They are given one by one: some files take no more, and so no image's result depends on the others. Raises
+        InputError where the file takes another shape, and where it takes bytes and values lie outside 0 to 255.
         """
-        return np.stack([self._of_one(value) for value in values])
+        return np.stack([self._of_one(value) for value in self._as_taken(values)])
+
+    def _as_taken(self, values: np.ndarray) -> np.ndarray:
+        kind = _TYPES[self._input.type]
+        if kind is not np.uint8:
+            return values.astype(kind)
+        if values.min() < 0 or values.max() > 255:
+            raise InputError(f"{self._path}: takes bytes, 0 to 255; take mean and scale out of this recogniser's line")
+        return np.rint(values).astype(kind)
 
     def _of_one(self, value: np.ndarray) -> np.ndarray:
         try:
@@ -65,7 +94,7 @@ class OnnxNetwork:
         except Exception as error:
             problem = f"takes {self._input.shape}, was given {[1, *value.shape]} ({_first_line(error)})"
             raise InputError(f"{self._path}: {problem}; {_REMEDY}") from None
-        return found.reshape(-1)
+        return found.reshape(-1).astype(np.float32)
 
 
 def _read(path: Path) -> onnx.ModelProto:

@@ -17,10 +17,16 @@ _BATCH = 16
 class Recogniser(Comparison):
     """A face recogniser, ready to run.
 
-    embed: faces in CelebA's framing, float32 in [0, 1], (n, 3, H, W), n > 0, to embeddings, float32, (n, d).
+    network: faces in CelebA's framing, float32 in [0, 1], (n, 3, H, W), n > 0, to embeddings, float32, (n, d).
     """
 
-    embed: Callable[[np.ndarray], np.ndarray]
+    network: Callable[[np.ndarray], np.ndarray]
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """What `network` gives for `images`. Raises InputError as `check` does."""
+        embeddings = self.network(images)
+        self.check(embeddings)
+        return embeddings
 
 
 def comparison(name: str, line: str | OnnxRecogniser) -> Comparison:
@@ -37,6 +43,20 @@ def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_siz
     if isinstance(line, str):
         return _OPENERS[name](image_size)
     return _onnx(comparison(name, line), root / line.file, dict(line))
+
+
+def trial_faces(image_size: tuple[int, int]) -> np.ndarray:
+    """Pictures of no face on which a recogniser can be tried, float32 in [0, 1], (2, 3, H, W).
+
+    Smooth and of many colours: of a blank picture some networks' embedding is zero.
+    """
+    rows, columns = (np.linspace(0, 1, size, dtype=np.float32) for size in image_size)
+    channels = [
+        np.add.outer(rows, columns) / 2,
+        np.multiply.outer(rows, 1 - columns),
+        np.multiply.outer(1 - rows, columns),
+    ]
+    return np.stack([channels, channels[::-1]])
 
 
 def _in_batches(embed: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
@@ -61,7 +81,7 @@ def _dlib(image_size: tuple[int, int]) -> Recogniser:
     def embed(images: np.ndarray) -> np.ndarray:
         return network(torch.from_numpy(images)).numpy()
 
-    return Recogniser(**vars(INSTALLED["dlib"]), embed=_in_batches(embed))
+    return Recogniser(**vars(INSTALLED["dlib"]), network=_in_batches(embed))
 
 
 def _sface(image_size: tuple[int, int]) -> Recogniser:
@@ -84,7 +104,7 @@ def _onnx(compared: Comparison, path: Path, how: Mapping[str, Any]) -> Recognise
         values = (values - mean) * scale
         return network(np.ascontiguousarray(values.transpose(0, 3, 1, 2) if layout == "NCHW" else values))
 
-    return Recogniser(**vars(compared), embed=embed)
+    return Recogniser(**vars(compared), network=embed)
 
 
 # One for each of INSTALLED.
