@@ -1,20 +1,25 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test test-long lint bench paper evaluation export protect seeds readings compare celeba lock
+.PHONY: setup repro cluster test test-long test-processors lint bench paper evaluation export protect seeds readings compare celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
-# For the shell, whatever characters a folder's name holds.
+# Of the user's own Python, for which they were set.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
+# Into .venv, whatever pip's settings say; an empty value takes a setting back.
+PIP := PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= python -m pip install --disable-pip-version-check --quiet --require-hashes
+# For the shell, whatever characters a name holds; of a variable, its value as it was typed.
 quoted = '$(subst ','\'',$(1))'
+typed = $(call quoted,$(value $(1)))
 # Without VGG-Face's file the paper's scale runs on dlib's descriptor, and the report says so.
-DESCRIPTOR := $(if $(VGG_FACE),train.B.descriptor=vgg_face $(call quoted,train.B.weights=$(VGG_FACE)))
+DESCRIPTOR := $(if $(VGG_FACE),train.B.descriptor=vgg_face $(call quoted,train.B.weights=$(value VGG_FACE)))
 
 setup: .venv/ready
 
 .venv/ready: requirements.lock references.lock
-	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "error: $(PYTHON) is Python " + sys.version.split()[0] + "; name one of 3.11 to 3.13: make PYTHON=python3.12 setup")'
-	$(PYTHON) -m venv .venv
-	$(ACTIVATE) && python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
-	$(ACTIVATE) && python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r references.lock
+	@$(call typed,PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "error: $(PYTHON) is Python " + sys.version.split()[0] + "; name one of 3.11 to 3.13: make PYTHON=python3.12 setup")'
+	$(call typed,PYTHON) -m venv .venv
+	$(ACTIVATE) && $(PIP) -r requirements.lock
+	$(ACTIVATE) && $(PIP) --no-deps -r references.lock
 	@touch $@
 
 repro: setup
@@ -32,6 +37,16 @@ test: setup
 test-long: setup
 	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup -m long
 
+# As on other processors: each line is one, by the instructions that PyTorch, oneDNN and OpenBLAS then use.
+NUMERICAL := any_model attacks dlib_face features fusion metrics models old_ways quality recognisers references scoring \
+	targets training transforms vgg_face
+test-processors: setup
+	@$(ACTIVATE) && for processor in \
+		"ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem" \
+		"ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell" \
+		"ATEN_CPU_CAPABILITY=avx512 ONEDNN_MAX_CPU_ISA=AVX512_CORE"; \
+	do echo "$$processor" && env $$processor python -m pytest -q -n auto $(NUMERICAL:%=tests/test_%.py) || exit 1; done
+
 lint: setup
 	$(ACTIVATE) && ruff check . && ruff format --check . && mypy
 
@@ -40,13 +55,13 @@ bench: .venv/bench
 	$(ACTIVATE) && python -m benchmarks $(ROWS)
 
 .venv/bench: .venv/ready benchmarks/requirements.lock
-	$(ACTIVATE) && python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r benchmarks/requirements.lock
+	$(ACTIVATE) && $(PIP) --no-deps -r benchmarks/requirements.lock
 	@touch $@
 
 paper: setup
-	@test -d $(call quoted,$(DATA)) || { echo "error: no folder" $(call quoted,$(DATA))": make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
+	@test -d $(call typed,DATA) || { echo "error: no folder" $(call typed,DATA)": make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
 	$(ACTIVATE) && python -m tools.set_parameters \
-		data.source=celeba $(call quoted,data.root=$(DATA)) 'data.image_size=[218, 178]' \
+		data.source=celeba $(call quoted,data.root=$(value DATA)) 'data.image_size=[218, 178]' \
 		subset.persons=30 subset.images_per_person=30 train.learning_rate=0.0001 train.A.epochs=147 \
 		attack.images_per_person=null attack.p_fgvm_noise.images=null page.faces_mb=20 $(DESCRIPTOR)
 	$(ACTIVATE) && python -m tools.repro --exp
@@ -59,17 +74,17 @@ evaluation: setup
 
 # The attacked clean faces as PNG files in DIR, for other tools (data/external/README.md).
 export: setup
-	@test -n "$(DIR)" || { echo "error: name a folder: make export DIR=faces"; exit 1; }
-	$(ACTIVATE) && python -m tools.export --faces data/faces.zip --split data/split.csv --out $(call quoted,$(DIR))
+	@test -n $(call typed,DIR) || { echo "error: name a folder: make export DIR=faces"; exit 1; }
+	$(ACTIVATE) && python -m tools.export --faces data/faces.zip --split data/split.csv --out $(call typed,DIR)
 
-# Photographs, each in quotes of its own where its name holds blanks: make protect PHOTO="a.jpg 'my b.jpg'" (docs/protect.md).
+# One photograph of any name, or several, in quotes where a name holds blanks: PHOTO="a.jpg 'my b.jpg'" (docs/protect.md).
 MODEL := B
 METHOD := p_fgvm_features
 STRENGTH := medium
 OUT := protected
 protect: setup
-	@test -n $(call quoted,$(PHOTO)) || { echo 'error: name photographs: make protect PHOTO="a.jpg b.jpg" [STRENGTH=light|medium|strong] [METHOD=p_fgvm] [MODEL=A] [OUT=protected]'; exit 1; }
-	$(ACTIVATE) && python -m tools.protect --model $(call quoted,$(MODEL)) --method $(call quoted,$(METHOD)) --strength $(call quoted,$(STRENGTH)) --out $(call quoted,$(OUT)) -- $(PHOTO)
+	@test -n $(call typed,PHOTO) || { echo 'error: name photographs: make protect PHOTO="a.jpg b.jpg" [STRENGTH=light|medium|strong] [METHOD=p_fgvm] [MODEL=A] [OUT=protected]'; exit 1; }
+	$(ACTIVATE) && python -m tools.protect --model $(call typed,MODEL) --method $(call typed,METHOD) --strength $(call typed,STRENGTH) --out $(call typed,OUT) --line=$(call typed,PHOTO)
 
 # Tables 3 and 4 at N seeds, and Model A under other readings of the paper, at the settings of params.yaml.
 N ?= 5
@@ -83,7 +98,7 @@ readings: setup
 
 # Runs side by side: names of experiments, Git revisions, or `workspace` for the files as they lie (docs/experiments.md).
 compare: setup
-	@test -n $(call quoted,$(EXP)) || { echo 'error: name runs, the first to hold the others against: make compare EXP="HEAD NAME" (dvc exp show lists them)'; exit 1; }
+	@test -n $(call typed,EXP) || { echo 'error: name runs, the first to hold the others against: make compare EXP="HEAD NAME" (dvc exp show lists them)'; exit 1; }
 	$(ACTIVATE) && python -m tools.compare -- $(foreach name,$(EXP),$(call quoted,$(name)))
 
 celeba: setup

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pfgvm.faces.disk import check_that_dvc_can_hash
 from pfgvm.faces.external import matching_files, read_external, tools_folders
 from stages.common.adversarial_set import header, row_type
 from stages.common.attacked_rows import attacked_rows
@@ -17,6 +18,7 @@ def main(*, split: Path, external: Path, out: Path) -> None:
     The method is the folder's name; there is no target. Without a folder, it says that there is nothing. split: of the
     images that could be attacked.
     """
+    check_that_dvc_can_hash(external)
     settings = read_settings()
     image_size = settings.data.image_size
     images = list(attacked_rows(split, settings.attack)["image"])

@@ -1,5 +1,6 @@
 """Images by other tools: faces out, pictures back in under the same names, and the control that they are held to."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from faces_on_disk import encoded, picture
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -93,15 +96,64 @@ def test_missing_and_extra_files_are_named(tmp_path: Path, capsys: pytest.Captur
     assert captured.out == ""
     assert captured.err.splitlines() == [
         f"note: {folder}: no file for 000003.jpg, 000001.jpg: passed over",
-        f"note: {folder}: no image for 0.png, 1.png, 2.png, 3.png, 4.png and 3 more: passed over",
+        f"note: {folder}: no image for 0.png, 1.png, 2.png, 3.png, 4.png and 2 more: passed over",
+        f"note: {folder}: no pictures: README.md: passed over",
     ]
 
 
 def test_a_folder_without_any_match_is_refused(tmp_path: Path):
     folder = laid_out(tmp_path / "tool", "one.png", "two.png")
     message = refusal(lambda: matching_files(folder, IMAGES))
-    assert str(folder) in message and "none of its 2 files" in message and "make export" in message
-    assert "none of its 0 files" in refusal(lambda: matching_files(laid_out(tmp_path / "empty"), IMAGES))
+    assert str(folder) in message and "none of its 2 pictures" in message and "make export" in message
+    assert "none of its 0 pictures" in refusal(lambda: matching_files(laid_out(tmp_path / "empty"), IMAGES))
+
+
+def test_what_tools_write_beside_their_pictures_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture):
+    names = [f"00000{number}{ending}" for number in (1, 2, 3) for ending in (".png", ".json", ".npy", "_mask.png")]
+    folder = laid_out(tmp_path / "tool", *names)
+    assert {path.name for path in matching_files(folder, IMAGES).values()} == {f"00000{n}.png" for n in (1, 2, 3)}
+    noted = capsys.readouterr().err
+    assert "no pictures: 000001.json, 000001.npy" in noted and "no image for 000001_mask.png" in noted
+
+
+@pytest.mark.parametrize("theirs", ["NFC", "NFD"])
+@pytest.mark.parametrize("ours", ["NFC", "NFD"])
+def test_unicodes_forms_of_one_name_match(tmp_path: Path, ours: str, theirs: str):
+    # macOS, and archives made there, take letters apart.
+    images = [unicodedata.normalize(ours, f"José/Zoë {number}.jpg") for number in range(2)]
+    names = [unicodedata.normalize(theirs, f"{name}.png") for name in exported_names(images).values()]
+    folder = laid_out(tmp_path / "tool", *names)
+    assert matching_files(folder, images) == {image: folder / name for image, name in zip(images, names, strict=True)}
+
+
+def test_exported_names_meet_on_no_file_system():
+    assert exported_names(["ann/a.jpg", "ann/a.png", "ann/a.jpg.png"]) == {
+        name: name for name in ("ann/a.jpg", "ann/a.png", "ann/a.jpg.png")
+    }
+    # macOS and Windows tell neither capitals nor Unicode's forms apart.
+    twins = ["Ann/1.jpg", "ann/1.jpg", "Jose\u0301.jpg", "Jos\u00e9.jpg", "b.jpg"]
+    names = exported_names(twins)
+    assert (
+        names["b.jpg"] == "b" and len({unicodedata.normalize("NFC", name).casefold() for name in names.values()}) == 5
+    )
+
+
+PARTS = st.text("aB.~1é\u0301", min_size=1, max_size=5).filter(lambda part: part.strip("."))
+
+
+@given(st.lists(st.tuples(PARTS, st.sampled_from(["", ".jpg", ".png", ".JPG"])).map("".join), unique=True, max_size=6))
+def test_every_image_has_an_exported_name_of_its_own_whatever_the_order(images: list[str]):
+    names = exported_names(images)
+    assert list(names) == images
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in names.values()}) == len(images)
+    assert exported_names(images[::-1]) == names
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path):
+    folder = laid_out(tmp_path / "tool", "000001.png")
+    (folder / "000002.png").symlink_to("/nowhere/x.png")
+    message = refusal(lambda: external.main(split=tmp_path / "split.csv", external=tmp_path, out=tmp_path / "out.npy"))
+    assert message == f"{folder / '000002.png'}: is a link to nothing; remove it, or restore what it points to"
 
 
 def test_two_files_for_one_image_are_refused(tmp_path: Path):

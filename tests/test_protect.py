@@ -2,9 +2,12 @@
 
 import dataclasses
 import io
+import os
 import re
 import shutil
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import cv2
@@ -12,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 from ruamel.yaml import YAML
 from torch import nn
 
@@ -32,7 +35,7 @@ from tests.faces_on_disk import encoded
 from tests.records import training_record
 from tests.small import CLASSES, IMAGE_SIZE, small_a
 from tests.test_detection import FRONTAL, photograph
-from tools.protect import main
+from tools.protect import main, named_in
 
 ROOT = Path(__file__).parents[1]
 H, W = IMAGE_SIZE
@@ -322,11 +325,95 @@ def test_a_profile_that_cannot_be_used_is_left_out_and_said():
     assert read.notes == ("Its colour profile cannot be read and was left out: colours may look different.",)
 
 
+# A green that sRGB does not reach: in it red is below nothing.
+GREEN = Image.fromarray(np.full((20, 24, 3), [90, 200, 90], np.uint8))
+LEFT = (90, 200, 90)
+# The same by colour-science 0.4.7.
+FROM_ADOBE_RGB, FROM_P3, FROM_LINEAR = (0, 201, 80), (0, 203, 72), (160, 229, 160)
+STATED = "Its colours were converted to sRGB from the gamma and primaries that its file states."
+P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
+SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+
+
+def by_exif(space: int, index: str | None = None, kind: str = "PNG") -> bytes:
+    """A picture with what a camera says of its colours: EXIF's ColorSpace, and DCF's interoperability index."""
+    said = Image.Exif()
+    inside = said.get_ifd(ExifTags.IFD.Exif)
+    inside[ExifTags.Base.ColorSpace] = space
+    if index:
+        inside[0xA005] = {1: index}
+    return encoded(GREEN, kind, exif=said.tobytes(), **({"quality": 100, "subsampling": 0} if kind == "JPEG" else {}))
+
+
+def by_chunks(picture: Image.Image = GREEN, **chunks: bytes) -> bytes:
+    """A PNG with chunks before its pixels."""
+    content = encoded(picture)
+    added = b"".join(
+        struct.pack(">I", len(data)) + name.encode() + data + struct.pack(">I", zlib.crc32(name.encode() + data))
+        for name, data in chunks.items()
+    )
+    return content[:33] + added + content[33:]
+
+
+def numbers(*values: float) -> bytes:
+    """As gAMA and cHRM hold them."""
+    return struct.pack(f">{len(values)}I", *(round(100_000 * value) for value in values))
+
+
+DECLARED = {
+    "EXIF, Adobe RGB": (by_exif(0xFFFF, "R03", "JPEG"), FROM_ADOBE_RGB, "converted to sRGB from Adobe RGB (1998)."),
+    "EXIF, ColorSpace 2": (by_exif(2), FROM_ADOBE_RGB, "converted to sRGB from Adobe RGB (1998)."),
+    "EXIF, uncalibrated": (by_exif(0xFFFF), LEFT, "a colour space that EXIF calls uncalibrated, which is not"),
+    "EXIF, sRGB": (by_exif(1, "R98"), LEFT, None),
+    "EXIF, damaged": (encoded(GREEN, "PNG", exif=b"Exif\0\0no directory"), LEFT, None),
+    "cICP, Display P3": (by_chunks(cICP=bytes([12, 13, 0, 1])), FROM_P3, "converted to sRGB from Display P3."),
+    "cICP, sRGB, before all else": (by_chunks(cICP=bytes([1, 13, 0, 1]), gAMA=numbers(1)), LEFT, None),
+    "cICP, PQ": (by_chunks(cICP=bytes([9, 16, 0, 1])), LEFT, "of H.273's primaries 9 and transfer 16, which is not"),
+    "gAMA": (by_chunks(gAMA=numbers(1)), FROM_LINEAR, STATED),
+    "cHRM": (by_chunks(cHRM=numbers(*P3)), FROM_P3, STATED),
+    "gAMA and cHRM of sRGB": (by_chunks(gAMA=numbers(0.45455), cHRM=numbers(*SRGB)), LEFT, None),
+    "sRGB, before gAMA": (by_chunks(sRGB=b"\0", gAMA=numbers(1)), LEFT, None),
+    "zeros": (by_chunks(gAMA=numbers(0), cHRM=numbers(*[0] * 8)), LEFT, None),
+}
+
+
+@pytest.mark.parametrize(("content", "expected", "note"), DECLARED.values(), ids=DECLARED)
+def test_colours_are_read_as_the_file_declares_them(content: bytes, expected: tuple, note: str | None):
+    read, _ = round_trip(content)
+    assert np.abs(read.pixels.astype(int) - expected).max() <= 2
+    assert (len(read.notes) == 1 and note in read.notes[0]) if note else read.notes == ()
+
+
+def test_what_is_grey_stays_grey_in_another_colour_space():
+    grey = np.repeat(smooth((20, 24))[..., :1], 3, axis=-1)
+    # White there is that of a lamp.
+    content = by_chunks(Image.fromarray(grey), gAMA=numbers(1), cHRM=numbers(0.45, 0.41, *SRGB[2:]))
+    read, written = round_trip(content)
+    assert written.mode == "L" and read.pixels.min() > grey.min()
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF", "TIFF", "PNG"])
+def test_frames_that_are_left_out_are_said(kind: str):
+    frames = [Image.fromarray(smooth((20, 24), seed)) for seed in range(3)]
+    read = read_photograph(encoded(frames[0], kind, save_all=True, append_images=frames[1:]), "a")
+    assert read.notes == ("Its file holds 3 frames, of which the first alone is protected and written.",)
+    assert read_photograph(encoded(frames[0], kind), "a").notes == ()
+
+
+def test_a_raw_files_thumbnail_is_not_taken_for_the_photograph():
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[ExifTags.Base.NewSubfileType] = 1
+    content = encoded(Image.fromarray(smooth((20, 24))), "TIFF", tiffinfo=tags)
+    with pytest.raises(InputError, match=r"^a.dng: is a raw file or the like, .* thumbnail of 24 x 20 pixels .*; save"):
+        read_photograph(content, "a.dng")
+    assert read_photograph(encoded(Image.fromarray(smooth((20, 24))), "TIFF"), "a.tif").notes == ()
+
+
 # ── What recognisers say ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def recogniser(**how) -> Recogniser:
-    return Recogniser("mean", "Mean", embed=lambda images: images.mean(axis=(2, 3)), **how)
+    return Recogniser("mean", "Mean", network=lambda images: images.mean(axis=(2, 3)), **how)
 
 
 def test_a_verdict_holds_the_similarity_of_before_and_after_to_the_threshold():
@@ -505,13 +592,67 @@ def test_descriptors_know_what_a_photograph_of_few_pixels_keeps():
     assert found.said is None and np.linalg.norm(told[0] - kept) < 0.35 * np.linalg.norm(kept)
 
 
+def test_a_folder_that_cannot_be_written_to_is_one_line(project: Path, run):
+    (project / "taken").write_text("a file")
+    status, _, errors = run("--out", "taken", "IMG_1.webp", "two faces.jpg")
+    assert (status, errors) == (1, "error: taken: File exists; name a folder in its place\n")
+
+
+def test_a_name_too_long_for_its_results_stops_no_other_and_leaves_nothing(project: Path, run):
+    # The name of before_after.png is longer than a file system takes, those of the others are not.
+    stem = "写" * 80
+    shutil.copy(project / "IMG_1.webp", project / f"{stem}.webp")
+    status, said, errors = run("--out", "long", f"{stem}.webp", "IMG_1.webp")
+    assert status == 1 and "IMG_1.webp -> long/IMG_1.protected.png" in said
+    assert errors == f"error: {stem}.webp: long/{stem}.before_after.png: File name too long; shorten the name\n\n"
+    assert set(contents(project / "long")) == {"IMG_1.protected.png", "IMG_1.before_after.png", "IMG_1.csv"}
+
+
+def test_a_name_that_is_no_utf8_is_protected_like_any_other(project: Path, run):
+    stem = os.fsdecode(b"caf\xe9")
+    try:
+        shutil.copy(project / "IMG_1.webp", project / f"{stem}.webp")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert run("--out", "latin", f"{stem}.webp")[0] == 0
+    assert set(contents(project / "latin")) == {f"{stem}.{end}" for end in ("protected.png", "before_after.png", "csv")}
+    table = pd.read_csv(project / "latin" / f"{stem}.csv")
+    assert set(table["photograph"]) == {r"caf\udce9.webp"}
+
+
+LINES = {
+    "photo(1).jpg": ["photo(1).jpg"],
+    "tom&jerry.jpg": ["tom&jerry.jpg"],
+    "it's.jpg": ["it's.jpg"],
+    "my cat.jpg": ["my cat.jpg"],
+    "$HOME.jpg": ["$HOME.jpg"],
+    "[1].jpg": ["[1].jpg"],
+    "it's.jpg that's.jpg": ["it's.jpg", "that's.jpg"],
+    "'my cat.jpg' photo(1).jpg": ["my cat.jpg", "photo(1).jpg"],
+    r"my\ cat.jpg it\'s.jpg": ["my cat.jpg", "it's.jpg"],
+    "t*.jpg": ["that's.jpg", "tom&jerry.jpg"],
+    "photo(1).jpg missing.jpg 'my cat.jpg'": ["photo(1).jpg", "missing.jpg", "my cat.jpg"],
+}
+
+
+@pytest.mark.parametrize(("line", "names"), LINES.items())
+def test_a_line_names_files_of_any_name(line: str, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo(1).jpg", "tom&jerry.jpg", "it's.jpg", "that's.jpg", "my cat.jpg", "$HOME.jpg", "[1].jpg"):
+        Path(name).touch()
+    assert named_in(line) == list(map(Path, names))
+
+
 def test_make_protect_passes_names_on():
     asked = ["make", "--dry-run", "protect", "PHOTO='a b.jpg' c.png", "OUT=my out"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
     [command] = [line for line in done.stdout.splitlines() if "tools.protect" in line]
     assert command.endswith(
-        "--model 'B' --method 'p_fgvm_features' --strength 'medium' --out 'my out' -- 'a b.jpg' c.png"
+        r"--model 'B' --method 'p_fgvm_features' --strength 'medium' --out 'my out' --line=''\''a b.jpg'\'' c.png'"
     )
+    # What is a variable to make and to the shell is a name here.
+    asked[3:] = ["PHOTO=$HOME$(1).jpg"]
+    assert "--line='$HOME$(1).jpg'" in subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout
 
 
 def test_unreadable_pictures_are_input_errors():

@@ -1,6 +1,7 @@
 """The edge of the stages, and the first stages as programs: whole files or none, one message for bad input."""
 
 import csv
+import errno
 import os
 import re
 import shutil
@@ -29,13 +30,14 @@ from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import parse
 from stages.common.adversarial_set import row_type
 from stages.common.attack_batches import attacked_images
-from stages.common.data_frames import read_table, write_table
+from stages.common.data_frames import csv_text, read_table, write_table
 from stages.common.face_archive import read_images, read_pixels, write_faces
 from stages.common.files import atomic_write
 from stages.common.methods import load_method
 from stages.common.program import run
 from stages.common.trained_model import TrainedModel
 from tests.committed_settings import changed
+from tests.project import Project
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"data.source": "celeba", "data.root": "faces", "subset.persons": 2, "subset.images_per_person": 7}
@@ -53,10 +55,14 @@ def configure(folder: Path, **changes: Any) -> None:
     (folder / "data/installed-weights").touch()
 
 
+# For `stage`.
+pytestmark = pytest.mark.usefixtures("warm_python")
+
+
 def stage(name: str, arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Run the stage `name` in `folder` as DVC does."""
-    command = [sys.executable, "-m", f"stages.{name}", *arguments]
-    variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    """Run the stage `name` in `folder` as DVC does; in an environment of its own if there is any."""
+    command = [sys.executable if environment else "python", "-m", f"stages.{name}", *arguments]
+    variables = Project(ROOT).environment | {"PYTHONPATH": str(ROOT)} | environment
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
 
 
@@ -177,6 +183,84 @@ def test_run_turns_bad_input_alone_into_a_message(monkeypatch: pytest.MonkeyPatc
     assert left.value.code == "error: faces: is empty"  # Python prints it and exits with 1
     with pytest.raises(ZeroDivisionError):
         run(main_of(ZeroDivisionError()))
+
+
+def raising(problem: Exception) -> Callable[[], None]:
+    def main() -> None:
+        raise problem
+
+    return main
+
+
+def message_of(main: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as left:
+        run(main)
+    return left.value.code
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.ENAMETOOLONG, "shorten the name"),
+        (errno.EACCES, "change its permissions, or name another path"),
+        (errno.ENOTDIR, "name a folder in its place"),
+        (errno.EIO, "name another path"),
+    ],
+)
+def test_what_the_operating_system_refuses_is_one_line_with_a_remedy(number, remedy, monkeypatch):
+    said = message_of(raising(OSError(number, os.strerror(number), "a/b.csv")), monkeypatch)
+    assert said == f"error: a/b.csv: {os.strerror(number)}; {remedy}"
+
+
+def test_a_file_in_a_folders_place_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "taken").write_text("a file")
+
+    def main() -> None:
+        write_table(pd.DataFrame(), tmp_path / "taken/deeper/a.csv")
+
+    said = message_of(main, monkeypatch)
+    assert said == f"error: {tmp_path / 'taken/deeper'}: Not a directory; name a folder in its place"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_reported_by_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def main() -> None:
+        with atomic_write(tmp_path / "a.csv") as partial:
+            partial.write_bytes(b"half")
+            # Which names no file.
+            Path("/dev/full").write_bytes(b"all")
+
+    said = message_of(main, monkeypatch)
+    assert said == f"error: {tmp_path / 'a.csv'}: No space left on device; free some space"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch):
+    def main() -> None:
+        csv_text(pd.DataFrame({"image": ["caf\udce9.jpg"]}))
+
+    said = message_of(main, monkeypatch)
+    assert said.startswith("error: ") and r"caf\udce9.jpg" in said and said.endswith(": is not UTF-8; rename it")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_output_never_fails_for_its_encoding(encoding: str):
+    program = r"from stages.common.program import run; run(lambda: print('写 → caf\udce9'))"
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    escaped = "写 → caf\udce9\n".encode(encoding, "backslashreplace")
+    assert done.stdout == escaped
+
+
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path):
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    for name in ("a" * longest, "写" * (longest // 3)):
+        with atomic_write(tmp_path / name) as partial:
+            partial.write_text(name)
+        assert (tmp_path / name).read_text() == name
 
 
 def test_a_forgotten_option_is_named(tmp_path: Path):
@@ -454,12 +538,12 @@ def test_a_failed_run_keeps_the_earlier_outputs(tmp_path: Path):
     assert outputs(tmp_path) == before
 
 
-def test_too_few_images_stop_the_split(tmp_path: Path):
+def test_too_few_images_for_the_split_stop_the_first_stage(tmp_path: Path):
     celeba(tmp_path / "faces", people(2, 7))
     configure(tmp_path, subset__images_per_person=6)
-    succeed(stage("select", SELECT, tmp_path))
-    assert_refused(stage("split", SPLIT, tmp_path), "split", "validation", "subset.images_per_person")
-    assert set(outputs(tmp_path)) == {"subset.csv", "faces.zip"}
+    done = stage("settings", ["--out", "out/settings.txt"], tmp_path)
+    assert_refused(done, "split.validation", "subset.images_per_person is 6")
+    assert outputs(tmp_path) == {}
 
 
 # ── An adversarial set's images and a model's files ──

@@ -1,5 +1,11 @@
 """The pipeline at other settings in copies of the project: seeds and readings, for real and by hand."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -7,8 +13,10 @@ from pfgvm.errors import InputError
 from pfgvm.evaluation.statistics import mean_over_runs
 from pfgvm.report import readings, seeds
 from pfgvm.report.words import PAPER_METHODS
+from tests.project import ROOT
 from tests.published import PAPER
 from tests.records import training_record
+from tools import variants
 from tools.variants import run_variant
 
 SUMMARY = ["mean", "low", "high"]
@@ -84,6 +92,61 @@ def test_a_failing_variant_says_where(built):
     assert "setting train.learning_rate" in output and "Traceback" not in output
     assert not (built.folder / "data/failed").exists()
     built.restore()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A clone that holds settings and a few files, where nothing runs."""
+    monkeypatch.chdir(tmp_path)
+    for command in (("git", "init", "--quiet"), ("dvc", "init", "--quiet")):
+        subprocess.run([sys.executable, "-m", *command] if command[0] == "dvc" else command, check=True)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("pfgvm/kept.py", "pfgvm/old/gone.py", "reports/page/gone.css", "data/external/README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / ".gitignore").write_text("/data/*\n!/data/external/\n/.variants/\n")
+    (tmp_path / "dvc.lock").write_text("the project's")
+    subprocess.run(["git", "add", "--all"], check=True)
+    ran = []
+    monkeypatch.setattr(variants, "_run", lambda copy, module, *arguments: ran.append((module, *arguments)))
+    run_variant("one", {}, ["scores"])
+    assert [words[0] for words in ran] == ["tools.set_parameters", "dvc"]
+    return tmp_path
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_copy_holds_what_the_project_holds_and_what_was_made_there(project):
+    copy = project / ".variants/one"
+    (copy / "data/scores.csv").write_text("made there")
+    (copy / "dvc.lock").write_text("the copy's")
+    (project / "pfgvm/old/gone.py").unlink()
+    (project / "reports/page/gone.css").unlink()
+    (project / "pfgvm/new.py").write_text("new")
+    run_variant("one", {}, ["scores"])
+    assert {"pfgvm/kept.py", "pfgvm/new.py", "data/scores.csv", ".dvc/config.local"} <= files(copy)
+    assert not {"pfgvm/old/gone.py", "reports/page/gone.css"} & files(copy)
+    assert (copy / "dvc.lock").read_text() == "the copy's" and (project / "dvc.lock").read_text() == "the project's"
+
+
+def test_other_tools_images_are_no_part_of_a_copy(project):
+    # They are of the images that the project attacks; another seed attacks others.
+    (project / "data/external/tool").mkdir()
+    (project / "data/external/tool/1.png").write_bytes(b"picture")
+    run_variant("one", {}, ["scores"])
+    assert {name for name in files(project / ".variants/one") if "external" in name} == {"data/external/README.md"}
+
+
+def test_names_of_any_bytes_are_copied(project):
+    name = os.fsencode(project) + b"/caf\xe9.jpg"
+    open(name, "wb").close()
+    run_variant("one", {}, ["scores"])
+    assert os.path.exists(os.fsencode(project / ".variants/one") + b"/caf\xe9.jpg")
+    os.unlink(name)
+    run_variant("one", {}, ["scores"])
+    assert not os.path.exists(os.fsencode(project / ".variants/one") + b"/caf\xe9.jpg")
 
 
 def test_outside_a_clone_no_variant_runs(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from pfgvm.report.words import PAPER_METHODS
 from pfgvm.settings import MODEL_NAMES
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
-from stages.common.program import SETTINGS
+from stages.common.program import SETTINGS, mendable, print_any_name
 from tools.revisions import Revision
 
 REPORT, SCORES, FACES = "reports/report.json", "data/scores.csv", "data/faces.zip"
@@ -38,9 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--templates", type=Path, default=Path("reports/page"), help="the folder of the page's parts")
     parser.add_argument("--out", type=Path, default=Path("reports"), help="the folder to write to")
     options = parser.parse_args(arguments)
+    print_any_name()
     try:
-        for path in compare(options.runs, options.templates, options.out):
-            print(path)
+        with mendable():
+            for path in compare(options.runs, options.templates, options.out):
+                print(path)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from pfgvm.errors import InputError
 from pfgvm.faces.external import exported_names
 from stages.common.attacked_rows import attacked_rows
 from stages.common.face_archive import read_pixels
@@ -14,13 +15,25 @@ from stages.common.program import read_settings, run
 def main(*, faces: Path, split: Path, out: Path) -> None:
     """Write the images that the attacks take, of the zip `faces` and the CSV `split`, into the folder `out`.
 
-    At the pipeline's size, and under the names by which `data/external/` matches what comes back.
+    At the pipeline's size, and under the names by which `data/external/` matches what comes back. Raises InputError
+    where the pipeline has not run yet, and where `out` holds other files than these.
     """
     settings = read_settings()
+    for path in (faces, split):
+        if not path.exists():
+            raise InputError(f"{path}: is not there yet; run `dvc repro split` first")
     images = list(attacked_rows(split, settings.attack)["image"])
-    for image, name in exported_names(images).items():
+    files = {image: out / f"{name}.png" for image, name in exported_names(images).items()}
+    out.mkdir(parents=True, exist_ok=True)
+    there = {path for path in out.rglob("[!.]*") if not path.is_dir()}
+    others = sorted(there - set(files.values()))
+    if others:
+        raise InputError(
+            f"{out}: holds {len(others)} files that are not of this export, such as {others[0]}; name a new folder"
+        )
+    for image, file in files.items():
         [pixels] = read_pixels(faces, [image], settings.data.image_size)
-        with atomic_write(out / f"{name}.png") as partial:
+        with atomic_write(file) as partial:
             Image.fromarray(pixels.transpose(1, 2, 0)).save(partial, "PNG")
     print(f"{len(images)} faces in {out}; put what a tool makes of them into data/external/NAME/, under the same names")
 

@@ -4,10 +4,14 @@ docs/protect.md says what it does, what it writes, and what it does not promise.
 """
 
 import argparse
+import contextlib
 import functools
+import glob
 import hashlib
 import math
+import os
 import pkgutil
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +28,6 @@ from pfgvm.errors import InputError
 from pfgvm.evaluation.recognition.detection import find_faces
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.models import fused_for_attack
-from pfgvm.models.device import configure_device
 from pfgvm.models.dlib_face import CELEBA_SIZE
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.photographs.before_after import before_after
@@ -36,11 +39,12 @@ from pfgvm.report.figures import png as drawn
 from pfgvm.report.render import markdown
 from pfgvm.report.words import DATASETS, model_name, recogniser_label
 from pfgvm.settings import MODEL_NAMES, Settings
+from stages.common.computing import configure_device
 from stages.common.data_frames import csv_text, read_table
 from stages.common.descriptor_settings import open_descriptor
 from stages.common.files import atomic_write
 from stages.common.methods import load_method
-from stages.common.program import read_settings
+from stages.common.program import mendable, print_any_name, read_settings, readable
 from stages.common.recogniser_settings import open_recognisers
 from stages.common.trained_model import TrainedModel
 
@@ -74,7 +78,8 @@ class Tools:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Protect the photographs that the command line names, each for itself; 1 where one failed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m tools.protect", description="Protect photographs.")
-    parser.add_argument("photographs", metavar="PHOTO", type=Path, nargs="+")
+    parser.add_argument("photographs", metavar="PHOTO", type=Path, nargs="*")
+    parser.add_argument("--line", help="photographs in one line, as make takes them: see `named_in`")
     parser.add_argument(
         "--method", default="p_fgvm_features", help="a file of pfgvm/attacks/methods, without its ending"
     )
@@ -84,20 +89,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--strength", choices=STRENGTHS, default="medium", help="how much is changed, and seen")
     parser.add_argument("--out", type=Path, default=Path("protected"), help="the folder to write to")
     options = parser.parse_args(arguments)
+    photographs = [*options.photographs, *(named_in(options.line) if options.line else ())]
+    if not photographs:
+        parser.error("name a photograph")
+    print_any_name()
     failed = 0
     try:
-        tools = open_tools(read_settings(), options.model, options.method, STRENGTHS[options.strength])
+        with mendable():
+            tools = open_tools(read_settings(), options.model, options.method, STRENGTHS[options.strength])
+            options.out.mkdir(parents=True, exist_ok=True)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for path in options.photographs:
+    for path in photographs:
         try:
-            print(protect_file(path, options.out, tools), flush=True)
+            with mendable():
+                print(protect_file(path, options.out, tools), flush=True)
         except InputError as error:
             failed += 1
-            print(f"error: {error}\n", file=sys.stderr, flush=True)
+            # One that the operating system refuses may be of another file, which is written for this one.
+            whose = "" if str(error).startswith(str(path)) else f"{path}: "
+            print(f"error: {whose}{error}\n", file=sys.stderr, flush=True)
     print(no_promise(tools))
     return min(failed, 1)
+
+
+def named_in(line: str) -> list[Path]:
+    """The files that `line` names: one whole name, else words as a shell reads them, else words between blanks.
+
+    The first of these readings of which all files are there counts, and the second where there is none. A word that is
+    no file is looked for as a pattern (`*.jpg`) and with `~` for the user's folder.
+    """
+    readings = [[line]]
+    with contextlib.suppress(ValueError):
+        readings.append(shlex.split(line))
+    readings.append(line.split())
+    expanded = [[name for word in words for name in _expanded(word)] for words in readings]
+    found = next((names for names in expanded if all(map(os.path.lexists, names))), expanded[1])
+    return [Path(name) for name in found]
+
+
+def _expanded(word: str) -> list[str]:
+    if os.path.lexists(word):
+        return [word]
+    word = os.path.expanduser(word)
+    return sorted(glob.glob(word)) or [word]
 
 
 def open_tools(settings: Settings, model: str, method: str, strength: float) -> Tools:
@@ -111,7 +147,7 @@ def open_tools(settings: Settings, model: str, method: str, strength: float) -> 
         )
     # Of one image sums depend on their number: with another, another perturbation would come out.
     torch.set_num_threads(settings.threads)
-    device = configure_device(settings.device, attack.precision)
+    device = configure_device(settings.device)
     deidentify = functools.partial(chosen.deidentify, **chosen.parameters(attack, model))
     named = chosen.descriptors(attack) if chosen.descriptors else ()
     attacked = [*named]
@@ -145,10 +181,8 @@ def protect_file(path: Path, out: Path, tools: Tools) -> str:
 
     Raises InputError for what is no photograph, or one without a face, and where `out` holds results of another.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); correct its name") from None
+    content = contents(path)
+    name = readable(path.name)
     digest = hashlib.sha256(content).hexdigest()
     table, picture, written = (out / f"{path.stem}.{end}" for end in ("csv", "before_after.png", "protected.png"))
     if any(file.exists() for file in (table, picture, written)) and digest not in photographs_of(table):
@@ -161,16 +195,24 @@ def protect_file(path: Path, out: Path, tools: Tools) -> str:
             f"{path}: no face was found on its {width} x {height} pixels; turn it upright, or give a photograph whose "
             "faces look at the camera and are at least 20 pixels wide"
         )
-    done, found = protect(photograph, faces, path.name, tools.protector)
-    rows = table_rows(path, digest, found, tools)
+    done, found = protect(photograph, faces, name, tools.protector)
+    rows = table_rows(name, digest, found, tools)
     size = view_size(len(found), tools.protector.image_size)
     views = [[shown(pixels, face, size, MARGIN) for face in faces] for pixels in (photograph.seen, done.seen)]
-    # The table first: it says of which photograph the pictures are.
-    made = {table: csv_text(pd.DataFrame(rows)), written: png(done), picture: drawn(before_after(*views))}
-    for file, bytes_ in made.items():
-        with atomic_write(file) as partial:
-            partial.write_bytes(bytes_)
+    made = {picture: drawn(before_after(*views)), written: png(done), table: csv_text(pd.DataFrame(rows))}
+    # All or none; left last to first, so that the table is there first: it says of which photograph the pictures are.
+    with contextlib.ExitStack() as files:
+        for file, bytes_ in made.items():
+            files.enter_context(atomic_write(file)).write_bytes(bytes_)
     return f"{path} -> {written}\n\n{markdown(photograph_table(rows, photograph.notes))}"
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of the photograph `path`. Raises InputError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct its name") from None
 
 
 def photographs_of(table: Path) -> set[str]:
@@ -187,15 +229,15 @@ def view_size(faces: int, image_size: tuple[int, int]) -> tuple[int, int]:
     return height, round(height * image_size[1] / image_size[0])
 
 
-def table_rows(path: Path, digest: str, found: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
-    """The table's rows: of each face first what an attacked classifier says, then what every recogniser does."""
+def table_rows(name: str, digest: str, found: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
+    """The rows of the photograph `name`'s table: for each face the attacked classifier's, then each recogniser's."""
     record, rows = tools.record, []
     model, descriptor = (record.model, record.descriptor) if record else ("", ",".join(tools.attacked))
     made = {"model": model, "descriptor": descriptor, "method": tools.method.label}
     for number, one in enumerate(found, start=1):
         box = dict(zip(("left", "top", "width", "height"), np.rint(one.face.box).astype(int).tolist(), strict=True))
         l2 = round(float(np.linalg.norm(one.after - one.before)), 3)
-        face = {"photograph": path.name, "sha256": digest, "face": number, **box, **made, "l2": l2}
+        face = {"photograph": name, "sha256": digest, "face": number, **box, **made, "l2": l2}
         if record and one.said:
             target, clean, protected = (record.classes[of] for of in vars(one.said).values())
             rows.append(face | {

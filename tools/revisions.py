@@ -5,9 +5,12 @@ from typing import BinaryIO
 
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
-from dvc.scm import RevError
+from dvc.repo import Repo
+from dvc.repo.experiments.exceptions import AmbiguousExpRefInfo
+from dvc.repo.experiments.utils import resolve_name
 
 from pfgvm.errors import InputError
+from tools.commands import printed
 
 WORKSPACE = "workspace"
 _ABBREVIATED = 7  # characters of a commit's hash, as in `dvc exp show`
@@ -25,14 +28,11 @@ class Revision:
         self.commit = ""
         if name == WORKSPACE:
             return
+        commit = _commit_of(name)
+        self.commit = commit[:_ABBREVIATED]
         try:
-            self._files = DVCFileSystem(".", rev=name)
-            self.commit = self._files.repo.get_rev()[:_ABBREVIATED]
-        except RevError:
-            raise InputError(
-                f"{name}: is no experiment that has run, no branch, tag or commit, and not `{WORKSPACE}`; "
-                "`dvc exp show` lists the experiments, `git log` the commits"
-            ) from None
+            self._files = DVCFileSystem(".", rev=commit)
+            self._files.repo  # noqa: B018  # opened now, so that what is wrong with it is said here
         except DvcException as error:
             raise InputError(f"{name}: cannot be read ({error}); run from the project's folder") from None
 
@@ -65,3 +65,43 @@ class Revision:
             f"DVC's cache does not hold its {path}; get it from your remote (`dvc pull`), or make it again: "
             f"`dvc exp apply {self.name}`, or `git checkout {self.name}` where that is no experiment, then `dvc repro`"
         )
+
+
+def _commit_of(name: str) -> str:
+    """The commit of an experiment, a branch or tag, or whatever else Git takes for one, in full.
+
+    Not by DVC's own reading, which takes a name of the letters a to f for the beginning of any object's hash before it
+    looks for an experiment, and HEAD for the commit on which an experiment was stopped.
+    """
+    # It fails where Git refuses the folder, which DVC's libraries do without a remedy.
+    printed("git", "rev-parse", "--git-dir")
+    try:
+        with Repo() as repo:
+            experiment = resolve_name(repo.scm, name)[name]
+    except AmbiguousExpRefInfo:
+        raise InputError(
+            f"{name}: several commits have an experiment of this name; give the hash that `dvc exp show -A` lists"
+        ) from None
+    except DvcException as error:
+        raise InputError(f"{name}: cannot be read ({error}); run from the project's folder") from None
+    found = {
+        commit
+        for reference in (*([str(experiment)] if experiment else []), f"refs/heads/{name}", f"refs/tags/{name}")
+        if (commit := _resolved(reference))
+    }
+    if len(found) > 1:
+        raise InputError(f"{name}: is the name of several runs (experiment, branch or tag); give the hash of the one")
+    commit = next(iter(found), None) or _resolved(name)
+    if not commit:
+        raise InputError(
+            f"{name}: is no experiment that has run, no branch, tag or commit, and not `{WORKSPACE}`; "
+            "`dvc exp show` lists the experiments, `git log` the commits"
+        )
+    return commit
+
+
+def _resolved(reference: str) -> str | None:
+    try:
+        return printed("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}").strip()
+    except InputError:
+        return None

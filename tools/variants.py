@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pfgvm.errors import InputError
 from stages.common.program import read_settings
+from tools.commands import printed as _printed
 
 # In .gitignore and .dvcignore. A copy that is there already is brought up to date, so that only what is stale runs.
 COPIES = Path(".variants")
-# Folders that a stage depends on whole: a file that is gone from the project must be gone from the copy.
-_ROOMS = ("pfgvm", "stages")
+# Other tools' images are of the project's own attacked images; a copy may attack others.
+_EXTERNAL, _ABOUT_EXTERNAL = "data/external/", "data/external/README.md"
 
 
 def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str]) -> Path:
@@ -38,24 +39,29 @@ def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str
 
 
 def _bring_up_to_date(copy: Path) -> None:
-    for room in _ROOMS:
-        shutil.rmtree(copy / room, ignore_errors=True)
-    listed = _printed("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, listed.split("\0")):
+    wanted = {
+        name
+        for name in _listed(Path())
+        if Path(name).is_file() and (name == _ABOUT_EXTERNAL or not name.startswith(_EXTERNAL))
+    }
+    copy.mkdir(parents=True, exist_ok=True)
+    # A file that is gone from the project must be gone from the copy: stages depend on whole folders.
+    for name in _listed(copy) - wanted - {"dvc.lock"}:
+        (copy / name).unlink(missing_ok=True)
+    for name in wanted:
         # dvc.lock says what has run there.
-        if Path(name).is_file() and not (name == "dvc.lock" and (copy / name).exists()):
+        if not (name == "dvc.lock" and (copy / name).exists()):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(name, copy / name)
     cache = _printed(sys.executable, "-m", "dvc", "cache", "dir").strip()
     (copy / ".dvc/config.local").write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n", "utf-8")
 
 
-def _printed(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        said = " ".join(done.stderr.split())
-        raise InputError(f"{Path().absolute()}: {command[0]} failed here ({said}); run in a clone of the project")
-    return done.stdout
+def _listed(folder: Path) -> set[str]:
+    """The files in `folder`, laid out as the project, that Git keeps or would keep, there or not."""
+    git_folder = Path(_printed("git", "rev-parse", "--git-dir").strip()).absolute()
+    command = ("git", f"--git-dir={git_folder}", f"--work-tree={folder.absolute()}", "-C", str(folder))
+    return set(_printed(*command, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")) - {""}
 
 
 def _run(copy: Path, module: str, *arguments: str) -> None:

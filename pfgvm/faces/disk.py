@@ -46,3 +46,29 @@ def breaks_lines(name: str) -> bool:
     """Whether `name` would break a line of a table or a figure."""
     # Control characters and Unicode's line and paragraph separators; a joiner or a wide space is plain text.
     return not name.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in name)
+
+
+def check_that_dvc_can_hash(root: Path) -> None:
+    """Raise InputError for what keeps DVC from hashing the folder `root`: a link to nothing, a name that is not UTF-8.
+
+    DVC hashes the whole folder, and stops at either with an error that names no remedy.
+    """
+    folders = [os.fspath(root)]
+    while folders:
+        # A folder that may not be listed DVC passes over; one that is not there it names.
+        with contextlib.suppress(PermissionError, FileNotFoundError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink() and not os.path.exists(entry.path):
+                    raise InputError(f"{entry.path}: is a link to nothing; remove it, or restore what it points to")
+                if _is_undecodable(entry.name):
+                    raise InputError(f"{os.path.dirname(entry.path)}: the name {entry.name!r} is not UTF-8; rename it")
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+
+
+def _is_undecodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,13 +1,12 @@
 """Where faces come from: the layouts that the setting data.source names."""
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Protocol
 
 from pfgvm.errors import InputError
 from pfgvm.faces.celeba import CelebASource
-from pfgvm.faces.disk import reading
+from pfgvm.faces.disk import check_that_dvc_can_hash, reading
 from pfgvm.faces.folder import FolderSource
 
 
@@ -46,28 +45,5 @@ def open_source(source: str, root: Path) -> Source:
             raise InputError(f"{root}: no such folder; set data.root to the folder that holds the faces")
         if not any(root.iterdir()):
             raise InputError(f"{root}: is empty; set data.root to the folder that holds the faces")
-        _check_that_dvc_can_hash(root)
+        check_that_dvc_can_hash(root)
     return SOURCES[source](root)
-
-
-def _check_that_dvc_can_hash(root: Path) -> None:
-    # DVC hashes the whole folder, and stops at either with an error that names no remedy.
-    folders = [os.fspath(root)]
-    while folders:
-        # A folder that cannot be listed DVC passes over.
-        with contextlib.suppress(PermissionError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_symlink() and not os.path.exists(entry.path):
-                    raise InputError(f"{entry.path}: is a link to nothing; remove it, or restore what it points to")
-                if _is_undecodable(entry.name):
-                    raise InputError(f"{os.path.dirname(entry.path)}: the name {entry.name!r} is not UTF-8; rename it")
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-
-
-def _is_undecodable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

@@ -15,18 +15,26 @@ from pfgvm.errors import InputError
 def atomic_write(path: Path) -> Iterator[Path]:
     """A path to write to that becomes `path` when the block ends, and vanishes when it fails.
 
-    Raises InputError while another process writes `path`.
+    Raises InputError while another process writes `path`, and the operating system's errors by the name of `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "ab") as file:
-        _claim(file, path)
-        try:
-            yield partial
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        os.replace(partial, path)
+    # Shorter than any name that a file system takes, and one for each path.
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    partial = path.with_name(f".{path.name[:32]}.{digest[:16]}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "ab") as file:
+            _claim(file, path)
+            try:
+                yield partial
+                os.replace(partial, path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        # A full disk names no file.
+        if error.filename in (None, os.fspath(partial)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
 
 
 def _claim(file: BinaryIO, path: Path) -> None:

@@ -1,9 +1,12 @@
-"""The edge of every stage program: settings and options in, bad input out as one message."""
+"""The edge of every program: settings and options in, whatever a user can mend out as one message."""
 
 import argparse
+import contextlib
+import errno
 import inspect
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -13,6 +16,18 @@ from pfgvm.errors import InputError
 from pfgvm.settings import Settings, parse
 
 SETTINGS = Path("params.yaml")
+# What to do about an error of the operating system; about any other, to try another path.
+_REMEDIES = {
+    errno.ENOENT: "correct the path, or run `dvc repro` first if that makes it",
+    errno.ENAMETOOLONG: "shorten the name",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EACCES: "change its permissions, or name another path",
+    errno.EPERM: "change its permissions, or name another path",
+    errno.ENOTDIR: "name a folder in its place",
+    errno.EEXIST: "name a folder in its place",
+    errno.EISDIR: "name a file in its place",
+}
 
 
 def read_settings() -> Settings:
@@ -35,14 +50,46 @@ def read_settings() -> Settings:
 def run(main: Callable[..., None]) -> None:
     """Run a program: each parameter of `main` is an option of the same name, its type the annotation.
 
-    One without a default is required. An InputError becomes its message on standard error and exit status 1.
+    One without a default is required. An InputError, and what `mendable` makes one, becomes its message on standard
+    error and exit status 1.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     for parameter in inspect.signature(main).parameters.values():
         required = parameter.default is parameter.empty
         default = None if required else parameter.default
         parser.add_argument(f"--{parameter.name}", type=parameter.annotation, required=required, default=default)
+    arguments = vars(parser.parse_args())
+    print_any_name()
     try:
-        main(**vars(parser.parse_args()))
+        with mendable():
+            main(**arguments)
     except InputError as error:
         sys.exit(f"error: {error}")
+
+
+@contextlib.contextmanager
+def mendable() -> Iterator[None]:
+    """Turn what the operating system refuses, and names that are no text, into InputErrors with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        path = os.fsdecode(error.filename2 or error.filename or "")
+        remedy = _REMEDIES.get(error.errno, "name another path")
+        raise InputError(f"{path + ': ' if path else ''}{os.strerror(error.errno)}; {remedy}") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"{readable(error.object)}: is not UTF-8; rename it") from error
+
+
+def readable(name: str) -> str:
+    """`name` as text that every file takes: bytes of a file name that are no UTF-8 as \\udc80 and the like."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def print_any_name() -> None:
+    """Let this process print every name, whatever encoding its terminal has: what that lacks is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        # A stand-in for a stream may have no encoding.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

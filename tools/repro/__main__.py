@@ -18,11 +18,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pfgvm.errors import InputError
+from pfgvm.faces.disk import check_that_dvc_can_hash
+from stages.common.program import read_settings
 from stages.common.progress import EVERY_STEP
 from tools.repro.pipeline_run import PipelineRun
 from tools.repro.screens import Log, Terminal
 from tools.repro.stage_seconds import StageSeconds
 from tools.results import print_results
+
+EXTERNAL = Path("data/external")
 
 
 def main() -> int:
@@ -33,6 +38,11 @@ def main() -> int:
     parser.add_argument("--exp", action="store_true")
     ours, arguments = parser.parse_known_args()
     words = [*(["exp", "run"] if ours.exp else ["repro"]), *arguments]
+    try:
+        check_folders()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     with started([sys.executable, "-m", "dvc", *words]) as (dvc, stopped_by):
         # While DVC starts.
         stages, seconds = planned(words), StageSeconds()
@@ -41,6 +51,18 @@ def main() -> int:
     if status == 0 and (not stages or "page" in stages):
         print_results()
     return status
+
+
+def check_folders() -> None:
+    """Raise InputError where DVC cannot hash a folder that users fill: it would stop with words of its own."""
+    folders = [EXTERNAL]
+    # What is wrong with the settings the stage of that name says.
+    with contextlib.suppress(InputError):
+        settings = read_settings()
+        folders += [Path(settings.data.root), Path(settings.evaluation.root)]
+    for folder in folders:
+        if folder.is_dir():
+            check_that_dvc_can_hash(folder)
 
 
 def planned(words: Sequence[str]) -> list[str]:
