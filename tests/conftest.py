@@ -1,26 +1,74 @@
 """What every test runs under."""
 
+import os
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from filelock import FileLock
 
 from tests.project import Project
+from tests.warm import WarmPython
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where workers share the tests out, one builds the project first, while others run what needs none of it."""
+    """Where workers share the tests out, one builds the project first, while others run what needs none of it.
+
+    Of either kind groups come first: one that was left to the end would keep one worker busy and the others waiting.
+    """
     waiting = {_unit(item) for item in items if "built" in getattr(item, "fixturenames", ())}
-    of_built = [item for item in items if _unit(item) in waiting]
-    others = [item for item in items if _unit(item) not in waiting]
-    items[:] = [*of_built[:1], *others, *of_built[1:]]
+    items.sort(key=lambda item: (_unit(item) in waiting, _unit(item) == item.nodeid))
+    builds = [item for item in items if _unit(item) in waiting and _unit(item) == item.nodeid][:1]
+    items[:] = [*builds, *(item for item in items if item not in builds)]
 
 
 def _unit(item: pytest.Item) -> str:
     """What a worker takes at once: a group's tests, or one test."""
     group = item.get_closest_marker("xdist_group")
     return group.args[0] if group else item.nodeid
+
+
+# What pytest and PyTorch itself set as they go.
+OTHERS = ("PYTEST_", "TORCHINDUCTOR_")
+
+
+def of_process() -> dict[str, Any]:
+    """What holds for the whole process, and what a library must leave as it was."""
+    cudnn = torch.backends.cudnn
+    return {
+        "environment": {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)},
+        "folder": os.getcwd(),
+        "threads": torch.get_num_threads(),
+        "type": torch.get_default_dtype(),
+        "gradients": torch.is_grad_enabled(),
+        "determinism": torch.get_deterministic_debug_mode(),
+        "memory that is filled": torch.utils.deterministic.fill_uninitialized_memory,
+        "cuDNN": (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32),
+        "matrix products": (torch.get_float32_matmul_precision(), torch.backends.cuda.matmul.allow_tf32),
+    }
+
+
+@pytest.fixture(autouse=True)
+def process() -> Iterator[None]:
+    """Fails a test that leaves the process another than it was, unless a program ran in it, which is set back here."""
+    before = of_process()
+    yield
+    after = of_process()
+    if after["determinism"] != before["determinism"]:
+        # A program has set its process up to compute (stages.common.computing).
+        os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+        torch.set_num_threads(before["threads"])
+        torch.set_deterministic_debug_mode(before["determinism"])
+        torch.utils.deterministic.fill_uninitialized_memory = before["memory that is filled"]
+        torch.backends.cudnn.benchmark = before["cuDNN"][1]
+        torch.backends.cudnn.allow_tf32 = before["cuDNN"][3]
+        after = of_process()
+    differing = [name for name in before if after[name] != before[name]]
+    assert differing == [], [(before[name], after[name]) for name in differing]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,8 +81,23 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
-    """A copy of the project at a tiny scale, built by `dvc repro` and committed; who changes it restores it.
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lets the programs of projects start quickly, where the system can (Linux)."""
+    if not hasattr(os, "pidfd_open"):
+        yield
+        return
+    # A socket's name is short.
+    with tempfile.TemporaryDirectory() as folder:
+        warm = WarmPython(Path(folder))
+        Project.pythons = warm.bin
+        yield
+        Project.pythons = Path(sys.executable).parent
+        warm.stop()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm_python: None) -> Project:
+    """A copy of the project at a tiny scale, built and committed; who changes it restores it.
 
     It is built once a run of the tests, and copied for every worker.
     """
@@ -43,7 +106,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
     with FileLock(shared / "built.lock"):
         if not (shared / "built").exists():
             project = Project.made(tmp_path_factory.mktemp("project"))
-            project.dvc("repro")
+            project.build()
             project.commit()
             project.folder.rename(shared / "built")
     return Project(shared / "built").copied(own / "project")

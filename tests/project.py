@@ -1,12 +1,17 @@
 """A copy of the project to run for real, at a scale that takes seconds a stage."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import ClassVar
 
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +33,12 @@ TINY = {
 
 
 class Project:
-    """The project's files in `folder`, in a repository of their own, with tiny settings."""
+    """The project's files in `folder`, in a repository of their own, with tiny settings.
+
+    pythons: the folder of the `python` that programs run with; one that starts quickly where there is one (tests.warm).
+    """
+
+    pythons: ClassVar[Path] = Path(sys.executable).parent
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,6 +56,29 @@ class Project:
         project._run("git", "init", "--quiet")
         project.commit()
         return project
+
+    def build(self) -> None:
+        """Run all stages, two at a time, and tell DVC once: in a fraction of the time, what `dvc repro` leaves.
+
+        DVC writes its lock file anew after each stage, which takes longer than most of them do here.
+        """
+        with contextlib.chdir(self.folder), Repo() as repo, ThreadPoolExecutor(2) as pool:
+            stages = {stage.name: stage for stage in repo.index.stages}
+            waiting = TopologicalSorter({name: set() for name in stages})
+            for after, before in repo.index.graph.edges:
+                waiting.add(after.name, before.name)
+            waiting.prepare()
+            running = {}
+            while waiting.is_active():
+                running |= {pool.submit(self._run, "sh", "-c", stages[name].cmd): name for name in waiting.get_ready()}
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    done.result()
+                    waiting.done(running.pop(done))
+            with repo.lock:
+                for stage in stages.values():
+                    stage.save()
+                    stage.commit()
+                next(iter(stages.values())).dvcfile.dump_stages(list(stages.values()), update_pipeline=False)
 
     def copied(self, folder: Path) -> "Project":
         """The project as it stands, its caches included, in `folder`, which must not exist."""
@@ -79,19 +112,19 @@ class Project:
 
     def dvc(self, *arguments: str, succeeds: bool = True) -> str:
         """What `dvc` prints with `arguments`."""
-        return self._run(sys.executable, "-m", "dvc", *arguments, succeeds=succeeds).stdout
+        return self._run("python", "-m", "dvc", *arguments, succeeds=succeeds).stdout
 
     def stage(self, name: str, *arguments: str, succeeds: bool = True, **environment: str) -> str:
         """What the stage program `name` prints with `arguments`."""
-        return self._run(sys.executable, "-m", f"stages.{name}", *arguments, succeeds=succeeds, **environment).stdout
+        return self._run("python", "-m", f"stages.{name}", *arguments, succeeds=succeeds, **environment).stdout
 
     def tool(self, name: str, *arguments: str, succeeds: bool = True) -> str:
         """What the program tools/`name`.py prints with `arguments`."""
-        return self._run(sys.executable, "-m", f"tools.{name}", *arguments, succeeds=succeeds).stdout
+        return self._run("python", "-m", f"tools.{name}", *arguments, succeeds=succeeds).stdout
 
     def python(self, program: str) -> str:
         """What the Python `program` prints."""
-        return self._run(sys.executable, "-c", program).stdout
+        return self._run("python", "-c", program).stdout
 
     def git(self, *arguments: str) -> str:
         """What `git` prints with `arguments`."""
@@ -145,7 +178,7 @@ class Project:
         """The variables that everything runs with."""
         return os.environ | {
             # Stage commands say `python`: the one that runs the tests, as in an activated environment.
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([str(self.pythons), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": "",
             # No identity of the machine's: a newcomer may have told Git none.
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -156,7 +189,7 @@ class Project:
 
 def snakemake(profile: str, *arguments: str) -> list[str]:
     """The command that runs the workflow with one of its profiles."""
-    return [sys.executable, "-m", "snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *arguments]
+    return ["python", "-m", "snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *arguments]
 
 
 def stages_run(output: str) -> set[str]:

@@ -20,7 +20,7 @@ from tests.project import ROOT, Project
 from tools.compare import main
 
 # What its fixtures run takes minutes: once, on one of the workers.
-pytestmark = pytest.mark.xdist_group("compare")
+pytestmark = [pytest.mark.xdist_group("compare"), pytest.mark.long]
 
 DOCUMENTED = (ROOT / "docs/experiments.md").read_text("utf-8")
 # Of a terminal that is not narrow; DVC pads its tables by a few characters.

@@ -1,6 +1,7 @@
 """What describes the environment agrees, pins everything and names no package registry; the library installs alone."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -216,13 +217,14 @@ def test_the_hooks_run_the_environments_own_tools_and_so_does_make_lint():
 def test_continuous_integration_runs_the_commands_on_a_python_that_the_project_takes():
     workflow = YAML(typ="safe", pure=True).load(ROOT / ".github/workflows/ci.yml")
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    assert {"make repro", "make test", "make test-long", "make lint"} == {
+    assert {"make repro", "make test", "make test-long", "make test-processors", "make lint"} == {
         step["run"] for step in steps if "run" in step
     }
     assert all(step["uses"].startswith("actions/") for step in steps if "uses" in step)
     pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
     assert pythons and all(SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0") for python in pythons)
-    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("make lint\nmake test\nmake test-long")
+    own = [line for line in (ROOT / ".ci/run").read_text("utf-8").splitlines() if line.startswith("make ")]
+    assert own == ["make lint", "make test", "make test-processors", "make test-long"]
 
 
 @pytest.mark.xdist_group("a group")
@@ -247,8 +249,27 @@ def test_conda_installs_python_and_the_same_pins_and_nothing_else():
 
 def test_make_setup_installs_the_lock_with_its_hashes():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"pip install .*--require-hashes -r requirements\.lock$", makefile, re.MULTILINE)
-    assert len(re.findall(r"\binstall\b", makefile)) == len(re.findall(r"install .*--require-hashes", makefile)) == 3
+    assert re.search(r"\$\(PIP\) -r requirements\.lock$", makefile, re.MULTILINE)
+    assert len(re.findall(r"\$\(PIP\)", makefile)) == 3
+    # Nothing installs otherwise.
+    [command] = re.findall(r"\binstall\b.*", makefile)
+    assert command.endswith("--require-hashes") and "PIP := PIP_USER=0 " in makefile
+
+
+@pytest.mark.parametrize("told_by", ["file", "environment"])
+def test_make_setup_installs_into_its_own_folder_whatever_pip_is_told(told_by, tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for lock in ("requirements.lock", "references.lock"):
+        (tmp_path / lock).write_text("# nothing\n")
+    (tmp_path / "pip.conf").write_text("[global]\nuser = true\n")
+    own = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    if told_by == "environment":
+        own = {"PIP_USER": "1"} | {f"PIP_{name}": str(tmp_path / "elsewhere") for name in ("TARGET", "PREFIX", "ROOT")}
+    own |= {"PYTHONHOME": str(tmp_path / "nothing"), "PYTHONPATH": str(tmp_path / "nothing"), "PYTHONSAFEPATH": "1"}
+    command = ["make", "setup", f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | own, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / ".venv/ready").exists() and not (tmp_path / "elsewhere").exists()
 
 
 def project_files() -> list[Path]:

@@ -1,7 +1,6 @@
 """The evaluation beyond the paper, run for real by its programs on the built project."""
 
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +55,9 @@ def flat(values: dict[str, str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def evaluated(built: Project):
-    """The built project with some sets evaluated, all parts being asked for; the tables lie in data/beyond."""
+def evaluated(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the built project with some sets evaluated, all parts asked for; the tables lie in data/beyond."""
+    built = built.copied(tmp_path_factory.mktemp("evaluated") / "project")
     built.set(**SETTINGS)
     built.stage("settings", "--out", "data/settings.txt")
     split = ["--split", "data/split.csv"]
@@ -84,9 +84,7 @@ def evaluated(built: Project):
         where = ["--model", values["--model"], "--faces", values["--faces"], *split]
         built.stage("curve", "--method", method, *where, "--out", f"data/beyond/curves/A/{method}.csv")
     built.stage("curves", "--curve_scores", "data/beyond/curves", "--scores", "data/scores.csv", "--out", "data/beyond")
-    yield built
-    built.restore()
-    shutil.rmtree(built.folder / "data/beyond")
+    return built
 
 
 def table(project: Project, name: str) -> pd.DataFrame:

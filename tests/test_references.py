@@ -70,28 +70,50 @@ def norms(changed: Tensor, images: Tensor) -> np.ndarray:
 # ── The smallest L2 ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@each_attack
-def test_between_two_classes_it_goes_to_the_plane_that_parts_them(name):
-    model, weight, bias = linear_model(2)
-    x, targets = images(8, 0.4, 0.6), np.ones(8, dtype=np.int64)
-    normal = weight[1] - weight[0]
-    # A plane beyond all images, the farther the later.
-    middle = x.flatten(1).numpy() @ normal + bias[1] - bias[0]
-    model[1].bias.data[0] += middle.max() + 2
-    # FMN's first step would end on the plane itself, where rounding decides; bent, the logits have the same plane.
-    model.append(Scaled()).append(nn.Tanh())
-    distances = (middle.max() + 2 - middle) / np.linalg.norm(normal)
-    found = ATTACKS[name](model, x, torch.tensor(targets))
-    assert found.min() > 0 and found.max() < 1  # no pixel meets its bounds
-    assert (model(found).argmax(1).numpy() == targets).all()
-    check_near(norms(found, x), distances, TOLERANCES[name])
-    along = (found - x).flatten(1).numpy() @ normal / np.linalg.norm(normal)
-    np.testing.assert_allclose(along, distances, rtol=TOLERANCES[name])
+def bent(model: nn.Sequential) -> nn.Sequential:
+    """The linear `model` with logits that are bent, so that its classes part at the same planes.
+
+    On a linear one FMN's step ends on the plane itself, where the last bit of a sum decides whether it has reached the
+    target: on some processors it never does.
+    """
+    return nn.Sequential(*model, Scaled(), nn.Tanh())
 
 
 class Scaled(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return 0.1 * x
+
+
+def reached(model: nn.Sequential, x: Tensor, targets: Tensor) -> bool:
+    """Whether the targets' logits of a linear `model`, W x + b, are the largest, or as large but for rounding.
+
+    The last bit of a sum depends on the processor and on where its numbers lie. A sum of n products is wrong by
+    n·u·(|W| |x| + |b|) at most (Higham, Accuracy and Stability of Numerical Algorithms, 3.1), u being half of float64's
+    epsilon, and two of them are compared.
+    """
+    linear = model[1]
+    with torch.no_grad():
+        logits = model[:2](x)
+        size = x.flatten(1).abs() @ linear.weight.abs().T + linear.bias.abs()
+    rounding = 2 * (VALUES + 1) * torch.finfo(torch.float64).eps / 2 * size.max()
+    return bool((logits.gather(1, targets[:, None]) >= logits - rounding).all())
+
+
+@each_attack
+def test_between_two_classes_it_goes_to_the_plane_that_parts_them(name):
+    model, weight, bias = linear_model(2)
+    x, targets = images(8, 0.4, 0.6), torch.ones(8, dtype=torch.int64)
+    normal = weight[1] - weight[0]
+    # A plane beyond all images, the farther the later.
+    middle = x.flatten(1).numpy() @ normal + bias[1] - bias[0]
+    model[1].bias.data[0] += middle.max() + 2
+    distances = (middle.max() + 2 - middle) / np.linalg.norm(normal)
+    found = ATTACKS[name](bent(model), x, targets)
+    assert found.min() > 0 and found.max() < 1  # no pixel meets its bounds
+    assert reached(model, found, targets)
+    check_near(norms(found, x), distances, TOLERANCES[name])
+    along = (found - x).flatten(1).numpy() @ normal / np.linalg.norm(normal)
+    np.testing.assert_allclose(along, distances, rtol=TOLERANCES[name])
 
 
 def check_near(found: np.ndarray, smallest: np.ndarray, tolerance: float) -> None:
@@ -114,27 +136,28 @@ def smallest_l2(weight: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int
     return float(np.linalg.norm(residual[:-1] / residual[-1]))
 
 
-def check_among_five(attack, x: Tensor, tolerance: float) -> Tensor:
+def check_among_five(name: str, x: Tensor, tolerance: float) -> Tensor:
     model, weight, bias = linear_model(5)
     flat = x.flatten(1).numpy()
     predicted = (flat @ weight.T + bias).argmax(1)
     targets = (predicted + 1 + np.arange(len(x)) % 4) % 5
     smallest = np.array([smallest_l2(weight, bias, *pair) for pair in zip(flat, targets, strict=True)])
-    found = attack(model, x, torch.tensor(targets))
-    assert (model(found).argmax(1).numpy() == targets).all()
+    # The others stop on either side of a plane, and where it is bent farther from it.
+    found = ATTACKS[name](bent(model) if name == "FMN" else model, x, torch.tensor(targets))
+    assert reached(model, found, torch.tensor(targets))
     check_near(norms(found, x), smallest, tolerance)
     return found
 
 
 @each_attack
 def test_among_five_classes_it_is_near_the_smallest(name):
-    found = check_among_five(ATTACKS[name], images(8, 0.4, 0.6), TOLERANCES[name])
+    found = check_among_five(name, images(8, 0.4, 0.6), TOLERANCES[name])
     assert found.min() > 0 and found.max() < 1
 
 
 # FMN may miss the target there, and C&W's tanh holds pixels at 0 and 1.
 def test_where_pixels_meet_their_bounds_ddn_is_near_the_smallest_still():
-    found = check_among_five(ATTACKS["DDN"], images(8).round(decimals=1), 0.06)
+    found = check_among_five("DDN", images(8).round(decimals=1), 0.06)
     assert (found == 0).any() and (found == 1).any()
 
 

@@ -193,6 +193,7 @@ def test_a_run_with_nothing_to_do(project, stages):
 
 
 def test_a_run_with_something_to_do(project, stages):
+    (project.folder / ".dvc/tmp/stage_seconds.json").unlink(missing_ok=True)
     project.edit("reports/page/style.css", "\nbody {", "\nbody { color: red;")
     output = project.tool("repro")
     for line in (
@@ -233,6 +234,7 @@ def test_a_wrong_setting(project, stages):
     project.restore()
 
 
+@pytest.mark.long
 def test_a_stopped_run_goes_on_where_it_was(project):
     # So that the second of two batches takes a while.
     project.set(**{"attack.i_fgsm.iterations": 400})

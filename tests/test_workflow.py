@@ -184,7 +184,7 @@ def test_no_output_holds_another(tmp_path, monkeypatch):
 def run_job(project: Project, stage: str) -> None:
     """Run a stage as Snakemake's jobs do."""
     subprocess.run(
-        [sys.executable, "workflow/job.py", stage],
+        ["python", "workflow/job.py", stage],
         cwd=project.folder,
         env=project.environment,
         check=True,

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import re
@@ -89,11 +90,12 @@ def inputs(stage: PipelineStage, stale: set[str]) -> list[str]:
     A folder that stages write into stands for all that they write there, however deep.
     All files are local: they lie in the project's folder, where DVC looks for them, whatever storage a profile names.
     """
-    makers = {str(out): other.name for other in stage.repo.index.stages for out in other.outs}
+    makers = _makers(stage.repo)
     files: list[str] = []
     for dep in stage.deps:
         if not isinstance(dep, ParamsDependency):
-            made = [out for out in makers if out.startswith(f"{dep}/")] or [str(dep)]
+            path = str(dep)
+            made = [out for out in makers if out.startswith(f"{path}/")] or [path]
             files += [file for file in made if file not in files]
     if stage.name in stale:
         marked = [file if makers.get(file) in stale else ancient(file) for file in files] + [str(FORCE_RERUN)]
@@ -101,6 +103,13 @@ def inputs(stage: PipelineStage, stale: set[str]) -> list[str]:
         # What is made anew without making this stage stale is constant.
         marked = [ancient(file) for file in files if makers.get(file) not in stale]
     return [local(file) for file in marked]
+
+
+# DVC takes its time to say a path, and every stage's inputs are asked for.
+@functools.lru_cache(maxsize=1)
+def _makers(repo: Repo) -> dict[str, str]:
+    """Every output of the pipeline, and the name of the stage that makes it."""
+    return {str(out): stage.name for stage in repo.index.stages for out in stage.outs}
 
 
 def outputs(stage: PipelineStage) -> list[str]:
