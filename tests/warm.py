@@ -137,13 +137,11 @@ def _run(files: array.array, arguments: list[str], folder: str, environment: dic
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for name, mode, errors in (
-        ("stdin", "r", "strict"),
-        ("stdout", "w", "strict"),
-        ("stderr", "w", "backslashreplace"),
+    for number, (name, errors) in enumerate(
+        (("stdin", "strict"), ("stdout", "strict"), ("stderr", "backslashreplace"))
     ):
-        number = ("stdin", "stdout", "stderr").index(name)
         lines = 1 if name == "stderr" or os.isatty(number) else -1
+        mode = "w" if number else "r"
         setattr(sys, name, os.fdopen(number, mode, lines, encoding="utf-8", errors=errors, closefd=False))
     paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     if arguments[0] == "-m":
