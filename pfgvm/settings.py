@@ -248,9 +248,6 @@ class Attack(Section):
     batch_size: PositiveInt
 
 
-Part = Literal["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
-
-
 def _inside_root(file: str) -> str:
     path = PurePath(file)
     if path.is_absolute() or ".." in path.parts:
@@ -306,7 +303,6 @@ class Curves(Section):
 class Evaluation(Section):
     """What is measured beyond the paper."""
 
-    parts: Annotated[list[Part], AfterValidator(_each_once)] = Field(description="what to measure")
     root: str = Field(min_length=1, description="folder of the user's own recognisers, and of LPIPS' weights")
     recognisers: dict[str, RecogniserLine] = Field(min_length=1)
     calibration: Calibration
@@ -316,14 +312,9 @@ class Evaluation(Section):
     @field_validator("recognisers")
     @classmethod
     def _named(cls, recognisers: dict[str, Any]) -> dict[str, Any]:
-        from pfgvm.evaluation.recognition.comparison import INSTALLED
-
-        for name, value in recognisers.items():
+        for name in recognisers:
             if not re.fullmatch(r"[a-z0-9_]+", name):
                 raise ValueError(f"{name!r}: names consist of small letters, digits and _")
-            if (value == "installed") != (name in INSTALLED):
-                known = ", ".join(INSTALLED)
-                raise ValueError(f"{name}: `installed` are {known}; any other name is followed by its file and input")
         return recognisers
 
 
@@ -377,6 +368,13 @@ class Settings(Section):
         return found
 
 
+# Settings of older versions, and what took their place.
+_GONE = {
+    "evaluation.parts": "`make evaluation` runs the whole evaluation, `dvc repro stages/evaluation/dvc.yaml:TABLE` "
+    "what one table of it needs",
+}
+
+
 def parse(values: Mapping[str, Any], source: str) -> Settings:
     """Check the parsed YAML `values` against the schema.
 
@@ -394,6 +392,8 @@ def parse(values: Mapping[str, Any], source: str) -> Settings:
 def _explained(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     path = _path_in_file(problem["loc"], values)
     key = ".".join(path)
+    if key in _GONE:
+        return f"setting {key} is gone: {_GONE[key]}; delete it"
     if problem["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)

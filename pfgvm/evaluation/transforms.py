@@ -77,6 +77,6 @@ TRANSFORMS: dict[str, Transform] = {
     "median 3x3": _median,
 }
 # What a picture must survive: all but the median filter, which nobody meets by chance.
-SURVIVAL = tuple(TRANSFORMS)[:-1]
+POST_PROCESSING = tuple(TRANSFORMS)[:-1]
 # By which an attacker may try to wash a protection out.
 PURIFIERS = ("median 3x3", "JPEG 50")

@@ -1,8 +1,8 @@
 """From a picture's bytes to numbers and back."""
 
+import contextlib
 import functools
 import io
-import struct
 import warnings
 
 import numpy as np
@@ -10,16 +10,6 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pfgvm.errors import InputError
 
-# How a picture of each EXIF orientation comes upright (EXIF 2.32, tag 0x0112).
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
 _REDUCED = 1  # bit of TIFF's NewSubfileType: a picture of fewer pixels than another in the same file
 
@@ -60,9 +50,8 @@ def decode(content: bytes, name: str) -> Image.Image:
         ):
             _require_full_size(picture, name)
             picture.load()
-            converted = _as_rgb(picture, name)
-            orientation = _orientation(picture)
-            return converted.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else converted
+            turn_upright(picture)
+            return _as_rgb(picture, name)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -85,33 +74,12 @@ def _require_full_size(picture: Image.Image, name: str) -> None:
         )
 
 
-def _orientation(picture: Image.Image) -> int | None:
-    try:
-        return _exif_orientation(picture.info["exif"])
-    except (KeyError, struct.error):
-        pass
-    # Not in EXIF's own place; Pillow also looks into XMP and text, and raises nearly anything for what is invalid.
-    try:
-        return picture.getexif().get(ExifTags.Base.Orientation)
-    except Exception:
-        return None
-
-
-def _exif_orientation(exif: bytes) -> int:
-    """The value of the orientation tag in `exif` (EXIF 2.32, section 4.6.2), whatever the other tags hold.
-
-    Pillow reads the tags in turn and stops at one that points outside. Raises KeyError or struct.error without a
-    value.
-    """
-    exif = exif.removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}[exif[:2]]
-    (directory,) = struct.unpack_from(f"{order}I", exif, 4)
-    (tags,) = struct.unpack_from(f"{order}H", exif, directory)
-    for place in range(directory + 2, directory + 2 + 12 * tags, 12):
-        tag, kind, _ = struct.unpack_from(f"{order}HHI", exif, place)
-        if tag == ExifTags.Base.Orientation:
-            return struct.unpack_from(order + {1: "B", 3: "H", 4: "I"}[kind], exif, place + 8)[0]
-    raise KeyError("orientation")
+def turn_upright(image: Image.Image) -> None:
+    """Rotate or flip `image` in place by its EXIF orientation. With broken EXIF it stays as stored."""
+    # Pillow raises nearly anything for broken EXIF. In place, since the pixels are turned before the other tags are
+    # rewritten: if that alone fails, the image is upright.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _as_rgb(picture: Image.Image, name: str) -> Image.Image:

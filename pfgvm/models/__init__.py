@@ -1,4 +1,4 @@
-"""The target models of Table 1 and how they run: descriptors, training, fusion, batches, the device.
+"""The target models of Table 1 and how they run: descriptors, training, batches, the device.
 
 The public names are loaded when they are first asked for, so that a program which reads a training record need not
 wait for PyTorch.
@@ -7,7 +7,7 @@ wait for PyTorch.
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"model_a": "target_models", "model_b": "target_models", "fused_for_attack": "fusion"}
+_HOMES = {"model_a": "target_models", "model_b": "target_models"}
 
 
 def __getattr__(name: str) -> Any:

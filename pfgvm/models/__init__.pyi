@@ -1,3 +1,2 @@
-from pfgvm.models.fusion import fused_for_attack as fused_for_attack
 from pfgvm.models.target_models import model_a as model_a
 from pfgvm.models.target_models import model_b as model_b

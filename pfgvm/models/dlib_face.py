@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
+
 CHIP_SIZE = 150
 DESCRIPTOR_SIZE = 128
 CHANNEL_MEANS = (122.782, 117.001, 104.298)
@@ -26,16 +28,10 @@ TEMPLATE_POINTS = (
     (0.726104, 0.780233),
 )
 TEMPLATE_PADDING = 0.25
-# The same five, as means over CelebA's aligned images, in pixels.
-CELEBA_POINTS = ((69.5, 111.0), (107.5, 111.0), (88.0, 135.0), (72.0, 152.0), (105.5, 152.0))
-CELEBA_SIZE = (218, 178)
 
 
 class Affine(nn.BatchNorm2d):
-    """dlib's `affine` layer: one frozen scale and shift a channel.
-
-    A batch norm whose statistics stay 0 and 1: `fuse_conv_bn_eval` folds it into the convolution before it.
-    """
+    """dlib's `affine` layer: one frozen scale and shift a channel, as a batch norm whose statistics stay 0 and 1."""
 
     def __init__(self, channels: int):
         super().__init__(channels, eps=1e-30)  # PyTorch wants some; 1 + 1e-30 is 1

@@ -6,9 +6,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from pfgvm.faces.images import decode, picture_formats
+from pfgvm.faces.images import decode, picture_formats, turn_upright
 from pfgvm.photographs.colour import Encoding, Unknown, declared, in_srgb, without_colour
 
 
@@ -86,6 +86,7 @@ def _beside_pixels(content: bytes) -> tuple[Image.Image | None, Encoding | bytes
     ):
         space = declared(content, picture)
         if picture.has_transparency_data:
-            layer = ImageOps.exif_transpose(picture).convert("RGBA")
+            turn_upright(picture)
+            layer = picture.convert("RGBA")
         frames = getattr(picture, "n_frames", 1)
     return layer, space, frames

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pfgvm.evaluation.recognition.comparison import recogniser_label
 from pfgvm.report.formatted_table import MISSING, FormattedTable
-from pfgvm.report.words import model_name, recogniser_label
+from pfgvm.report.words import model_name
 
 # Narrower faces, in pixels, are less than recognisers are made for.
 _FEW_PIXELS = 32

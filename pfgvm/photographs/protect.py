@@ -2,15 +2,16 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pfgvm.attacks.common.method import Batch, Method
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.targets import choose_targets
 from pfgvm.evaluation.recognition.alignment import (
     celeba_points,
@@ -48,14 +49,14 @@ class Protector:
     """A method with all that it needs.
 
     image_size: H, W of the frame that it works on. deidentify: the method's, with its parameters. classifier: None for
-    a method that attacks none. descriptors: for one that attacks those, in eval mode. All of them are on `device`.
-    strength: what the perturbation is multiplied with.
+    a method that attacks none. descriptors: by name, for one that attacks those, in eval mode. All of them are on
+    `device`. strength: what the perturbation is multiplied with.
     """
 
     image_size: tuple[int, int]
-    deidentify: Callable[[Batch], Tensor]
+    deidentify: Callable[[Context], Tensor]
     classifier: Classifier | None = None
-    descriptors: Sequence[nn.Module] = ()
+    descriptors: Mapping[str, nn.Module] = field(default_factory=dict)
     device: torch.device | str = "cpu"
     strength: float = 1.0
 
@@ -80,12 +81,6 @@ class ProtectedFace:
     before: np.ndarray
     after: np.ndarray
     said: Said | None
-
-
-def works_alone(method: Method) -> bool:
-    """Whether `method` makes a perturbation of one image and what it attacks, and of nothing else."""
-    attacks = method.uses_model or method.descriptors is not None
-    return attacks and method.follows is None and not method.needs_gallery
 
 
 def framed(pixels: np.ndarray, face: Face, image_size: tuple[int, int]) -> np.ndarray:
@@ -144,22 +139,23 @@ def _deidentify_in(photograph: Photograph, face: Face, name: str, protector: Pro
     def through_photograph(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda x_adv: network(images + left(x_adv - images))
 
-    classifier, network, targets = protector.classifier, _no_classifier, torch.zeros(1, dtype=torch.int64)
-    if classifier:
+    targets = torch.zeros(1, dtype=torch.int64)
+    makers: dict[str, Callable[[], Any]] = {"descriptors": lambda: attacked, "targets": lambda: targets}
+    if classifier := protector.classifier:
         network = classifier.network
         with torch.no_grad():
             logits = network(images)
         targets = choose_targets(classifier.policy, [name], logits.argmax(1), logits, classifier.seed)
-    descriptors = [through_photograph(descriptor) for descriptor in protector.descriptors]
-    batch = Batch(through_photograph(network), images, targets, [name], descriptors=descriptors)
-    stronger = (images + protector.strength * (protector.deidentify(batch) - images)).clamp(0, 1)
+        makers["model"] = lambda: through_photograph(network)
+
+    def attacked(names: Sequence[str]) -> list[Callable[[Tensor], Tensor]]:
+        return [through_photograph(protector.descriptors[key]) for key in names]
+
+    context = Context(images, [name], makers)
+    stronger = (images + protector.strength * (protector.deidentify(context) - images)).clamp(0, 1)
     [change] = left(stronger - images).cpu().numpy()
     _lay(change.transpose(1, 2, 0), frame, photograph.pixels)
     return int(targets)
-
-
-def _no_classifier(images: Tensor) -> Tensor:
-    raise ValueError("the method attacks a classifier, and the protector has none")
 
 
 def _view(pixels: np.ndarray, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

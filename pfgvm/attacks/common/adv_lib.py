@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images, checked_targets
-from pfgvm.attacks.common.gradient import Model, logits_of, loss_gradient, recordable
+from pfgvm.attacks.common.gradient import Model, logits_of, loss_gradient
 from pfgvm.errors import InputError
 
 
@@ -51,12 +51,12 @@ def nearest_of_target(
         return x.clone()
     # In rows, since FMN projects a view, which in another order of memory would be a copy. In float32 at least, since
     # 1e-8, which C&W divides by, is 0 in float16.
-    start = recordable(x).to(torch.promote_types(x.dtype, torch.float32)).contiguous()
-    with logits_of(model, ỹ) as logits_at, torch.inference_mode(False), torch.enable_grad():
+    start = x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
+    with logits_of(model, ỹ) as logits_at, torch.enable_grad():
 
         def logits(x_adv: Tensor) -> Tensor:
             # At the precision of the result, so that no rounding afterwards misses the target.
             return logits_at(x_adv.to(x.dtype)).to(x.device)
 
-        found = attack(logits, start, recordable(ỹ), targeted=True, **settings)
+        found = attack(logits, start, ỹ, targeted=True, **settings)
     return found.detach().to(x.dtype)

@@ -1,4 +1,4 @@
-"""Checks of what a caller gives to an attack: every error names the argument, what was found, and the remedy."""
+"""Checks of an attack's arguments. Every error names the argument, the value found and the remedy."""
 
 import math
 import numbers
@@ -21,8 +21,8 @@ def checked_images(images: Tensor) -> Tensor:
         low, high = images.min().item(), images.max().item()
         if low < 0 or high > 1:
             raise InputError(
-                f"images must lie in [0, 1]; found {low:.6g} to {high:.6g}; divide 8-bit values by 255, and let the "
-                "model itself do any other normalization"
+                f"images must lie in [0, 1]; found {low:.6g} to {high:.6g}; divide 8-bit values by 255, and do any "
+                "other normalisation in the model"
             )
     return images.detach()
 
@@ -30,7 +30,7 @@ def checked_images(images: Tensor) -> Tensor:
 def checked_targets(targets: Tensor, images: Tensor) -> Tensor:
     """`targets` as int64. Raises InputError unless they are integers ≥ 0, (B,), on the device of `images`.
 
-    Whether the model has that many classes shows in its logits.
+    Their upper bound is checked on the model's logits.
     """
     _require_tensor("targets", targets)
     if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
@@ -67,7 +67,7 @@ def checked_norms(l2: Tensor, images: Tensor) -> Tensor:
 
 
 def checked_names(names: Sequence[str], images: Tensor) -> Sequence[str]:
-    """`names` as they are. Raises InputError unless there is one for each image."""
+    """`names` unchanged. Raises InputError unless there is one for each image."""
     if len(names) != len(images):
         raise InputError(f"names must be one for each of the {len(images)} images; found {len(names)}")
     return names
@@ -76,7 +76,7 @@ def checked_names(names: Sequence[str], images: Tensor) -> Sequence[str]:
 def finite(name: str, value: Any) -> float:
     """`value` of the argument `name` as a float. Raises InputError unless it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise InputError(f"{name} must be a number, not {value!r}; of a tensor or an array take one value by .item()")
+        raise InputError(f"{name} must be a number, not {value!r}; convert a tensor or an array by .item()")
     if not math.isfinite(value):
         raise InputError(f"{name} must be finite, not {value!r}")
     return float(value)

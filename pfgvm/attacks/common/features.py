@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pfgvm.attacks.common.gradient import differentiate, eval_mode, recordable
+from pfgvm.attacks.common.gradient import differentiate, eval_mode
 from pfgvm.errors import InputError
 
 # Images in [0, 1], (B, C, H, W), to features, (B, F).
@@ -42,9 +42,9 @@ def feature_gradient(
     with contextlib.ExitStack() as stack:
         for descriptor in descriptors:
             stack.enter_context(eval_mode(descriptor))
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.no_grad():
             # A copy, since a descriptor may work in place.
-            of_clean = [_features(descriptor(recordable(images).clone()), images) for descriptor in descriptors]
+            of_clean = [_features(descriptor(images.clone()), images) for descriptor in descriptors]
             lengths = [_length(features) for features in of_clean]
 
         def gradient(x_adv: Tensor, view: View) -> Tensor:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images
-from pfgvm.attacks.common.method import Method, without_model
+from pfgvm.attacks.common.context import Context
+
+if TYPE_CHECKING:
+    from pfgvm.settings import Attack
 
 
 def clean(images: Tensor) -> Tensor:
@@ -13,4 +18,11 @@ def clean(images: Tensor) -> Tensor:
     return checked_images(images).clone()
 
 
-METHOD = Method("Clean", without_model(clean), lambda settings, model: {}, uses_model=False)
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """None."""
+    return {}
+
+
+def deidentify(context: Context) -> Tensor:
+    """`clean` on the images of `context`."""
+    return clean(context.images)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from pfgvm.attacks.common.adv_lib import load, nearest_of_target
 from pfgvm.attacks.common.arguments import count, positive
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import Model
-from pfgvm.attacks.common.method import Method, deidentify_by
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -50,7 +50,8 @@ def cw_l2(
     return nearest_of_target(load("carlini_wagner_l2"), model, images, targets, **settings)
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     values = settings.cw_l2
     return {
         "search_steps": values.search_steps,
@@ -59,4 +60,6 @@ def _parameters(settings: Attack, model: str) -> dict[str, Any]:
     }
 
 
-METHOD = Method("C&W-L2", deidentify_by(cw_l2), _parameters)
+def deidentify(context: Context, **parameters: Any) -> Tensor:
+    """`cw_l2` on the images of `context`."""
+    return cw_l2(context.model, context.images, context.targets, **parameters)

@@ -10,8 +10,8 @@ from torch import Tensor
 from pfgvm import seeding
 from pfgvm.attacks.common.adv_lib import load, nearest_of_target
 from pfgvm.attacks.common.arguments import count
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import Model
-from pfgvm.attacks.common.method import Method, deidentify_by
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -56,8 +56,11 @@ def _without_chance(model: Model, images: Tensor, *arguments: Any, **settings: A
     return load("ddn")(logits, images, *arguments, **settings)
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {"iterations": settings.ddn.iterations}
 
 
-METHOD = Method("DDN", deidentify_by(ddn), _parameters)
+def deidentify(context: Context, **parameters: Any) -> Tensor:
+    """`ddn` on the images of `context`."""
+    return ddn(context.model, context.images, context.targets, **parameters)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from pfgvm.attacks.common.adv_lib import load, nearest_of_target
 from pfgvm.attacks.common.arguments import count
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import Model
-from pfgvm.attacks.common.method import Method, deidentify_by
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -30,8 +30,11 @@ def fmn(model: Model, images: Tensor, targets: Tensor, *, iterations: int) -> Te
     return nearest_of_target(load("fmn"), model, images, targets, norm=2, steps=count("iterations", iterations))
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {"iterations": settings.fmn.iterations}
 
 
-METHOD = Method("FMN", deidentify_by(fmn), _parameters)
+def deidentify(context: Context, **parameters: Any) -> Tensor:
+    """`fmn` on the images of `context`."""
+    return fmn(context.model, context.images, context.targets, **parameters)

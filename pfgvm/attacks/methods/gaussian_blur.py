@@ -9,7 +9,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images, positive
-from pfgvm.attacks.common.method import Method, without_model
+from pfgvm.attacks.common.context import Context
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -28,14 +28,11 @@ def gaussian_blur(images: Tensor, *, sigma: float) -> Tensor:
     return torch.from_numpy(blurred).clamp(0, 1).to(x)
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {"sigma": settings.gaussian_blur.sigma}
 
 
-METHOD = Method(
-    "Gaussian blur",
-    without_model(gaussian_blur),
-    _parameters,
-    uses_model=False,
-    at_strength=lambda parameters, strength: {"sigma": strength * parameters["sigma"]},
-)
+def deidentify(context: Context, *, sigma: float) -> Tensor:
+    """`gaussian_blur` on the images of `context`: the stronger, the wider."""
+    return gaussian_blur(context.images, sigma=context.strength * sigma)

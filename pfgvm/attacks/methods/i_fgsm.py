@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images, checked_targets, count, positive
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import Model, loss_gradient
-from pfgvm.attacks.common.method import Method, deidentify_by
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -43,8 +43,11 @@ def i_fgsm(
     return x_adv
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {"iterations": settings.i_fgsm.iterations[model], "epsilon": settings.i_fgsm.epsilon[model]}
 
 
-METHOD = Method("I-FGSM", deidentify_by(i_fgsm), _parameters)
+def deidentify(context: Context, **parameters: Any) -> Tensor:
+    """`i_fgsm` on the images of `context`."""
+    return i_fgsm(context.model, context.images, context.targets, **parameters)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images, checked_targets, count, positive
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import Model, loss_gradient
-from pfgvm.attacks.common.method import Method, deidentify_by
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -43,7 +43,8 @@ def i_fgvm(
     return x_adv
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {
         "step_size": settings.i_fgvm.step_size[model],
         "iterations": settings.i_fgvm.iterations[model],
@@ -51,4 +52,6 @@ def _parameters(settings: Attack, model: str) -> dict[str, Any]:
     }
 
 
-METHOD = Method("I-FGVM", deidentify_by(i_fgvm), _parameters)
+def deidentify(context: Context, **parameters: Any) -> Tensor:
+    """`i_fgvm` on the images of `context`."""
+    return i_fgvm(context.model, context.images, context.targets, **parameters)

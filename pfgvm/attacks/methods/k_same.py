@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pfgvm import seeding
 from pfgvm.attacks.common.arguments import checked_images, count
-from pfgvm.attacks.common.method import Batch, Gallery, Method
+from pfgvm.attacks.common.context import Context, Gallery
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -55,15 +55,14 @@ def _mean(images: Tensor) -> Tensor:
     return images.cpu().double().mean(0).to(images.dtype).to(images.device)
 
 
-def _deidentify(batch: Batch, *, k: int, seed: int) -> Tensor:
-    gallery = batch.gallery
-    if gallery is None:
-        raise ValueError("batch.gallery must hold the images that are averaged")
+def deidentify(context: Context, *, k: int, seed: int) -> Tensor:
+    """`k_same` among all attacked images: each of `context` becomes the mean of its cluster."""
+    gallery = context.gallery
     cluster_of = _names_of_clusters(gallery, k, seed)
-    clusters = {cluster_of[name] for name in batch.names}
+    clusters = {cluster_of[name] for name in context.names}
     # Read anew for each batch, so that memory does not grow with the number of images.
     means = {cluster: _mean(gallery.read(cluster)) for cluster in clusters}
-    return torch.stack([means[cluster_of[name]] for name in batch.names]).to(batch.images)
+    return torch.stack([means[cluster_of[name]] for name in context.names]).to(context.images)
 
 
 # All batches of a run share one gallery.
@@ -88,8 +87,6 @@ def _rounds(gallery: Gallery, seed: int) -> Iterator[Sequence[str]]:
         yield seeding.shuffled((image for image in images if image is not None), seed, "k-Same order")
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {"k": settings.k_same.k, "seed": settings.seed}
-
-
-METHOD = Method("k-Same", _deidentify, _parameters, uses_model=False, needs_gallery=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images
-from pfgvm.attacks.common.method import Method, without_model
-from pfgvm.models.dlib_face import CELEBA_POINTS, CELEBA_SIZE
+from pfgvm.attacks.common.context import Context
+from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
+
+if TYPE_CHECKING:
+    from pfgvm.settings import Attack
 
 # How far the bar reaches beyond the eyes' centres, in distances between them: to the temples, and over the brows.
 BESIDE, ABOVE = 0.5, 0.3
@@ -35,4 +40,11 @@ def _between(low: float, high: float, size: int, celeba_size: int) -> Tensor:
     return torch.from_numpy((low <= positions) & (positions <= high))
 
 
-METHOD = Method("Masking", without_model(masking), lambda settings, model: {}, uses_model=False)
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """None."""
+    return {}
+
+
+def deidentify(context: Context) -> Tensor:
+    """`masking` on the images of `context`."""
+    return masking(context.images)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images, checked_start, checked_targets, count, non_negative, positive
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import Model, loss_gradient
-from pfgvm.attacks.common.method import Method, deidentify_by
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
@@ -44,7 +44,8 @@ def p_fgvm(
     return x_adv
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {
         "step_size": settings.p_fgvm.step_size[model],
         "iterations": settings.p_fgvm.iterations[model],
@@ -52,4 +53,6 @@ def _parameters(settings: Attack, model: str) -> dict[str, Any]:
     }
 
 
-METHOD = Method("P-FGVM", deidentify_by(p_fgvm), _parameters)
+def deidentify(context: Context, **parameters: Any) -> Tensor:
+    """`p_fgvm` on the images of `context`."""
+    return p_fgvm(context.model, context.images, context.targets, **parameters)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pfgvm import seeding
 from pfgvm.attacks.common.arguments import checked_images, checked_names, count, non_negative, positive, share
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.features import FeatureExtractor, feature_gradient
-from pfgvm.attacks.common.method import Batch, Method
 from pfgvm.attacks.common.views import random_view
 from pfgvm.attacks.common.visibility import held_back, hiding
 
@@ -76,13 +76,16 @@ def p_fgvm_features(
     return x_adv
 
 
-def _deidentify(batch: Batch, **parameters: Any) -> Tensor:
-    return p_fgvm_features(batch.descriptors, batch.images, batch.names, **parameters)
+def deidentify(context: Context, *, descriptors: Sequence[str], **parameters: Any) -> Tensor:
+    """`p_fgvm_features` on the images of `context`, away from the descriptors of these names."""
+    return p_fgvm_features(context.descriptors(descriptors), context.images, context.names, **parameters)
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     chosen = settings.p_fgvm_features
     return {
+        "descriptors": chosen.descriptors,
         "step_size": chosen.step_size,
         "iterations": chosen.iterations,
         "penalty": chosen.penalty,
@@ -93,12 +96,3 @@ def _parameters(settings: Attack, model: str) -> dict[str, Any]:
         "chroma": chosen.chroma,
         "seed": settings.seed,
     }
-
-
-METHOD = Method(
-    "P-FGVM (features)",
-    _deidentify,
-    _parameters,
-    uses_model=False,
-    descriptors=lambda settings: settings.p_fgvm_features.descriptors,
-)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pfgvm import seeding
 from pfgvm.attacks.common.arguments import checked_names, finite, non_negative
+from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import Model
-from pfgvm.attacks.common.method import Batch, Method
-from pfgvm.attacks.methods.p_fgvm import METHOD as P_FGVM
+from pfgvm.attacks.methods import p_fgvm as without_noise
 from pfgvm.attacks.methods.p_fgvm import p_fgvm
 
 if TYPE_CHECKING:
@@ -54,17 +54,17 @@ def p_fgvm_noise(
     return p_fgvm(model, images, targets, step_size=step_size, iterations=iterations, penalty=penalty, start=start)
 
 
-def _deidentify(batch: Batch, **parameters: Any) -> Tensor:
-    return p_fgvm_noise(batch.model, batch.images, batch.targets, batch.names, **parameters)
+def deidentify(context: Context, **parameters: Any) -> Tensor:
+    """`p_fgvm_noise` on the images of `context`."""
+    return p_fgvm_noise(context.model, context.images, context.targets, context.names, **parameters)
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     noise = settings.p_fgvm_noise
-    return {**P_FGVM.parameters(settings, model), "seed": settings.seed, "mean": noise.mean, "std": noise.std}
+    return {**without_noise.parameters(settings, model), "seed": settings.seed, "mean": noise.mean, "std": noise.std}
 
 
-def _chosen(settings: Attack, names: list[str]) -> list[str]:
+def noise_images(settings: Attack, names: Sequence[str]) -> list[str]:
+    """Those of the attacked images `names` that start from noise: attack.p_fgvm_noise.images of them, drawn once."""
     return seeding.shuffled(names, settings.seed, "noise images")[: settings.p_fgvm_noise.images]
-
-
-METHOD = Method("P-FGVM (noise)", _deidentify, _parameters, chosen=_chosen)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from pfgvm.attacks.common.arguments import checked_images, count
-from pfgvm.attacks.common.method import Method, without_model
+from pfgvm.attacks.common.context import Context
 from pfgvm.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,15 +46,11 @@ def _parts(length: int, blocks: int, width: int) -> list[slice]:
     return [slice(*edge) for edge in itertools.pairwise([0, *edges.tolist(), length])]
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {"blocks": settings.pixelation.blocks}
 
 
-METHOD = Method(
-    "Pixelation",
-    without_model(pixelation),
-    _parameters,
-    uses_model=False,
-    # The larger the blocks, the fewer.
-    at_strength=lambda parameters, strength: {"blocks": max(1, round(parameters["blocks"] / strength))},
-)
+def deidentify(context: Context, *, blocks: int) -> Tensor:
+    """`pixelation` on the images of `context`: the stronger, the fewer blocks."""
+    return pixelation(context.images, blocks=max(1, round(blocks / context.strength)))

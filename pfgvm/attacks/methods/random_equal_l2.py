@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pfgvm import seeding
 from pfgvm.attacks.common.arguments import checked_images, checked_noise, checked_norms
-from pfgvm.attacks.common.method import Batch, Method
+from pfgvm.attacks.common.context import Context
 from pfgvm.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,15 +92,11 @@ def random_control(images: Tensor, protected: Tensor, names: Sequence[str], *, s
     return _at_distance(x, noise, torch.minimum(l2, furthest)).to(images.dtype).to(images.device)
 
 
-def _deidentify(batch: Batch, *, seed: int) -> Tensor:
-    images = batch.images
-    if batch.followed is None:
-        raise ValueError("batch.followed must hold the images whose perturbation is matched")
-    return random_control(images, batch.followed, batch.names, seed=seed)
+def deidentify(context: Context, *, seed: int) -> Tensor:
+    """`random_control` on the images of `context`, against its reference."""
+    return random_control(context.images, context.reference, context.names, seed=seed)
 
 
-def _parameters(settings: Attack, model: str) -> dict[str, Any]:
+def parameters(settings: Attack, model: str) -> dict[str, Any]:
+    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
     return {"seed": settings.seed}
-
-
-METHOD = Method("Random (equal L2)", _deidentify, _parameters, follows="p_fgvm", uses_model=False)

@@ -15,7 +15,7 @@ from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.recognition import over_persons
 from pfgvm.evaluation.findings.sets import EvaluatedSet, clean_set
 from pfgvm.evaluation.findings.verification import Faces
-from pfgvm.evaluation.order import CLEAN
+from pfgvm.methods import CLEAN
 
 ADAPTIVE_COLUMNS = [
     "model", "method", "attacker", "share", "accuracy_protected", "low", "high", "accuracy_clean",

@@ -1,4 +1,4 @@
-"""Whom the protection serves: MR and L2 by person, recognition by person and by image."""
+"""Recognition by person and by image."""
 
 import math
 from collections.abc import Sequence
@@ -9,29 +9,12 @@ import pandas as pd
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.verification import Faces, match_rates, ranks
-from pfgvm.evaluation.order import place
 from pfgvm.evaluation.statistics import mean
 
-PERSONS_COLUMNS = ["model", "method", "person", "images", "l2", "mr"]
 RECOGNISED_PERSONS_COLUMNS = ["model", "method", "recogniser", "person", "images", "tmr_clean", "tmr_protected"]
 RECOGNISED_IMAGES_COLUMNS = [
     "model", "method", "recogniser", "image", "tmr_clean", "tmr_protected", "rank_clean", "rank_protected",
 ]  # fmt: skip
-
-
-def by_person(scores: pd.DataFrame) -> pd.DataFrame:
-    """Means over each person's images, as computed (float): PERSONS_COLUMNS, `mr` in [0, 1].
-
-    scores: as for pfgvm.report.tables.results.
-    """
-    exact = scores[scores["pixels"] == "float"]
-    missed = exact.assign(mr=exact["predicted"] != exact["person"])
-    rows = [
-        (model, method, person, len(group), mean(group["l2"]), mean(group["mr"]))
-        for (model, method, person), group in missed.groupby(["model", "method", "person"], sort=False)
-    ]
-    rows.sort(key=lambda row: (row[0], place(row[1]), row[2]))
-    return pd.DataFrame(rows, columns=PERSONS_COLUMNS)
 
 
 def recognised_persons(

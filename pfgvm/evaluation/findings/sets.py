@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pfgvm.evaluation.order import CLEAN, place
 from pfgvm.evaluation.statistics import mean
+from pfgvm.methods import CLEAN, place
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from pfgvm.evaluation.statistics import interval, mean
 # One row an image, model, method and value of the parameter.
 CURVE_SCORES = [
     "image", "person", "model", "method", "parameter", "value", "target", "predicted", "l2", "mssim", "mssim_legacy",
+    "of_settings",
 ]  # fmt: skip
 CURVES_COLUMNS = [
     "model", "method", "parameter", "value", "images", "l2", "mssim", "mssim_legacy", "mr", "target_rate",
-    "mr_low", "mr_high",
+    "mr_low", "mr_high", "of_settings",
 ]  # fmt: skip
 EQUAL_MR_COLUMNS = ["model", "method", "other", "mr", "other_l2", "other_mssim_legacy", "l2", "mssim_legacy"]
 
@@ -21,11 +22,12 @@ EQUAL_MR_COLUMNS = ["model", "method", "other", "mr", "other_l2", "other_mssim_l
 def curves(scores: pd.DataFrame) -> pd.DataFrame:
     """Means over the images, one row a model, method and value, in CURVES_COLUMNS; rates in [0, 1].
 
-    scores: CURVE_SCORES, metrics and values as numbers. `mr_low`, `mr_high`: Wilson's 95 % interval.
+    scores: CURVE_SCORES, metrics and values as numbers. `mr_low`, `mr_high`: Wilson's 95 % interval. `of_settings`:
+    whether the value is that of the settings.
     """
     rows = []
-    for (model, method, parameter, value), group in scores.groupby(
-        ["model", "method", "parameter", "value"], sort=True
+    for (model, method, parameter, value, of_settings), group in scores.groupby(
+        ["model", "method", "parameter", "value", "of_settings"], sort=True
     ):
         missed = group["predicted"] != group["person"]
         low, high = interval(int(missed.sum()), len(group))
@@ -41,17 +43,17 @@ def curves(scores: pd.DataFrame) -> pd.DataFrame:
                 "target_rate": mean(group["predicted"] == group["target"]),
                 "mr_low": low,
                 "mr_high": high,
+                "of_settings": of_settings,
             }
         )
     return pd.DataFrame(rows, columns=CURVES_COLUMNS)
 
 
-def at_equal_mr(table: pd.DataFrame, settings: dict[tuple[str, str], float], proposed: str) -> pd.DataFrame:
+def at_equal_mr(table: pd.DataFrame, proposed: str) -> pd.DataFrame:
     """`proposed` at the MR of each other method, and each other method at that of `proposed`: EQUAL_MR_COLUMNS.
 
-    table: from `curves`. settings: the value at which each (model, method) was run. `other` is the method whose MR at
-    its own value is to be reached; `l2` and `mssim_legacy` are those of `method` where it first reaches it (see
-    `cheapest`), NaN where it never does.
+    table: from `curves`. `other` is the method whose MR at the value of the settings is to be reached; `l2` and
+    `mssim_legacy` are those of `method` where it first reaches it (see `cheapest`), NaN where it never does.
     """
     rows = []
     for model in sorted(set(table["model"])):
@@ -60,7 +62,7 @@ def at_equal_mr(table: pd.DataFrame, settings: dict[tuple[str, str], float], pro
             for method, aim in ((proposed, other), (other, proposed)):
                 if proposed not in points or other == proposed:
                     continue
-                [own] = points[aim][points[aim]["value"] == settings[model, aim]].to_dict("records")
+                [own] = points[aim][points[aim]["of_settings"]].to_dict("records")
                 l2, similarity = cheapest(points[method], own["mr"])
                 rows.append((model, method, aim, own["mr"], own["l2"], own["mssim_legacy"], l2, similarity))
     return pd.DataFrame(rows, columns=EQUAL_MR_COLUMNS)

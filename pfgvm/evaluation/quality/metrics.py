@@ -25,7 +25,7 @@ _SIX_SCALES = 225
 def face_region(image_size: tuple[int, int]) -> tuple[slice, slice]:
     """The rows and the columns of the face in CelebA's framing at `image_size` (height, width)."""
     # PyTorch comes with it: the report reads the table and starts without it.
-    from pfgvm.models.dlib_face import CELEBA_SIZE
+    from pfgvm.faces.geometry import CELEBA_SIZE
 
     return (
         _scaled(_FACE_ROWS, image_size[0] / CELEBA_SIZE[0]),
@@ -45,7 +45,7 @@ def psnr(picture: np.ndarray, original: np.ndarray) -> float:
 
 
 def flip(picture: np.ndarray, original: np.ndarray) -> float:
-    """Mean ꟻLIP (Andersson et al., 2020), from 0, no difference seen, to 1; 67 pixels per degree, its default."""
+    """Mean FLIP (Andersson et al., 2020), from 0, no difference seen, to 1; 67 pixels per degree, its default."""
     import flip_evaluator
 
     check_pair(picture, original)
@@ -125,9 +125,9 @@ class QualityMetric:
 
 QUALITY = (
     QualityMetric("psnr", psnr, ("", "PSNR"), 1, smaller_is_better=False),
-    QualityMetric("flip", flip, ("ꟻLIP", "picture"), 3, smaller_is_better=True),
+    QualityMetric("flip", flip, ("FLIP", "image"), 3, smaller_is_better=True),
     QualityMetric("ssimulacra2", ssimulacra2, ("", "SSIMULACRA2"), 1, smaller_is_better=False),
-    QualityMetric("flip_face", on_face(flip), ("ꟻLIP", "face"), 3, smaller_is_better=True),
+    QualityMetric("flip_face", on_face(flip), ("FLIP", "face"), 3, smaller_is_better=True),
     QualityMetric("mssim_face", on_face(_mssim), ("MSSIM", "face"), 3, smaller_is_better=False),
 )
 

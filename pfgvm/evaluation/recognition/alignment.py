@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from skimage.transform import SimilarityTransform
 
-from pfgvm.models.dlib_face import CELEBA_POINTS, CELEBA_SIZE
+from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
 
 # Eye centres, nose tip, mouth corners (x, y) in the 112 x 112 pixels of ArcFace's input (Deng et al. 2019).
 ARCFACE_POINTS = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))

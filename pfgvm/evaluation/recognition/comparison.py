@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pfgvm.errors import InputError
+
+if TYPE_CHECKING:
+    from pfgvm.settings import OnnxRecogniser
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,13 @@ INSTALLED: Mapping[str, Comparison] = {
     "dlib": Comparison("dlib", "dlib", distance="euclidean"),
     "sface": Comparison("sface", "SFace"),
 }
+
+
+def comparison(name: str, line: "str | OnnxRecogniser") -> Comparison:
+    """How the recogniser `name` of the settings compares; line: `installed`, or the settings of an ONNX file."""
+    return INSTALLED[name] if isinstance(line, str) else Comparison(name, name, centred=line.centred)
+
+
+def recogniser_label(name: str) -> str:
+    """What tables call the recogniser `name` of the settings."""
+    return INSTALLED[name].label if name in INSTALLED else name

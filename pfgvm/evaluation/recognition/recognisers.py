@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pfgvm.evaluation.recognition.comparison import INSTALLED, Comparison
+from pfgvm.errors import InputError
+from pfgvm.evaluation.recognition.comparison import INSTALLED, Comparison, comparison
 from pfgvm.settings import OnnxRecogniser
 
 _BATCH = 16
@@ -29,17 +30,17 @@ class Recogniser(Comparison):
         return embeddings
 
 
-def comparison(name: str, line: str | OnnxRecogniser) -> Comparison:
-    """How the recogniser `name` of the settings compares; line: as for `open_recogniser`."""
-    return INSTALLED[name] if isinstance(line, str) else Comparison(name, name, centred=line.centred)
-
-
 def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_size: tuple[int, int]) -> Recogniser:
     """The recogniser `name` of the settings, for faces of `image_size` (height, width).
 
     line: `installed`, or the settings of an ONNX file in the folder `root`. Raises InputError where its file is
     missing, is another than the one known, or does not go with what `line` says.
     """
+    if isinstance(line, str) != (name in INSTALLED):
+        raise InputError(
+            f"setting evaluation.recognisers: {name}: `installed` are {', '.join(INSTALLED)}; any other name is "
+            "followed by its file and input"
+        )
     if isinstance(line, str):
         return _OPENERS[name](image_size)
     return _onnx(comparison(name, line), root / line.file, dict(line))

@@ -12,13 +12,13 @@ from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.verification import match_rates
 from pfgvm.evaluation.statistics import interval, mean
 
-SURVIVAL_COLUMNS = ["model", "method", "transform", "images", "mr", "low", "high", "target_rate", "mssim"]
+ROBUSTNESS_COLUMNS = ["model", "method", "transform", "images", "mr", "low", "high", "target_rate", "mssim"]
 
 
-def survival(
+def robustness(
     sets: Sequence[EvaluatedSet], transforms: Sequence[str], persons: Mapping[str, str], enrolments: Sequence[Enrolment]
 ) -> pd.DataFrame:
-    """What is seen of each set after each transform: SURVIVAL_COLUMNS, then three a recogniser; rates in [0, 1].
+    """What is seen of each set after each transform: ROBUSTNESS_COLUMNS, then three a recogniser; rates in [0, 1].
 
     persons: by image. `mr` and `target_rate` are the set's own model's, with Wilson's 95 % interval of `mr`. `mssim`
     (Wang) compares the protected picture with the clean one after the same transform: what is left of the perturbation.
@@ -42,7 +42,7 @@ def survival(
                     row |= dict(zip(_columns(known), rates, strict=True))
             rows.append(row)
     further = [name for known in enrolments for name in _columns(known)]
-    return pd.DataFrame(rows, columns=[*SURVIVAL_COLUMNS, *further])
+    return pd.DataFrame(rows, columns=[*ROBUSTNESS_COLUMNS, *further])
 
 
 def _columns(known: Enrolment) -> list[str]:

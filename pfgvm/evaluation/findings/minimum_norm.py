@@ -6,13 +6,13 @@ import pandas as pd
 
 from pfgvm.evaluation.statistics import mean, mean_over_clusters
 
-REFERENCES_COLUMNS = [
+MINIMUM_NORM_COLUMNS = [
     "model", "method", "images", "reached", "l2", "l2_best", "excess", "low", "high",
 ]  # fmt: skip
 
 
 def distance_to_best(scores: pd.DataFrame, methods: Sequence[str], references: Sequence[str]) -> pd.DataFrame:
-    """One row a model and method, in REFERENCES_COLUMNS: mean L2 less the best known, over images that it reaches.
+    """One row a model and method, in MINIMUM_NORM_COLUMNS: mean L2 less the best known, over images that it reaches.
 
     scores: as for pfgvm.report.tables.results; the images as computed count. An image is reached by a method where the
     model takes it for the target; its best known L2 is the smallest among the methods and references that reach it.
@@ -37,4 +37,4 @@ def distance_to_best(scores: pd.DataFrame, methods: Sequence[str], references: S
                     mean(own["image"].map(best)), *mean_over_clusters(list(excess), list(own["person"])),
                 )
             )  # fmt: skip
-    return pd.DataFrame(rows, columns=REFERENCES_COLUMNS)
+    return pd.DataFrame(rows, columns=MINIMUM_NORM_COLUMNS)
