@@ -5,30 +5,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pfgvm.methods import PROPOSED, key_of
 from pfgvm.report import figures
-from pfgvm.report.plots.descriptions import PLOTS
+from pfgvm.report.plots.descriptions import PAPER_PLOTS
 from pfgvm.report.plots.drawing import svg
 from pfgvm.report.plots.learning_curves import learning_curves
 from pfgvm.report.plots.persons import persons_figure
-from pfgvm.report.plots.recognition import recognition_figure
-from pfgvm.report.plots.survival import survival_figure
-from pfgvm.report.plots.trade_off import trade_off
-from pfgvm.report.plots.visibility import visibility_figure
 from pfgvm.report.words import model_name
-from stages.common.curve_values import values_used
 from stages.common.data_frames import read_numbers, read_table
 from stages.common.face_archive import read_images
 from stages.common.files import atomic_write
-from stages.common.program import read_settings, run
-from stages.common.training_records import read_records
+from stages.common.program import run
+from stages.reporting.training_records import read_records
 
 
 def main(
     *, scores: Path, faces: Path, models: Path, adversarial: Path, trajectories: Path, tables: Path, out: Path
 ) -> None:
-    """Write figure1 and figure2, PNG files, and the plots of PLOTS, SVG files, into the folder `out`.
+    """Write figure1 and figure2, PNG files, and the plots of PAPER_PLOTS, SVG files, into the folder `out`.
 
-    tables: the folder of the CSV tables that PLOTS names.
+    tables: the folder of the CSV tables that PAPER_PLOTS names.
     """
     records = {record.model: record for record in read_records(models)}
     descriptors = {model: record.descriptor for model, record in records.items()}
@@ -36,7 +32,10 @@ def main(
     scored = read_table(scores)
     shown = {
         model: read_examples(
-            figures.chosen_examples(scored, model), faces, adversarial / model / "p_fgvm.npy", record.image_size
+            figures.chosen_examples(scored, model),
+            faces,
+            adversarial / model / f"{key_of(PROPOSED)}.npy",
+            record.image_size,
         )
         for model, record in records.items()
     }
@@ -45,21 +44,15 @@ def main(
         for model, record in records.items()
     }
     epochs_used = {model: record.epoch_used for model, record in records.items()}
-    found = {name: read_numbers(tables / name) for plot in PLOTS.values() for name in plot.sources}
-    histories = dict(iter(found["learning_curves.csv"].groupby("model")))
-    used = {key: value for key, (_, value) in values_used(read_settings().attack).items()}
+    histories = dict(iter(read_numbers(tables / "learning_curves.csv").groupby("model")))
     plots = {
-        "recognition": recognition_figure(found["recognition.csv"], headings),
-        "visibility": visibility_figure(found["visibility.csv"]),
-        "survival": survival_figure(found["survival.csv"], headings),
-        "curves": trade_off(found["curves.csv"], used, headings),
-        "persons": persons_figure(found["persons.csv"], found["recognised_persons.csv"], descriptors),
+        "persons": persons_figure(read_numbers(tables / "persons.csv"), descriptors),
         "learning_curves": learning_curves(histories, epochs_used, headings),
     }
     files = {
         "figure1.png": figures.png(figures.figure1(shown, headings)),
         "figure2.png": figures.png(figures.figure2(followed, headings)),
-        **{f"{name}.svg": svg(plot, prefix=name, title=PLOTS[name].title) for name, plot in plots.items()},
+        **{f"{name}.svg": svg(plot, prefix=name, title=PAPER_PLOTS[name].title) for name, plot in plots.items()},
     }
     for name, content in files.items():
         with atomic_write(out / name) as path:

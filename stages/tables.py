@@ -6,17 +6,15 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from pfgvm.evaluation.findings.by_person import by_person
-from pfgvm.evaluation.findings.references import distance_to_best
 from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
 from pfgvm.report.run_summary import run_summary
-from pfgvm.report.words import PAPER_METHODS, REFERENCES
 from stages.common.data_frames import csv_text, read_numbers, read_table
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
-from stages.common.training_records import read_records
+from stages.reporting.run_digest import run_digest
+from stages.reporting.training_records import read_records
 
 COLUMNS = {
     "table1": tables.TABLE1_COLUMNS,
@@ -39,18 +37,18 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
         "table3": tables.results(scored, {record.model: record.descriptor for record in records}),
         "table4": tables.training(records),
     }
-    summary = run_summary(settings, records, read_table(split), numbers["table3"])
+    summary = run_summary(settings, records, read_table(split), numbers["table3"], run_digest(scores))
     epochs = {record.model: pd.read_csv(models / record.model / "history.csv") for record in records}
     differences = tables.differences(scored)
     published = YAML(typ="safe", pure=True).load(paper)
-    report = tables.report(numbers | {"differences": differences}, summary, published)
+    persons = tables.by_person(scored)
+    report = tables.report(numbers | {"differences": differences, "persons": persons}, summary, published)
 
     formatted = formatted_tables(report)
     files = {
         "differences.csv": csv_text(differences),
         "learning_curves.csv": csv_text(pd.concat(epochs, names=["model"]).reset_index("model")),
-        "persons.csv": csv_text(by_person(scored)),
-        "references.csv": csv_text(distance_to_best(scored, PAPER_METHODS, REFERENCES)),
+        "persons.csv": csv_text(persons),
     }
     for name, table in numbers.items():
         forms = [formatted[key] for key in FORMATTED[name]]

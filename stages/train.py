@@ -15,15 +15,15 @@ from pfgvm.models.target_models import TargetModel, architecture
 from pfgvm.models.training import NORMALIZATION, Checkpoint, Epoch, LabelledData, evaluate, features, train
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import Settings
-from stages.common.computing import configure_device
 from stages.common.data_frames import read_table, write_table
 from stages.common.face_archive import read_pixels
 from stages.common.files import sha256
-from stages.common.kept_state import KeptState
 from stages.common.program import read_settings, run
-from stages.common.progress import reported
-from stages.common.resumable import fingerprint
-from stages.common.trained_model import TrainedModel
+from stages.networks.computing import configure_device
+from stages.networks.kept_state import KeptState
+from stages.networks.progress import reported
+from stages.networks.resumable import fingerprint
+from stages.networks.trained_model import TrainedModel
 
 
 def main(*, model: str, faces: Path, split: Path, out: Path) -> None:

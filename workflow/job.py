@@ -1,4 +1,4 @@
-"""Run one stage, or one shard of it, as one job: python workflow/job.py attack@A-p_fgvm [--shard 2-of-4]."""
+"""Run one stage, or one shard of it, as one job: python workflow/job.py [FILE:]attack@A-p_fgvm [--shard 2-of-4]."""
 
 import argparse
 import contextlib
@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--shard", default="1-of-1")
     arguments = parser.parse_args()
     whole = arguments.shard == "1-of-1"
-    stage = Repo().stage.load_one(name=arguments.stage)
+    file, _, name = arguments.stage.rpartition(":")
+    stage = Repo().stage.load_one(file or None, name)
     # The stages before it may have run again and written the same as before.
     if pipeline.is_up_to_date(stage):
         print(f"{stage.name}: nothing that it reads has changed")

@@ -5,7 +5,6 @@ import fcntl
 import functools
 import json
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -20,13 +19,16 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.rwlock import rwlock
 from dvc.stage import PipelineStage
-from dvc.utils.serialize import ParseError, load_yaml
+from dvc.utils.serialize import ParseError
 from dvc.utils.strictyaml import YAMLValidationError
 from snakemake.exceptions import WorkflowError
 from snakemake.io import ancient, local, report
 
-LOCK = Path("dvc.lock")
-LOCK_BEFORE = Path(".snakemake/dvc.lock.before")
+# One lock file for each pipeline, and the copies of them while they are written.
+LOCKS = {
+    Path("dvc.lock"): Path(".snakemake/dvc.lock.before"),
+    Path("stages/evaluation/dvc.lock"): Path(".snakemake/evaluation.dvc.lock.before"),
+}
 # Newer than any output and never the same, so that Snakemake runs each stage that reads it.
 FORCE_RERUN = Path(".snakemake/force_rerun")
 # One file for each job that finished, until dvc.lock records it.
@@ -64,7 +66,7 @@ def check_python(elsewhere: bool) -> None:
 
 
 def plan() -> tuple[Repo, set[str]]:
-    """The pipeline of the working directory, and the names of its stale stages (see `stale`).
+    """The pipelines of the working directory, and the addresses of their stale stages (see `stale`).
 
     Repairs what a killed run has left first. Raises Busy while another run works in this folder, and WorkflowError
     for a dvc.yaml, dvc.lock or params.yaml that DVC cannot read.
@@ -76,8 +78,8 @@ def plan() -> tuple[Repo, set[str]]:
             commit_to_dvc(repo)
             names = stale(repo)
     except (ParseError, YAMLValidationError) as error:
-        file = Path(error.path).name
-        remedy = f"git checkout HEAD -- {file} restores it" if file == LOCK.name else "correct it by hand"
+        file = os.path.relpath(error.path)
+        remedy = f"git checkout HEAD -- {file} restores it" if file in map(str, LOCKS) else "correct it by hand"
         raise WorkflowError(f"{file}: is damaged, or holds the conflict markers of a merge; {remedy}") from None
     FORCE_RERUN.parent.mkdir(exist_ok=True)
     FORCE_RERUN.write_text(str(time.time()))
@@ -97,7 +99,7 @@ def inputs(stage: PipelineStage, stale: set[str]) -> list[str]:
             path = str(dep)
             made = [out for out in makers if out.startswith(f"{path}/")] or [path]
             files += [file for file in made if file not in files]
-    if stage.name in stale:
+    if stage.addressing in stale:
         marked = [file if makers.get(file) in stale else ancient(file) for file in files] + [str(FORCE_RERUN)]
     else:
         # What is made anew without making this stage stale is constant.
@@ -108,8 +110,8 @@ def inputs(stage: PipelineStage, stale: set[str]) -> list[str]:
 # DVC takes its time to say a path, and every stage's inputs are asked for.
 @functools.lru_cache(maxsize=1)
 def _makers(repo: Repo) -> dict[str, str]:
-    """Every output of the pipeline, and the name of the stage that makes it."""
-    return {str(out): stage.name for stage in repo.index.stages for out in stage.outs}
+    """Every output of the pipelines, and the address of the stage that makes it."""
+    return {str(out): stage.addressing for stage in repo.index.stages for out in stage.outs}
 
 
 def outputs(stage: PipelineStage) -> list[str]:
@@ -122,28 +124,36 @@ def outputs(stage: PipelineStage) -> list[str]:
     return [local(str(out) if out.use_cache else report(str(out))) for out in files]
 
 
+def all_outputs(repo: Repo, file: str) -> list[str]:
+    """The outputs of all stages of the pipeline in `file`, as `outputs` gives them."""
+    return [out for stage in repo.index.stages if stage.relpath == file for out in outputs(stage)]
+
+
+def rule_name(stage: PipelineStage) -> str:
+    """A name for `stage` that is a file name too, and that no stage of the other pipeline has."""
+    return stage.addressing.replace("stages/evaluation/dvc.yaml:", "evaluation-")
+
+
 def stale(repo: Repo) -> set[str]:
-    """The names of the stages to run: those that `dvc status` lists, and all downstream of them.
+    """The addresses of the stages to run: those that `dvc status` lists, and all downstream of them.
 
     A stage whose output is constant makes none downstream stale.
     """
     names = set(repo.status())
     downstream = repo.index.graph.reverse()
-    to_visit = [stage for stage in repo.index.stages if stage.name in names]
+    to_visit = [stage for stage in repo.index.stages if stage.addressing in names]
     while to_visit:
         stage = to_visit.pop()
         if not stage.meta.get("constant"):
-            new = [other for other in downstream.successors(stage) if other.name not in names]
-            names |= {other.name for other in new}
+            new = [other for other in downstream.successors(stage) if other.addressing not in names]
+            names |= {other.addressing for other in new}
             to_visit += new
     return names
 
 
 def shardable(stage: PipelineStage) -> bool:
-    """Whether several jobs may make the output of `stage` together; one is enough where nobody asks for it."""
-    asked = re.search(r"-m stages\.each (\S+) ", stage.cmd)
-    parts = {"always", *load_yaml("params.yaml")["evaluation"]["parts"]}
-    return bool(stage.meta.get("shardable")) and (not asked or bool(parts.intersection(asked[1].split(","))))
+    """Whether several jobs may make the output of `stage` together."""
+    return bool(stage.meta.get("shardable"))
 
 
 def is_up_to_date(stage: PipelineStage) -> bool:
@@ -170,7 +180,7 @@ def hashes(items: list[Output]) -> list:
 def record(stage: PipelineStage, dependencies: list) -> None:
     """Record that a job has run `stage` to its end, on dependencies with these `hashes`."""
     FINISHED.mkdir(parents=True, exist_ok=True)
-    path = FINISHED / f"{stage.name}.json"
+    path = FINISHED / f"{rule_name(stage)}.json"
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps([stage.cmd, dependencies, hashes(stage.outs)]))
     os.replace(partial, path)
@@ -178,48 +188,54 @@ def record(stage: PipelineStage, dependencies: list) -> None:
 
 def finished(stage: PipelineStage) -> bool:
     """Whether a job has run `stage` to its end, and neither its inputs nor its outputs have changed since."""
-    path = FINISHED / f"{stage.name}.json"
+    path = FINISHED / f"{rule_name(stage)}.json"
     if not path.exists():
         return False
     return json.loads(path.read_text()) == [stage.cmd, hashes(stage.deps), hashes(stage.outs)]
 
 
 def commit_to_dvc(repo: Repo) -> None:
-    """Write the stages that jobs have finished into dvc.lock, and their outputs into DVC's cache."""
+    """Write the stages that jobs have finished into the lock files, and their outputs into DVC's cache."""
     records = list(FINISHED.glob("*.json"))
     stages = [stage for stage in repo.index.stages if finished(stage)]
     if stages:
-        with _lock_backed_up(), repo.lock:
+        with _locks_backed_up(), repo.lock:
             for stage in stages:
                 stage.save()
                 stage.commit()
-            stages[0].dvcfile.dump_stages(stages, update_pipeline=False)
+            for file in {stage.relpath for stage in stages}:
+                own = [stage for stage in stages if stage.relpath == file]
+                own[0].dvcfile.dump_stages(own, update_pipeline=False)
     for path in records:
         path.unlink()
 
 
 @contextlib.contextmanager
-def _lock_backed_up() -> Iterator[None]:
-    # DVC writes dvc.lock in place, and would leave half of it if it were killed meanwhile.
-    if not LOCK.exists():
-        LOCK.write_text("schema: '2.0'\n")
-    partial = LOCK_BEFORE.with_suffix(".partial")
-    shutil.copyfile(LOCK, partial)
-    with open(partial, "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        os.replace(partial, LOCK_BEFORE)
+def _locks_backed_up() -> Iterator[None]:
+    # DVC writes a lock file in place, and would leave half of it if it were killed meanwhile.
+    with contextlib.ExitStack() as held:
+        for lock, before in LOCKS.items():
+            if not lock.exists():
+                lock.write_text("schema: '2.0'\n")
+            partial = before.with_suffix(".partial")
+            shutil.copyfile(lock, partial)
+            file = held.enter_context(open(partial, "ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.replace(partial, before)
         yield
-        LOCK_BEFORE.unlink()
+        for before in LOCKS.values():
+            before.unlink()
 
 
 def recover() -> None:
-    """Restore dvc.lock if a run was killed while writing it. Raises Busy if one is writing it now."""
-    with contextlib.suppress(FileNotFoundError), open(LOCK_BEFORE, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"{LOCK} is being written") from None
-        os.replace(LOCK_BEFORE, LOCK)
+    """Restore the lock files if a run was killed while writing one. Raises Busy if one is being written now."""
+    for lock, before in LOCKS.items():
+        with contextlib.suppress(FileNotFoundError), open(before, "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(f"{lock} is being written") from None
+            os.replace(before, lock)
 
 
 @contextlib.contextmanager

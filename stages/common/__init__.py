@@ -1,1 +1,1 @@
-"""What the stage programs share: their edge, their files and the objects that these hold."""
+"""What all programs need: their edge, their files, tables and faces."""

@@ -14,17 +14,18 @@ def read_table(path: Path) -> pd.DataFrame:
 
 # The columns that hold words, whichever table they stand in.
 _WORDS = {
-    "model", "method", "recogniser", "judge", "transform", "attacker", "parameter", "other", "person", "note", "seen",
+    "model", "method", "recogniser", "judge", "transform", "attacker", "parameter", "other", "person", "note",
     "image", "split", "pixels", "target", "predicted_clean", "predicted",
 }  # fmt: skip
+_TRUTHS = {"seen", "of_settings"}
 
 
 def read_numbers(path: Path) -> pd.DataFrame:
     """The CSV table in `path`: words as text, truth values as such, all else as numbers."""
     table = read_table(path)
     for name in table.columns.difference(list(_WORDS)):
-        table[name] = pd.to_numeric(table[name])
-    return table.assign(seen=table["seen"] == "True") if "seen" in table else table
+        table[name] = table[name] == "True" if name in _TRUTHS else pd.to_numeric(table[name])
+    return table
 
 
 def csv_text(table: pd.DataFrame, header: bool = True) -> bytes:

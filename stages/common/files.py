@@ -50,19 +50,3 @@ def sha256(path: Path) -> str:
     """SHA-256 of the file at `path`, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# Not an empty file: DVC would warn of each.
-_NOTHING = b"nothing: not asked for\n"
-
-
-def write_nothing(path: Path) -> None:
-    """Say at `path` that what belongs there was not asked for."""
-    with atomic_write(path) as partial:
-        partial.write_bytes(_NOTHING)
-
-
-def holds_nothing(path: Path) -> bool:
-    """Whether `write_nothing` has written the file at `path`."""
-    with open(path, "rb") as file:
-        return file.read(len(_NOTHING) + 1) == _NOTHING

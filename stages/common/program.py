@@ -6,6 +6,7 @@ import errno
 import inspect
 import os
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,14 +51,18 @@ def read_settings() -> Settings:
 def run(main: Callable[..., None]) -> None:
     """Run a program: each parameter of `main` is an option of the same name, its type the annotation.
 
-    One without a default is required. An InputError, and what `mendable` makes one, becomes its message on standard
-    error and exit status 1.
+    One without a default is required; a list takes several values. An InputError, and what `mendable` makes one,
+    becomes its message on standard error and exit status 1.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     for parameter in inspect.signature(main).parameters.values():
         required = parameter.default is parameter.empty
         default = None if required else parameter.default
-        parser.add_argument(f"--{parameter.name}", type=parameter.annotation, required=required, default=default)
+        several = typing.get_origin(parameter.annotation) is list
+        kind = typing.get_args(parameter.annotation)[0] if several else parameter.annotation
+        parser.add_argument(
+            f"--{parameter.name}", type=kind, nargs="+" if several else None, required=required, default=default
+        )
     arguments = vars(parser.parse_args())
     print_any_name()
     try:

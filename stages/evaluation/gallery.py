@@ -7,12 +7,12 @@ import pandas as pd
 
 from pfgvm.evaluation.recognition.detection import detect
 from pfgvm.models.batching import batches
-from stages.common.adversarial_set import header
+from stages.adversarial.adversarial_set import header
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_pixels
 from stages.common.program import read_settings, run
-from stages.common.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
-from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
+from stages.evaluation.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
+from stages.networks.resumable import WHOLE, Shard, fingerprint, write_in_batches
 
 BATCH = 16
 

@@ -12,11 +12,11 @@ import torch
 
 import pfgvm.models
 from stages.common.files import atomic_write
-from stages.common.progress import reported
+from stages.networks.progress import reported
 
 T = TypeVar("T")
 # They check what users give, say how threads wait, and how far a program is; no result follows from them.
-_CHECKS = ("pfgvm.settings", "pfgvm.errors", "stages", "stages.common.progress")
+_CHECKS = ("pfgvm.settings", "pfgvm.errors", "stages", "stages.networks.progress")
 
 
 class Shard:
@@ -82,4 +82,4 @@ def write_in_batches(
         file.write(header)
         for number, _ in numbered:
             file.write((kept / key / str(number)).read_bytes())
-    shutil.rmtree(kept)
+    shutil.rmtree(kept, ignore_errors=True)

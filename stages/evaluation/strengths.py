@@ -1,37 +1,39 @@
-"""Show one adversarial set, made stronger and weaker, to the recognisers and to those who look at faces."""
+"""Evaluate one adversarial set, made stronger and weaker, by recognisers and metrics of visibility."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from pfgvm.attacks.common.method import Batch
+from pfgvm.attacks.common.context import Context
 from pfgvm.evaluation.quality.metrics import QUALITY
 from pfgvm.faces.images import to_8bit
 from pfgvm.models.batching import batches
-from stages.common.adversarial_set import header, read_set
-from stages.common.curve_images import curve_images
+from pfgvm.settings import MODEL_NAMES
+from stages.adversarial.adversarial_set import header, read_set
+from stages.adversarial.methods import load_method
 from stages.common.face_archive import read_images
-from stages.common.methods import load_method
 from stages.common.program import read_settings, run
-from stages.common.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
-from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
+from stages.evaluation.images_of_curves import images_of_curves
+from stages.evaluation.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
+from stages.networks.resumable import WHOLE, Shard, fingerprint, write_in_batches
 
 METRICS = [metric for metric in QUALITY if metric.name in ("mssim_face", "flip_face")]
 
 
 def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
-    """Write what is seen on the set `adversarial` of `method` at the strengths of evaluation.curves to `out`.
+    """Write what is measured on the set `adversarial` of `method` at the strengths of evaluation.curves to `out`.
 
     Rows of `method`, `model`, `image`, `seen_by`, `strength`, the metrics of METRICS, and an embedding for each
-    recogniser. At a strength s the perturbation is s times as large; a method that says how it is made stronger itself
-    is made so instead. On the images of the curves.
+    recogniser. At a strength s an attack's perturbation is s times as large; where no model was attacked, the method is
+    run at that strength. On the images of the curves.
     """
     settings = read_settings()
     known, chosen = read_set(adversarial), load_method(method)
-    names = np.flatnonzero(np.isin(known["image"], curve_images(known["image"].tolist(), settings)))
+    names = np.flatnonzero(np.isin(known["image"], images_of_curves(known["image"].tolist(), settings)))
     strengths, image_size = settings.evaluation.curves.strengths, known["pixels"].shape[2:]
-    parameters = chosen.parameters(settings.attack, "A") if chosen.at_strength else {}
+    attacked = known["seen_by"].any()
+    parameters = {} if attacked else chosen.parameters(settings.attack, MODEL_NAMES[0])
     recognisers = open_recognisers(settings, image_size)
     row = np.dtype(
         [
@@ -43,11 +45,10 @@ def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard
     )
 
     def at_strength(rows: np.ndarray, originals: np.ndarray, strength: float) -> np.ndarray:
-        if chosen.at_strength is None:
+        if attacked:
             return (originals + np.float32(strength) * (rows["pixels"] - originals)).clip(0, 1)
-        images = torch.from_numpy(originals)
-        batch = Batch(_no_model, images, torch.zeros(len(images), dtype=torch.int64), list(rows["image"]))
-        return chosen.deidentify(batch, **chosen.at_strength(parameters, strength)).numpy()
+        context = Context(torch.from_numpy(originals), list(rows["image"]), {}, strength)
+        return chosen.deidentify(context, **parameters).numpy()
 
     def make(part: slice) -> bytes:
         rows = read_set(adversarial)[names[part]]
@@ -72,10 +73,6 @@ def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard
     size = settings.attack.batch_size
     parts = batches(len(names), size)
     write_in_batches(out, header(row, len(names) * len(strengths)), parts, make, key=key, shard=shard)
-
-
-def _no_model(images: torch.Tensor) -> torch.Tensor:
-    raise ValueError("a method that is made stronger by itself attacks no model")
 
 
 if __name__ == "__main__":

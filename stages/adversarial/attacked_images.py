@@ -1,4 +1,4 @@
-"""Which images are attacked, before a method chooses among them."""
+"""Which images are attacked."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pfgvm.settings import Attack
 from stages.common.data_frames import read_table
 
 
-def attacked_rows(split: Path, attack: Attack) -> pd.DataFrame:
+def attacked_images(split: Path, attack: Attack) -> pd.DataFrame:
     """The rows of the CSV `split` that are attacked: all, or attack.images_per_person of each person, by name."""
     table = read_table(split)
     if attack.images_per_person is None:

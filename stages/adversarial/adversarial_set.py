@@ -13,20 +13,22 @@ def read_set(path: Path) -> np.ndarray:
 
 
 def row_type(
-    label: str, seen_by: str, images: Sequence[str], persons: Sequence[str], image_size: tuple[int, int]
+    method: str, seen_by: str, images: Sequence[str], persons: Sequence[str], image_size: tuple[int, int]
 ) -> np.dtype:
     """One row of a set's file.
 
-    `method`, what tables call it; `model`, on which the image was made, or "" where every model's would be the same;
-    `seen_by`, the face descriptors that the method had before it, alone or in that model, with commas between them;
-    `image`; its `target` person; and the `pixels`, float32 in [0, 1], (3, H, W).
+    `method`, its key; `model`, on which the image was made, or "" where every model's would be the same; `seen_by`, the
+    face descriptors that the method attacked, alone or in that model, with commas between them; `image`; its `target`
+    person, "" without one; and the `pixels`, float32 in [0, 1], (3, H, W).
+
+    The arguments are the longest texts that the fields hold, or all of them; image_size: height, width.
     """
     return np.dtype(
         [
-            ("method", f"U{len(label)}"),
+            ("method", f"U{len(method)}"),
             ("model", "U1"),
             ("seen_by", f"U{len(seen_by)}"),
-            ("image", f"U{max(map(len, images))}"),
+            ("image", f"U{max(map(len, images), default=1)}"),
             ("target", f"U{max(map(len, persons))}"),
             ("pixels", np.float32, (3, *image_size)),
         ]

@@ -1,0 +1,1 @@
+"""What programs share that make adversarial sets or read them."""

@@ -1,0 +1,1 @@
+"""The programs of the second pipeline, which evaluates what the first has made."""

@@ -1,0 +1,24 @@
+"""Make the table of adaptive attackers."""
+
+from pathlib import Path
+
+from pfgvm.evaluation.findings.adaptive import adaptive
+from pfgvm.evaluation.transforms import PURIFIERS
+from stages.common.data_frames import write_table
+from stages.common.program import read_settings, run
+from stages.evaluation.evaluated_set import read_enrolments, read_evaluated
+from stages.evaluation.views import PUBLISHED
+
+
+def main(*, evaluated: Path, gallery: Path, out: Path) -> None:
+    """Write the accuracies of adaptive attackers to `out`.
+
+    evaluated: the folder that evaluate.py writes into. gallery: what gallery.py writes.
+    """
+    settings = read_settings()
+    enrolments, seed = read_enrolments(gallery, settings), settings.attack.seed
+    write_table(adaptive(read_evaluated(evaluated), enrolments, PURIFIERS, published=PUBLISHED, seed=seed), out)
+
+
+if __name__ == "__main__":
+    run(main)

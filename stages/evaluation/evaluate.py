@@ -1,0 +1,122 @@
+"""Evaluate one adversarial set by models, recognisers, a face detector and metrics of image quality."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from pfgvm.attacks.methods.random_equal_l2 import random_control
+from pfgvm.evaluation.detectability import FEATURES, features
+from pfgvm.evaluation.metrics import mssim
+from pfgvm.evaluation.quality.lpips import lpips_metric
+from pfgvm.evaluation.quality.metrics import QUALITY
+from pfgvm.evaluation.recognition.detection import detect
+from pfgvm.evaluation.scoring import predicted_persons
+from pfgvm.evaluation.transforms import TRANSFORMS
+from pfgvm.faces.images import to_8bit
+from pfgvm.models.batching import batches
+from stages.adversarial.adversarial_set import header, read_set
+from stages.common.face_archive import read_images
+from stages.common.program import read_settings, run
+from stages.evaluation.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
+from stages.evaluation.views import CONTROL, PUBLISHED, VIEWS
+from stages.networks.computing import configure_device
+from stages.networks.resumable import WHOLE, Shard, fingerprint, write_in_batches
+from stages.networks.trained_model import TrainedModel
+
+
+def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
+    """Write what models, recognisers and metrics give for the images of the set `adversarial` to `out`.
+
+    One row an image and view (VIEWS): `method`, `model`, `image`, `target` and `seen_by` as in the set, the `view`, the
+    prediction of each model (`predicted_A`, …), `mssim` to the clean image in the same view, whether a detector has
+    `found` a face, the metrics of QUALITY and LPIPS, the `features` by which protected images are told from clean ones,
+    and an embedding for each recogniser (Comparison.field). Models other than the image's own, detector, metrics and
+    features are given the published image alone; where no model was attacked, all models are given every view.
+    models: the folder of the models' folders. faces: the zip of the originals.
+    """
+    known = read_set(adversarial)
+    settings = read_settings()
+    size = settings.attack.batch_size
+    trained = {judge.record.model: judge for judge in TrainedModel.read_all(models)}
+    record = next(iter(trained.values())).record
+    recognisers = open_recognisers(settings, record.image_size)
+    of_lpips = settings.evaluation.lpips
+    weights = [Path(settings.evaluation.root, of_lpips)] if of_lpips else []
+    metrics = [*QUALITY, *map(lpips_metric, weights)]
+    longest = max(map(len, record.classes))
+    row = np.dtype(
+        [
+            *[(name, known.dtype[name]) for name in ("method", "model", "image", "seen_by")],
+            ("target", f"U{longest}"),
+            ("view", f"U{max(map(len, VIEWS))}"),
+            *[(f"predicted_{name}", f"U{longest}") for name in trained],
+            ("mssim", np.float64),
+            ("found", bool),
+            *[(metric.name, np.float64) for metric in metrics],
+            ("features", np.float64, FEATURES),
+            *embedding_fields(recognisers, record.image_size),
+        ]
+    )
+
+    @functools.cache
+    def network(name: str) -> nn.Module:
+        return trained[name].network(configure_device(settings.device))
+
+    def make(part: slice) -> bytes:
+        rows = read_set(adversarial)[part]
+        originals = read_images(faces, list(rows["image"]), record.image_size)
+        made = np.zeros((len(rows), len(VIEWS)), row)
+        for name in ("method", "model", "image", "seen_by", "target"):
+            made[name] = rows[name][:, None]
+        made["view"] = VIEWS
+        seen, clean = _in_all_views(rows, originals, settings.attack.seed)
+        values = _floats(seen)
+        made["mssim"] = mssim(torch.from_numpy(values), torch.from_numpy(_floats(clean))).reshape(made.shape)
+        # Where no model was attacked, none is the image's own.
+        judges = set(rows["model"].tolist()) if rows["model"].any() else trained.keys()
+        for name in judges:
+            predicted = predicted_persons(network(name), values, trained[name].record.classes, size)
+            made[f"predicted_{name}"] = np.reshape(predicted, made.shape)
+        for recogniser in recognisers:
+            made[recogniser.field] = recogniser.embed(values).reshape(*made.shape, -1)
+        published = made[:, VIEWS.index(PUBLISHED)]
+        pictures, originals = to_8bit(rows["pixels"]), to_8bit(originals)
+        for name in trained.keys() - judges:
+            predicted = predicted_persons(network(name), _floats(pictures), trained[name].record.classes, size)
+            published[f"predicted_{name}"] = predicted
+        published["found"] = [bool(detect(picture.transpose(1, 2, 0))) for picture in pictures]
+        for metric in metrics:
+            published[metric.name] = [metric.function(*pair) for pair in zip(pictures, originals, strict=True)]
+        published["features"] = [features(picture) for picture in pictures]
+        return made.tobytes()
+
+    files = [path for judge in trained.values() for path in judge.files]
+    how = (size, settings.attack.seed, settings.device, settings.evaluation.recognisers)
+    key = fingerprint([*files, faces, adversarial, *recogniser_files(settings), *weights], how)
+    count = len(read_set(adversarial))
+    write_in_batches(out, header(row, count * len(VIEWS)), batches(count, size), make, key=key, shard=shard)
+
+
+def _in_all_views(rows: np.ndarray, originals: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The images of `rows` and the clean ones, 8-bit, each in all of VIEWS in turn: (n * views, 3, H, W)."""
+    published, clean = to_8bit(rows["pixels"]), to_8bit(originals)
+    protected = torch.from_numpy(np.array(rows["pixels"]))
+    noisy = to_8bit(random_control(torch.from_numpy(originals), protected, list(rows["image"]), seed=seed).numpy())
+    seen = [
+        noise if view == CONTROL else TRANSFORMS[view](picture)
+        for picture, noise in zip(published, noisy, strict=True)
+        for view in VIEWS
+    ]
+    unprotected = [one if view == CONTROL else TRANSFORMS[view](one) for one in clean for view in VIEWS]
+    return np.stack(seen), np.stack(unprotected)
+
+
+def _floats(pictures: np.ndarray) -> np.ndarray:
+    return pictures.astype(np.float32) / np.float32(255)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,72 @@
+"""The faces of all evaluated methods as images to look at, and those that the evaluation's page holds itself."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.faces.external import exported_names
+from pfgvm.report import viewer
+from stages.common.data_frames import read_numbers
+from stages.common.face_archive import read_pixels
+from stages.common.files import atomic_write
+from stages.common.program import read_settings, run
+from stages.evaluation.evaluated_set import read_scores, sets_in
+from stages.reporting.image_sets import image_sets, sets_of, shown_image, write_image
+
+MEGABYTE = 1_000_000
+
+
+def main(
+    *,
+    scores: Path,
+    paper_scores: Path,
+    recognised: Path,
+    faces: Path,
+    paper_adversarial: Path,
+    adversarial: Path,
+    out: Path,
+    shown: Path,
+) -> None:
+    """Write every image that the evaluation adds as a PNG file into the folder `out`.
+
+    And to `shown`, as JSON, what the page needs to show some images of all methods: as many as page.faces_mb allows.
+    scores, adversarial: the folders of the sets that the evaluation adds. paper_scores, paper_adversarial: those of the
+    paper. recognised: what recognisers give for each image. faces: the zip of the originals.
+    """
+    settings = read_settings()
+    paper = read_numbers(paper_scores)
+    scored = pd.concat([paper, read_scores(scores)])
+    published = scored[scored["pixels"] == "8bit"]
+    names = exported_names(sorted(published["image"].unique()))
+    added = image_sets(sets_in(adversarial))
+    sets = [*image_sets(sets_of(paper, paper_adversarial)), *added]
+
+    shutil.rmtree(out, ignore_errors=True)
+    for each in added:
+        for image in each.places:
+            write_image(each.pixels(image), out / each.folder / f"{names[image]}.png")
+
+    entries, room = [], settings.page.faces_mb * MEGABYTE
+    by_image = read_numbers(recognised)
+    for image in viewer.in_turn(published, [], settings.attack.seed):
+        [clean] = read_pixels(faces, [image], settings.data.image_size)
+        entry = shown_image(image, clean, published[published["image"] == image], by_image, sets)
+        room -= len(json.dumps(entry))
+        if room < 0:
+            break
+        entries.append(entry)
+    content = {
+        "note": viewer.chosen_note(len(entries), len(names)),
+        "images": entries,
+        "evolution": {},
+        "recognisers": {name: recogniser_label(name) for name in settings.evaluation.recognisers},
+    }
+    with atomic_write(shown) as partial:
+        partial.write_text(json.dumps(content, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    run(main)
