@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.formatted_table import MISSING
 from pfgvm.report.published import NEAR, l2_growth, published_cells
 from pfgvm.report.table3 import MEASURES
-from pfgvm.report.words import PAPER_METHODS, Row
+from pfgvm.report.words import Row
 from pfgvm.settings import MODEL_NAMES
 
 _UNITS = {"l2": "", "mssim_legacy": "", "mr": " points"}

@@ -5,17 +5,11 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.formatted_table import MISSING, FormattedTable
+from pfgvm.report.numbers import per_cent, with_unit
 from pfgvm.report.table3 import table3, table3_full
-from pfgvm.report.words import (
-    DATASETS,
-    PAPER_METHODS,
-    Row,
-    descriptor_name,
-    descriptor_note,
-    per_cent,
-    with_unit,
-)
+from pfgvm.report.words import DATASETS, Row, descriptor_name, descriptor_note
 from pfgvm.settings import MODEL_NAMES
 
 DIFFERS = "†"

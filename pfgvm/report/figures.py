@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
+from pfgvm.methods import PROPOSED
 from pfgvm.report.names import escaped, shortened
 
 DPI = 150
@@ -46,7 +47,7 @@ def chosen_examples(scores: pd.DataFrame, model: str, count: int = 2) -> pd.Data
     Of different persons; classified correctly when clean and de-identified before others, then the test split before
     others, then by file name.
     """
-    rows = scores[(scores["model"] == model) & (scores["method"] == "P-FGVM") & (scores["pixels"] == "float")]
+    rows = scores[(scores["model"] == model) & (scores["method"] == PROPOSED) & (scores["pixels"] == "float")]
     protected = (rows["predicted_clean"] == rows["person"]) & (rows["predicted"] != rows["person"])
     ranks = pd.DataFrame({"worse": ~protected, "seen": rows["split"] != "test", "image": rows["image"]})
     ranked = rows.loc[ranks.sort_values(["worse", "seen", "image"]).index]

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.run_summary import FACES
 from pfgvm.report.table3 import COMPARABLE
-from pfgvm.report.words import PAPER_METHODS, Row, model_name
+from pfgvm.report.words import Row, model_name
 from pfgvm.settings import MODEL_NAMES
 
 PROPOSED, *BASELINES = PAPER_METHODS

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from pfgvm.report.beside_paper import beside_paper
@@ -13,10 +14,11 @@ from pfgvm.report.comparison import formatted_tables
 from pfgvm.report.figures import AMPLIFICATION
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
+from pfgvm.report.persons import persons_table
 from pfgvm.report.published import l2_growth
 from pfgvm.report.run_summary import caveats, facts
 from pfgvm.report.viewer import ZERO
-from pfgvm.report.words import NOT_COMPARABLE, model_name, recogniser_label
+from pfgvm.report.words import NOT_COMPARABLE, model_name
 from pfgvm.settings import MODEL_NAMES
 
 # The CSV files behind each table, by its label.
@@ -25,77 +27,94 @@ SOURCES = {
     "table:attacks": ("table2.csv",),
     "table:architecture": ("table1.csv",),
     "table:training": ("table4.csv",),
+    "table:persons": ("persons.csv",),
+}
+EVALUATION_SOURCES = {
+    "table:summary": ("recognition.csv",),
     "table:recognition": ("recognition.csv", "thresholds.csv", "pairs.csv", "recognised_images.csv"),
     "table:transfer": ("transfer.csv",),
-    "table:survival": ("survival.csv",),
+    "table:robustness": ("robustness.csv",),
     "table:adaptive": ("adaptive.csv",),
-    "table:references": ("references.csv",),
+    "table:minimum-norm": ("minimum_norm.csv",),
     "table:equal-mr": ("equal_mr.csv", "curves.csv"),
     "table:quality": ("quality.csv",),
-    "table:persons": ("persons.csv",),
     "table:recognised-persons": ("recognised_persons.csv",),
+    "table:results-full": ("table3.csv",),
 }
 
 
 @dataclass(frozen=True)
 class PlotOnPage:
-    """A plot as the page shows it: name, title, how to read it, the CSV files behind it, and itself as SVG.
-
-    measured: False where this run did not ask for it.
-    """
+    """A plot as the page shows it: name, title, how to read it, the CSV files behind it, and itself as SVG."""
 
     name: str
     title: str
     caption: str
     sources: Sequence[str]
     svg: str
-    measured: bool = True
 
 
 def page(
     report: Mapping[str, Any],
-    protection: Mapping[str, Any],
     faces: Mapping[str, Any],
     plots: Mapping[str, PlotOnPage],
     *,
     templates: Mapping[str, str],
 ) -> str:
-    """The page as HTML: nothing is loaded from elsewhere.
+    """The page of the paper's tables and figures as HTML: nothing is loaded from elsewhere.
 
-    report: pfgvm.report.tables.report, or the same read from report.json. protection: likewise what protection.json
-    holds, sentences as `in_short` and `verdict`, questions `unanswered`, and formatted `tables`. faces: what
-    stages/pictures.py chose to show. templates: the files of reports/page by name.
+    report: pfgvm.report.tables.report, or the same read from report.json. faces: what stages/pictures.py chose to show.
+    plots: by name. templates: the files of reports/page by name.
     """
     run, paper = report["run"], report["paper"]
     image_size = (run["image_height"], run["image_width"])
-    names = {name for image in faces["images"] for row in image["rows"] for name in row["recognised"]}
-    shown = {
-        "images": faces["images"],
-        "evolution": faces["evolution"],
-        "zero": ZERO,
-        "recognisers": {name: recogniser_label(name) for name in sorted(names)},
-    }
     return render(
         "index.html.j2",
         templates,
         tables=formatted_tables(report),
         headline=headline(report),
-        in_short=protection["in_short"],
         on_faces=faces_sentence(report),
         beside=beside_paper(report["table3"], paper, image_size),
         growth=l2_growth(paper, image_size),
         models=[model_name(model, run["descriptors"]) for model in MODEL_NAMES],
         faces=faces,
-        faces_json=in_script(shown),
-        verdict=protection["verdict"],
-        unanswered=protection["unanswered"],
-        protection=[FormattedTable(**table) for table in protection["tables"]],
+        faces_json=in_script(_of_viewer(faces)),
         plots=plots,
+        persons=persons_table(pd.DataFrame(report["persons"])),
         sources=SOURCES,
         facts=facts(run, paper),
         caveats=caveats(run, paper),
         amplification=AMPLIFICATION,
     )
+
+
+def evaluation_page(
+    report: Mapping[str, Any],
+    faces: Mapping[str, Any],
+    plots: Mapping[str, PlotOnPage],
+    *,
+    templates: Mapping[str, str],
+) -> str:
+    """The evaluation's page as HTML: nothing is loaded from elsewhere.
+
+    report: what stages/evaluation/tables.py writes, formatted tables as dictionaries. The others are as for `page`.
+    """
+    return render(
+        "evaluation.html.j2",
+        templates,
+        claims=report["claims"],
+        summary=FormattedTable(**report["summary"]),
+        tables=[FormattedTable(**table) for table in report["tables"]],
+        run=report["run"],
+        faces=faces,
+        faces_json=in_script(_of_viewer(faces)),
+        plots=plots,
+        sources=EVALUATION_SOURCES,
+    )
+
+
+def _of_viewer(faces: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: faces[name] for name in ("images", "evolution", "recognisers")} | {"zero": ZERO}
 
 
 def render(name: str, templates: Mapping[str, str], **values: Any) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pfgvm.evaluation.statistics import mean
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.published import NEAR, l2_growth, published_cells
 from pfgvm.report.table3 import MEASURES, SI_NOTE
 from pfgvm.report.tables import results
-from pfgvm.report.words import PAPER_METHODS
 
 READINGS_COLUMNS = [
     "target", "checkpoint", "attacked", "model", "method", "image_height", "image_width", "images", "l2",

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.models.descriptors import descriptor_label
-from pfgvm.report.words import PAPER_METHODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,17 +33,22 @@ SPLITS = ("train", "validation", "test")
 
 
 def run_summary(
-    settings: "Settings", records: Sequence["TrainingRecord"], split: "pd.DataFrame", results: "pd.DataFrame"
+    settings: "Settings",
+    records: Sequence["TrainingRecord"],
+    split: "pd.DataFrame",
+    results: "pd.DataFrame",
+    digest: str,
 ) -> dict[str, Any]:
     """What was run, as JSON can hold it.
 
     records: one a trained model. split: columns image, person and split. results: pfgvm.report.tables.results; the
-    paper's methods tell how many images were attacked, [0, 0] where none of them was run.
+    paper's methods tell how many images were attacked, [0, 0] where none of them was run. digest: the run's name.
     """
     height, width = settings.data.image_size
     attacked = results[results["method"].isin(PAPER_METHODS)]["images"]
     kept = {"model", "descriptor", "descriptor_sha256", "frozen", "device", "versions"}
     return {
+        "digest": digest,
         "source": settings.data.source,
         "image_height": height,
         "image_width": width,
@@ -70,6 +75,7 @@ def facts(run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, str]:
             described[f"Model {model['model']}'s descriptor"] = f"{descriptor_label(model['descriptor'])}, {state}"
             described["Its weights"] = f"SHA-256 {model['descriptor_sha256']}"
     return {
+        "Run": run["digest"],
         "Faces": FACES[run["source"]],
         "Persons and images": f"{run['persons']} persons, {sum(run['images'].values())} images ({sizes})",
         "Image size": f"{run['image_width']} x {run['image_height']} pixels "
@@ -79,6 +85,28 @@ def facts(run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, str]:
         **described,
         "Device": ", ".join(dict.fromkeys(model["device"] for model in models)),
         "Versions": ", ".join(dict.fromkeys(versions)),
+    }
+
+
+def evaluated_run(settings: "Settings", descriptors: Mapping[str, str], digest: str) -> dict[str, str]:
+    """Which run was evaluated, each fact under its name; digest: as in `run_summary`, on whose page it stands too."""
+    height, width = settings.data.image_size
+    attack = settings.attack
+    values = {
+        "λ of P-FGVM": attack.penalty,
+        "ε of I-FGVM": attack.i_fgvm.epsilon,
+        "ε of I-FGSM": attack.i_fgsm.epsilon,
+    }
+    return {
+        "Run": digest,
+        "Faces": FACES[settings.data.source],
+        "Identities": f"{settings.subset.persons}, with {settings.subset.images_per_person} images each",
+        "Image size": f"{width} x {height} pixels",
+        "Images attacked": "all" if attack.images_per_person is None else f"{attack.images_per_person} an identity",
+        "Attack target": TARGETS[attack.target],
+        **{name: ", ".join(f"{value:g} (Model {model})" for model, value in by.items()) for name, by in values.items()},
+        "Model B's descriptor": descriptor_label(descriptors["B"]),
+        "Recognisers": ", ".join(settings.evaluation.recognisers),
     }
 
 

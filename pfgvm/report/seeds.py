@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pfgvm.evaluation.statistics import mean_over_runs
+from pfgvm.methods import BASELINES, PAPER_METHODS, PROPOSED
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.report.formatted_table import MISSING, FormattedTable
+from pfgvm.report.numbers import number
 from pfgvm.report.table3 import COMPARABLE, MEASURES, NOT_COMPARABLE_NOTE, SI_NOTE, TABLE3_HEADINGS
 from pfgvm.report.tables import results
-from pfgvm.report.words import NOT_COMPARABLE, PAPER_METHODS, descriptor_note
+from pfgvm.report.words import NOT_COMPARABLE, descriptor_note
 from pfgvm.settings import MODEL_NAMES
 
 _ACCURACIES = ["test_accuracy", "train_accuracy", "validation_accuracy"]
@@ -61,8 +63,8 @@ def _table3(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], 
         printed = [paper["table3"][model][method] for model in MODEL_NAMES]
         published = [[f"{p['l2']:.2f}", f"{p['si']:.3f}", f"{100 * p['mr']:.1f} %"] for p in printed]
         lines += _three_lines(method, cells, published)
-    for baseline in PAPER_METHODS[1:]:
-        cells = [_gains(values.get((model, "P-FGVM")), values.get((model, baseline))) for model in MODEL_NAMES]
+    for baseline in BASELINES:
+        cells = [_gains(values.get((model, PROPOSED)), values.get((model, baseline))) for model in MODEL_NAMES]
         printed = [paper["table3_improvement"][model][baseline].values() for model in MODEL_NAMES]
         lines += _three_lines(
             f"Improvement over {baseline}", cells, [[f"{value:.1f} %" for value in row] for row in printed]
@@ -128,7 +130,7 @@ def _over_runs(name: str, values: pd.Series) -> tuple[float, float, float]:
 
 
 def _cell(ends: tuple[float, float, float], digits: int, factor: float, unit: str) -> Cell:
-    middle, low, high = (f"{factor * value:z.{digits}f}".replace("-", "−") for value in ends)
+    middle, low, high = (number(factor * value, digits) for value in ends)
     return middle + unit, f"{low} to {high}"
 
 

@@ -3,17 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from pfgvm.evaluation.statistics import improvement
+from pfgvm.methods import BASELINES, PAPER_METHODS, PROPOSED
 from pfgvm.report.formatted_table import MISSING, FormattedTable
-from pfgvm.report.words import (
-    NOT_COMPARABLE,
-    PAPER_METHODS,
-    PIXEL_FORMATS,
-    Row,
-    descriptor_name,
-    descriptor_note,
-    per_cent,
-    with_unit,
-)
+from pfgvm.report.numbers import number, per_cent, with_unit
+from pfgvm.report.words import NOT_COMPARABLE, PIXEL_FORMATS, Row, descriptor_name, descriptor_note
 from pfgvm.settings import MODEL_NAMES
 
 # Of Table 3's form: digits, factor and unit of each measure.
@@ -46,9 +39,9 @@ def table3(results: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str
         published = [_measured(**paper["table3"][model][method]) for model in MODEL_NAMES]
         mine = [ours.get((model, method), [MISSING] * 3) for model in MODEL_NAMES]
         lines += [[method, "ours", *_in_row(mine)], ["", "paper", *_in_row(published)]]
-    for baseline in PAPER_METHODS[1:]:
+    for baseline in BASELINES:
         published = [[f"{v:.1f}" for v in paper["table3_improvement"][m][baseline].values()] for m in MODEL_NAMES]
-        mine = [_improvements(rows.get((m, "P-FGVM")), rows.get((m, baseline))) for m in MODEL_NAMES]
+        mine = [_improvements(rows.get((m, PROPOSED)), rows.get((m, baseline))) for m in MODEL_NAMES]
         lines.append([f"Improvement over {baseline}", "ours", *_all_per_cent(mine)])
         lines.append(["", "paper", *_all_per_cent(published)])
     return FormattedTable(
@@ -89,7 +82,7 @@ def _improvements(proposed: Row | None, baseline: Row | None) -> list[str]:
         improvement(p, b, smaller_is_better=name == "L2")
         for name, p, b in zip(("L2", "SI", "MR"), *printed, strict=True)
     ]
-    return [MISSING if gain is None else f"{gain:z.1f}".replace("-", "−") for gain in gains]
+    return [number(gain, 1) for gain in gains]
 
 
 def _sampling_note(model: str, rows: Mapping) -> str:
@@ -125,7 +118,7 @@ def table3_full(results: Sequence[Row], metrics: Sequence[Row], descriptors: Map
             row["method"],
             PIXEL_FORMATS[row["pixels"]],
             str(row["images"]),
-            *[_number(row[metric["name"]], metric["digits"]) for metric in metrics],
+            *[number(row[metric["name"]], metric["digits"]) for metric in metrics],
             per_cent(row["mr"]),
             _interval(row),
             *[per_cent(row[name]) for name in ("mr_correct", "mr_test", "target_rate", "clean_error")],
@@ -144,7 +137,3 @@ def table3_full(results: Sequence[Row], metrics: Sequence[Row], descriptors: Map
             "images for independent and leaves out what another training run or other persons would change.",
         ),
     )
-
-
-def _number(value: float | None, digits: int) -> str:
-    return MISSING if value is None else f"{value:.{digits}f}"

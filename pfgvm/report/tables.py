@@ -8,10 +8,9 @@ import pandas as pd
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation.metrics import METRICS
-from pfgvm.evaluation.order import place
 from pfgvm.evaluation.statistics import interval, mean, mean_over_clusters
+from pfgvm.methods import BASELINES, PROPOSED, label_of, place
 from pfgvm.models.training_record import TrainingRecord
-from pfgvm.report.words import PAPER_METHODS
 from pfgvm.settings import MODEL_NAMES, Settings
 
 PIXELS = ("float", "8bit")
@@ -31,6 +30,7 @@ TABLE4_COLUMNS = [
     "train_accuracy", "validation_accuracy", "test_accuracy",
 ]  # fmt: skip
 
+PERSONS_COLUMNS = ["model", "method", "person", "images", "l2", "mr"]
 DIFFERENCES_COLUMNS = ["model", "method", "baseline", "measure", "difference", "low", "high"]
 
 
@@ -46,11 +46,12 @@ def attack_parameters(settings: Settings) -> pd.DataFrame:
     p_fgvm, i_fgvm, i_fgsm = attack.p_fgvm, attack.i_fgvm, attack.i_fgsm
     rows: list[tuple] = []
     for model in MODEL_NAMES:
-        rows += [
-            (model, "P-FGVM", p_fgvm.step_size[model], p_fgvm.iterations[model], None, attack.penalty[model]),
-            (model, "I-FGVM", i_fgvm.step_size[model], i_fgvm.iterations[model], i_fgvm.epsilon[model], None),
-            (model, "I-FGSM", "ε/N", i_fgsm.iterations[model], i_fgsm.epsilon[model], None),
+        values = [
+            ("p_fgvm", p_fgvm.step_size[model], p_fgvm.iterations[model], None, attack.penalty[model]),
+            ("i_fgvm", i_fgvm.step_size[model], i_fgvm.iterations[model], i_fgvm.epsilon[model], None),
+            ("i_fgsm", "ε/N", i_fgsm.iterations[model], i_fgsm.epsilon[model], None),
         ]
+        rows += [(model, label_of(key), *own) for key, *own in values]
     return pd.DataFrame(rows, columns=TABLE2_COLUMNS)
 
 
@@ -113,19 +114,33 @@ def differences(scores: pd.DataFrame) -> pd.DataFrame:
     exact = scores[scores["pixels"] == "float"]
     measured = exact.assign(mr=(exact["predicted"] != exact["person"]).astype(float))
     by_method = {key: rows.set_index("image") for key, rows in measured.groupby(["model", "method"])}
-    proposed, *baselines = PAPER_METHODS
     rows = []
     for model in MODEL_NAMES:
-        for baseline in baselines:
-            if (model, proposed) not in by_method or (model, baseline) not in by_method:
+        for baseline in BASELINES:
+            if (model, PROPOSED) not in by_method or (model, baseline) not in by_method:
                 continue
-            ours, theirs = by_method[model, proposed], by_method[model, baseline]
+            ours, theirs = by_method[model, PROPOSED], by_method[model, baseline]
             both = ours.index.intersection(theirs.index)
             for measure in [*_TABLE3_METRICS, "mr"]:
                 less = ours.loc[both, measure] - theirs.loc[both, measure]
                 values = mean_over_clusters(list(less), list(ours.loc[both, "person"]))
-                rows.append((model, proposed, baseline, measure, *values))
+                rows.append((model, PROPOSED, baseline, measure, *values))
     return pd.DataFrame(rows, columns=DIFFERENCES_COLUMNS)
+
+
+def by_person(scores: pd.DataFrame) -> pd.DataFrame:
+    """Means over each person's images, as computed (float): PERSONS_COLUMNS, `mr` in [0, 1].
+
+    scores: as for `results`.
+    """
+    exact = scores[scores["pixels"] == "float"]
+    missed = exact.assign(mr=exact["predicted"] != exact["person"])
+    rows = [
+        (model, method, person, len(group), mean(group["l2"]), mean(group["mr"]))
+        for (model, method, person), group in missed.groupby(["model", "method", "person"], sort=False)
+    ]
+    rows.sort(key=lambda row: (row[0], place(row[1]), row[2]))
+    return pd.DataFrame(rows, columns=PERSONS_COLUMNS)
 
 
 def training(records: Sequence[TrainingRecord]) -> pd.DataFrame:
@@ -143,6 +158,21 @@ def as_records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
 
 
+def table3_metrics() -> list[dict[str, Any]]:
+    """The metrics of Table 3 in the order of its columns: name, group, label, digits, smaller_is_better."""
+    return [
+        {
+            "name": metric.name,
+            "group": metric.label[0],
+            "label": metric.label[1],
+            "digits": metric.digits,
+            "smaller_is_better": metric.smaller_is_better,
+        }
+        for metric in METRICS
+        if metric.in_table3
+    ]
+
+
 def report(numbers: Mapping[str, pd.DataFrame], run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Any]:
     """All that the page shows, as data: what report.json holds and `comparison.formatted_tables` formats.
 
@@ -150,17 +180,7 @@ def report(numbers: Mapping[str, pd.DataFrame], run: Mapping[str, Any], paper: M
     """
     return {
         "run": run,
-        "metrics": [
-            {
-                "name": metric.name,
-                "group": metric.label[0],
-                "label": metric.label[1],
-                "digits": metric.digits,
-                "smaller_is_better": metric.smaller_is_better,
-            }
-            for metric in METRICS
-            if metric.in_table3
-        ],
+        "metrics": table3_metrics(),
         **{name: as_records(table) for name, table in numbers.items()},
         "paper": paper,
     }

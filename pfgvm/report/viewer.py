@@ -11,8 +11,8 @@ import pandas as pd
 from PIL import Image
 
 from pfgvm import seeding
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.tables import as_records
-from pfgvm.report.words import PAPER_METHODS
 
 # What a difference of 0 is stored as: small changes of either sign are then neighbouring values.
 ZERO = 128
@@ -60,16 +60,16 @@ def in_turn(scores: pd.DataFrame, first: Sequence[str], seed: int) -> list[str]:
     return list(dict.fromkeys([*first, *ends, *drawn]))
 
 
-def of_image(image: str, scores: pd.DataFrame, recognised: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """What the page says of `image` under each model and method: a row of `scores`, and what recognisers say.
+def of_image(image: str, scores: pd.DataFrame, recognised: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
+    """What the viewer says of `image` under each model and method: a row of `scores`, and what recognisers give.
 
-    scores: rows of the 8-bit pictures. recognised: RECOGNISED_IMAGES_COLUMNS of
-    pfgvm.evaluation.findings.by_person, numbers as numbers. A row's `recognised` holds, for each recogniser, the
-    person's other pictures that match and the person's rank, before and after.
+    scores: rows of the 8-bit images. recognised: RECOGNISED_IMAGES_COLUMNS of pfgvm.evaluation.findings.by_person,
+    numbers as numbers; None where no recogniser was asked. A row's `recognised` holds, for each recogniser, the share
+    of the person's other images that match and the person's rank, before and after.
     """
     measures = ["tmr_clean", "tmr_protected", "rank_clean", "rank_protected"]
     said: dict[tuple[str, str], dict[str, list]] = {}
-    for row in as_records(recognised[recognised["image"] == image]):
+    for row in [] if recognised is None else as_records(recognised[recognised["image"] == image]):
         said.setdefault((row["model"], row["method"]), {})[row["recogniser"]] = [row[name] for name in measures]
     for row in as_records(scores[scores["image"] == image]):
         key = (row["model"], row["method"])

@@ -3,13 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pfgvm.evaluation.recognition.comparison import INSTALLED
 from pfgvm.models.descriptors import descriptor_label
 from pfgvm.report.formatted_table import MISSING
 
-PAPER_METHODS = ("P-FGVM", "I-FGVM", "I-FGSM")
-# Attacks that look for the smallest L2.
-REFERENCES = ("DDN", "FMN", "C&W-L2")
 DATASETS = {"synthetic": "synthetic faces", "celeba": "CelebA", "folder": "own folder"}
 PIXEL_FORMATS = {"float": "float", "8bit": "8-bit"}
 # An attack that fails on many images spares their pixels: its L2 is no measure of what its aim costs.
@@ -35,18 +31,3 @@ def model_name(model: str, descriptors: Mapping[str, str]) -> str:
     """A heading: "Model A", or "Model B (dlib)" where a descriptor is part of the model."""
     descriptor = descriptors.get(model, "none")
     return f"Model {model}" if descriptor == "none" else f"Model {model} ({descriptor_label(descriptor)})"
-
-
-def per_cent(rate: float | None) -> str:
-    """`rate`, in [0, 1], in per cent without the unit; a dash for None."""
-    return MISSING if rate is None else f"{100 * rate:.1f}"
-
-
-def with_unit(value: str) -> str:
-    """`value` with the sign of per cent, where it is a number."""
-    return value if value in (MISSING, NOT_COMPARABLE) else f"{value} %"
-
-
-def recogniser_label(name: str) -> str:
-    """What tables call the recogniser `name` of the settings."""
-    return INSTALLED[name].label if name in INSTALLED else name

@@ -104,7 +104,6 @@
       ...Object.entries(row.recognised).map(([name, [before, after, first, place]]) => [data.recognisers[name] ?? name,
         `${after === null ? "no threshold" : `matches ${percent(after)} of the person's other pictures (clean ${percent(before)})`}; `
         + `the person comes at place ${place} (clean ${first})`]),
-      ...(Object.keys(row.recognised).length ? [] : [["Recognisers", "not asked; make evaluation shows them the faces"]]),
     ];
     at("facts").replaceChildren(...entries.flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
   };
@@ -185,7 +184,6 @@
   fill(at("person"), [option("all", ""), ...persons.map((name) => option(name))]);
   fillMethods();
   if ([...at("method").options].some((each) => each.value === "P-FGVM")) at("method").value = "P-FGVM";
-  fill(at("evolution-model"), Object.keys(data.evolution).map((name) => option(name)));
   at("model").addEventListener("change", () => { fillMethods(); list(); });
   ["method", "person", "outcome", "sort"].forEach((id) => at(id).addEventListener("change", list));
   at("split").addEventListener("input", arrange);
@@ -196,8 +194,11 @@
     at("difference").setAttribute("aria-pressed", String(!pressed(at("difference"))));
     arrange();
   });
-  ["evolution-model", "step"].forEach((id) => at(id).addEventListener("input", evolution));
   root.hidden = false;
   list();
-  if (Object.keys(data.evolution).length) evolution();
+  if (at("evolution-model")) {
+    fill(at("evolution-model"), Object.keys(data.evolution).map((name) => option(name)));
+    ["evolution-model", "step"].forEach((id) => at(id).addEventListener("input", evolution));
+    evolution();
+  }
 })();

@@ -1,23 +1,19 @@
-"""The plots of the report, SVG files: what each is called, how it is read, and which tables are behind it."""
+"""The plots of both reports, SVG files: what each is called, how it is read, and which tables are behind it."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class Plot(NamedTuple):
-    """A plot: its title, a caption that says how to read it, and the CSV files of the report that it is drawn from.
-
-    part: which evaluation.parts must name for it to be more than a sentence; "" for one of every run.
-    """
+    """A plot: its title, a caption that says how to read it, and the CSV files of the report that it is drawn from."""
 
     title: str
     caption: str
     sources: tuple[str, ...]
-    part: str
 
 
-# By name of the file, without its end.
-PLOTS: Mapping[str, Plot] = {
+# Of both pages, by name of the file without its end.
+EVALUATION_PLOTS: Mapping[str, Plot] = {
     "recognition": Plot(
         "Do recognisers still find the person?",
         "A recogniser in each panel: the share of true matches, at the highest false-match rate measured, between a "
@@ -26,24 +22,22 @@ PLOTS: Mapping[str, Plot] = {
         "marker lies to the left of the stroke, and of random noise of equal L2. Dashed, “seen”: the method had "
         "that recogniser before it, so it says nothing of others.",
         ("recognition.csv",),
-        "recognition",
     ),
     "visibility": Plot(
         "What is found against how much is seen",
         "True matches, which recognisers still find, over what is seen of the protection: the MSSIM (left) and the "
-        "ꟻLIP (right) of the face, each method at several strengths, with 95 % intervals (thin). The large marker is "
+        "FLIP (right) of the face, each method at several strengths, with 95 % intervals (thin). The large marker is "
         "the strength of the settings; dashed: the method had that recogniser before it. Further left, less is seen; "
         "further down, less is found: better is to the lower left.",
         ("visibility.csv",),
-        "curves",
     ),
-    "survival": Plot(
-        "What outlasts a picture's way",
-        "Misclassification rate (MR) of the model that the pictures were made on, after what befalls pictures on their "
-        "way, with 95 % intervals (Wilson). Within a transform the methods stand in the order of the legend. “Clean” "
-        "is the model's error on unprotected pictures after the same transform: what lies no higher protects nobody.",
-        ("survival.csv",),
-        "survival",
+    "robustness": Plot(
+        "Robustness to post-processing",
+        "Misclassification rate (MR) of the model that the images were made on, after JPEG, resizing and other "
+        "post-processing, with 95 % intervals (Wilson). Within a transform the methods stand in the order of the "
+        "legend. “Clean” is the model's error on unprotected images after the same transform: a method protects as far "
+        "as its marker lies above it.",
+        ("robustness.csv",),
     ),
     "curves": Plot(
         "What each method costs against what it reaches",
@@ -52,22 +46,26 @@ PLOTS: Mapping[str, Plot] = {
         "settings. It and the ends of a line are labelled, by the method's marker and the value, where there is room. "
         "Better is to the upper left, and to the upper right.",
         ("curves.csv",),
-        "curves",
     ),
+    "recognised_persons": Plot(
+        "Recognition by identity",
+        "P-FGVM identity by identity, the most often recognised first: true-match rates of clean images (stroke) and "
+        "of protected ones (dot). The tenth of the identities at either end lies on a shade. “Seen”: the attack used "
+        "that recogniser. Of more than 40 identities not every one is named.",
+        ("recognised_persons.csv",),
+    ),
+}
+PAPER_PLOTS: Mapping[str, Plot] = {
     "persons": Plot(
-        "Whom P-FGVM serves worst and best",
-        "P-FGVM person by person, whom it serves worst first: misclassification rate (MR) and mean L2 over their "
-        "images and, where recognition was measured, true matches of clean pictures (stroke) and of protected ones "
-        "(dot). Ordered by MR, then by L2; the tenth of the persons at either end lies on a shade. “Seen”: the attack "
-        "had that recogniser before it. Of more than 40 persons not every one is named.",
-        ("persons.csv", "recognised_persons.csv"),
-        "",
+        "P-FGVM by identity",
+        "Misclassification rate (MR) and mean L2 over each identity's images. Ordered by MR, then by L2; the tenth of "
+        "the identities at either end lies on a shade. Of more than 40 identities not every one is named.",
+        ("persons.csv",),
     ),
     "learning_curves": Plot(
         "Learning curves",
         "Accuracy (above) and loss (below, on a logarithmic scale) on the training split (dashed) and the validation "
         "split; the dotted line marks the epoch whose weights are used.",
         ("learning_curves.csv",),
-        "",
     ),
 }

@@ -65,20 +65,6 @@ def panels(rows: int, columns: int, height: float, **how: Any) -> tuple[Figure, 
     return figure, figure.subplots(rows, columns, squeeze=False, **how)
 
 
-@styled
-def not_measured(part: str) -> Figure:
-    """A figure that says that evaluation.parts does not name `part`."""
-    figure = Figure(figsize=(WIDTH, 0.6))
-    figure.text(
-        0.5,
-        0.5,
-        f"not measured: make evaluation does it (evaluation.parts does not name {part})",
-        ha="center",
-        va="center",
-    )
-    return figure
-
-
 def from_0_to_1(ax: Axes, direction: str) -> None:
     """Have the axis `direction` ("x" or "y") of `ax` show rates in per cent, with room for markers at both ends."""
     margin, axis = 0.04, ax.xaxis if direction == "x" else ax.yaxis

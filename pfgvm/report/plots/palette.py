@@ -1,8 +1,11 @@
 """One colour and one marker for each method, the same in every plot."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
+
+from pfgvm.methods import METHODS
 
 # The first four are Okabe's and Ito's (Color Universal Design, 2008). The rest were searched for: they stay apart from
 # those and from each other, for the colour-blind too. All have a contrast of 3:1 and more against white and #15171a.
@@ -18,24 +21,19 @@ class Style:
     marker: str
 
 
-# In the order of legends. Of one family, one colour: P-FGVM from either start, attacks that look for the smallest L2,
-# controls, the old ways.
-KNOWN = {
-    "P-FGVM": Style(_BLUE, "o"),
-    "I-FGVM": Style(_VERMILION, "^"),
-    "I-FGSM": Style(_GREEN, "v"),
-    "P-FGVM (noise)": Style(_BLUE, "s"),
-    "P-FGVM (features)": Style(_VIOLET, "D"),
-    "DDN": Style(_PURPLE, "o"),
-    "FMN": Style(_PURPLE, "s"),
-    "C&W-L2": Style(_PURPLE, "D"),
-    "Random (equal L2)": Style(_GREY, "X"),
-    "Clean": Style(_GREY, "o"),
-    "Pixelation": Style(_BROWN, "s"),
-    "Gaussian blur": Style(_BROWN, "o"),
-    "Masking": Style(_BROWN, "D"),
-    "k-Same": Style(_BROWN, "^"),
+# The colour of a family, and the markers of its methods in turn.
+_FAMILIES = {
+    "p_fgvm": (_BLUE, "os"),
+    "i_fgvm": (_VERMILION, "^"),
+    "i_fgsm": (_GREEN, "v"),
+    "features": (_VIOLET, "D"),
+    "minimum_norm": (_PURPLE, "osD"),
+    "control": (_GREY, "oX"),
+    "conventional": (_BROWN, "soD^"),
 }
+_MARKERS = {family: itertools.cycle(markers) for family, (_, markers) in _FAMILIES.items()}
+# In the order of legends.
+KNOWN = {method.label: Style(_FAMILIES[method.family][0], next(_MARKERS[method.family])) for method in METHODS}
 # Those of other tools.
 _OTHERS = [Style(_MAGENTA, marker) for marker in "*P<>Xdso"]
 SPLITS = {"train": _BLUE, "validation": _VERMILION}

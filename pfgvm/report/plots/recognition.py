@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.evaluation.order import CLEAN
-from pfgvm.report.plots.drawing import INK, SMALL, from_0_to_1, legend, not_measured, panels, styled
+from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.methods import CLEAN
+from pfgvm.report.plots.drawing import INK, SMALL, from_0_to_1, legend, panels, styled
 from pfgvm.report.plots.palette import Style, styles
-from pfgvm.report.words import recogniser_label
 
 _COLUMNS = 4
 _LINE = 0.22  # Inches.
@@ -25,11 +25,9 @@ def recognition_figure(recognition: pd.DataFrame, headings: Mapping[str, str]) -
     """By recogniser a panel: true matches of each method on each model, with 95 % intervals, and of clean pictures.
 
     recognition: RECOGNITION_COLUMNS of pfgvm.evaluation.findings.recognition, numbers as numbers, of which those at the
-    highest false-match rate are shown; without rows, the figure says so. headings: by model. What had the recogniser
-    before it is dashed and marked "seen"; a recogniser without a threshold says why.
+    highest false-match rate are shown. headings: by model. What used the recogniser is dashed and marked "seen"; a
+    recogniser without a threshold says why.
     """
-    if recognition.empty:
-        return not_measured("recognition")
     fmr = recognition["fmr"].max()
     shown = recognition[(recognition["fmr"] == fmr) & (recognition["method"] != CLEAN)]
     places = _places(list(dict.fromkeys(zip(shown["model"], shown["method"], strict=True))))

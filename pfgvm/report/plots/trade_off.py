@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pfgvm.report.plots.drawing import legend, not_measured, styled
+from pfgvm.report.plots.drawing import legend, styled
 from pfgvm.report.plots.method_lines import explained, method_line, rate_panels
 from pfgvm.report.plots.palette import Style, styles
 from pfgvm.report.plots.point_labels import label_points
@@ -18,18 +18,15 @@ _ROOM = 0.18  # Above 100 %, for labels.
 
 
 @styled
-def trade_off(curves: pd.DataFrame, settings: Mapping[tuple[str, str], float], headings: Mapping[str, str]) -> Figure:
+def trade_off(curves: pd.DataFrame, headings: Mapping[str, str]) -> Figure:
     """By model a row: MR in [0, 1] against L2 and against SI, one line a method, with 95 % intervals of MR.
 
-    curves: CURVES_COLUMNS of pfgvm.evaluation.findings.trade_off, numbers as numbers; without rows, the figure says so.
-    settings: the parameter's value of the settings by (model, method), whose marker is larger; it and the ends of a
-    line are labelled where there is room.
+    curves: CURVES_COLUMNS of pfgvm.evaluation.findings.trade_off, numbers as numbers. headings: by model. The value of
+    the settings has the larger marker; it and the ends of a line are labelled where there is room.
     """
-    if curves.empty:
-        return not_measured("curves")
     how = styles(curves["method"])
     symbols = dict(zip(curves["method"], curves["parameter"].map(_SYMBOLS), strict=True))
-    by_model = {model: _points(rows, settings, how) for model, rows in curves.groupby("model", sort=True)}
+    by_model = {model: _points(rows, how) for model, rows in curves.groupby("model", sort=True)}
     figure, grid = rate_panels([headings[model] for model in by_model], _MEASURES, "MR")
     for row, points in enumerate(by_model.values()):
         for method, line in points.groupby("method"):
@@ -47,13 +44,12 @@ def trade_off(curves: pd.DataFrame, settings: Mapping[tuple[str, str], float], h
     return figure
 
 
-def _points(rows: pd.DataFrame, settings: Mapping[tuple[str, str], float], how: Mapping[str, Style]) -> pd.DataFrame:
+def _points(rows: pd.DataFrame, how: Mapping[str, Style]) -> pd.DataFrame:
     """The points of one model as method_line takes them but for x, and the label of those that have one."""
     values, by_method = rows["value"], rows.groupby("method")["value"]
-    own = np.array([settings.get(pair, np.nan) for pair in zip(rows["model"], rows["method"], strict=True)])
     ends = (values == by_method.transform("min")) | (values == by_method.transform("max"))
     shapes = rows["method"].map(lambda method: _SHAPES.get(how[method].marker, method))
     texts = shapes + values.map(" {:g}".format)
-    as_set = values == own
+    as_set = rows["of_settings"]
     drawn = rows.rename(columns={"mr": "y", "mr_low": "low", "mr_high": "high"}).assign(as_set=as_set)
     return drawn.assign(label=texts.where(ends | as_set, "")).sort_values(["method", "value"])

@@ -4,24 +4,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.report.plots.drawing import INK, legend, not_measured, styled
+from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.report.plots.drawing import INK, legend, styled
 from pfgvm.report.plots.method_lines import explained, method_line, rate_panels
 from pfgvm.report.plots.palette import styles
-from pfgvm.report.words import recogniser_label
 
-_MEASURES = {"mssim_face": "mean MSSIM of the face (Wang)", "flip_face": "mean ꟻLIP of the face"}
+_MEASURES = {"mssim_face": "mean MSSIM of the face (Wang)", "flip_face": "mean FLIP of the face"}
 
 
 @styled
 def visibility_figure(visibility: pd.DataFrame) -> Figure:
-    """By recogniser a row: true matches, in [0, 1], against MSSIM and ꟻLIP of the face, one line a method.
+    """By recogniser a row: true matches, in [0, 1], against MSSIM and FLIP of the face, one line a method.
 
     visibility: VISIBILITY_COLUMNS of pfgvm.evaluation.findings.visibility, numbers as numbers. The strength of the
-    settings has the larger marker, intervals of 95 % are thin; a method that had the recogniser before it is dashed.
-    Without rows, the figure says so.
+    settings has the larger marker, intervals of 95 % are thin; a method that used the recogniser is dashed.
     """
-    if visibility.empty:
-        return not_measured("curves")
     how = styles(visibility["method"])
     drawn = visibility.rename(columns={"tmr": "y"}).assign(as_set=visibility["strength"] == 1).sort_values("strength")
     names = list(dict.fromkeys(visibility["recogniser"]))

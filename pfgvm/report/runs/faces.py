@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.figures import AMPLIFICATION, chosen_examples
 from pfgvm.report.runs.run import Run
 from pfgvm.report.viewer import embedded
-from pfgvm.report.words import PAPER_METHODS
 from pfgvm.settings import MODEL_NAMES
 
 COUNT = 2

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from pfgvm.evaluation.order import place
 from pfgvm.evaluation.statistics import (
     difference_of_means,
     difference_of_rates,
@@ -16,6 +15,7 @@ from pfgvm.evaluation.statistics import (
     mean,
     mean_over_clusters,
 )
+from pfgvm.methods import place
 from pfgvm.report.formatted_table import MISSING
 from pfgvm.report.table3 import MEASURES
 from pfgvm.settings import MODEL_NAMES

@@ -1,4 +1,4 @@
-"""What is left of each method after what happens to pictures on their way."""
+"""The misclassification rate of each method after post-processing."""
 
 from collections.abc import Mapping
 
@@ -8,27 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.report.plots.drawing import INK, SHADE, from_0_to_1, legend, not_measured, panels, styled
+from pfgvm.report.plots.drawing import INK, SHADE, from_0_to_1, legend, panels, styled
 from pfgvm.report.plots.palette import Style, styles
 
 _SPREAD = 0.8  # How much of a transform's place its methods take up.
 
 
 @styled
-def survival_figure(survival: pd.DataFrame, headings: Mapping[str, str]) -> Figure:
+def robustness_figure(robustness: pd.DataFrame, headings: Mapping[str, str]) -> Figure:
     """By model a panel: MR after each transform, in [0, 1], one marker a method, with 95 % intervals.
 
-    survival: SURVIVAL_COLUMNS of pfgvm.evaluation.findings.survival, numbers as numbers; without rows, the figure says
-    so. headings: by model.
+    robustness: ROBUSTNESS_COLUMNS of pfgvm.evaluation.findings.robustness, numbers as numbers. headings: by model.
     """
-    if survival.empty:
-        return not_measured("survival")
-    transforms, methods = (list(dict.fromkeys(survival[name])) for name in ("transform", "method"))
-    models = sorted(set(survival["model"]))
+    transforms, methods = (list(dict.fromkeys(robustness[name])) for name in ("transform", "method"))
+    models = sorted(set(robustness["model"]))
     how = styles(methods)
     figure, grid = panels(len(models), 1, 0.8 + 2.6 * len(models), sharex=True)
     for ax, model in zip(grid[:, 0], models, strict=True):
-        rows = survival[survival["model"] == model]
+        rows = robustness[robustness["model"] == model]
         offsets = _SPREAD * ((np.arange(len(methods)) + 0.5) / len(methods) - 0.5)
         for method, offset in zip(methods, offsets, strict=True):
             after = rows[rows["method"] == method]

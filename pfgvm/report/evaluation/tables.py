@@ -1,0 +1,28 @@
+"""The tables of the evaluation, in the order of the report."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from pfgvm.report.evaluation.adaptive import adaptive_table
+from pfgvm.report.evaluation.cost import equal_mr_table, minimum_norm_table, quality_table
+from pfgvm.report.evaluation.identities import recognised_persons_table
+from pfgvm.report.evaluation.recognition import recognition_table, transfer_table
+from pfgvm.report.evaluation.robustness import robustness_table
+from pfgvm.report.formatted_table import FormattedTable
+
+_TABLES: Mapping[str, Callable[[pd.DataFrame], FormattedTable]] = {
+    "recognition": recognition_table,
+    "transfer": transfer_table,
+    "robustness": robustness_table,
+    "adaptive": adaptive_table,
+    "minimum_norm": minimum_norm_table,
+    "equal_mr": equal_mr_table,
+    "quality": quality_table,
+    "recognised_persons": recognised_persons_table,
+}
+
+
+def evaluation_tables(tables: Mapping[str, pd.DataFrame]) -> list[FormattedTable]:
+    """A formatted table for each of `tables` that has rows; tables: by name, from pfgvm.evaluation.findings."""
+    return [make(tables[name]) for name, make in _TABLES.items() if not tables[name].empty]
