@@ -1,5 +1,5 @@
 # Thin names over plain commands; README.md says what each is for.
-.PHONY: setup repro cluster test test-long test-processors lint bench paper evaluation export protect seeds readings compare celeba lock
+.PHONY: setup repro cluster docs test test-long test-processors lint bench paper evaluation export protect seeds readings compare celeba lock
 
 PYTHON ?= python3
 ACTIVATE := . .venv/bin/activate
@@ -10,8 +10,10 @@ PIP := PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= python -m pip install --disa
 # For the shell, whatever characters a name holds; of a variable, its value as it was typed.
 quoted = '$(subst ','\'',$(1))'
 typed = $(call quoted,$(value $(1)))
+# A setting whose value is that of a variable, in the inner quotes that Hydra's grammar wants for blanks and signs.
+setting = $(call quoted,$(1)="$(subst ",\",$(subst \",\\",$(value $(2))))")
 # Without VGG-Face's file the paper's scale runs on dlib's descriptor, and the report says so.
-DESCRIPTOR := $(if $(VGG_FACE),train.B.descriptor=vgg_face $(call quoted,train.B.weights=$(value VGG_FACE)))
+DESCRIPTOR = $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S $(call setting,train.B.weights,VGG_FACE))
 
 setup: .venv/ready
 
@@ -25,11 +27,12 @@ setup: .venv/ready
 repro: setup
 	$(ACTIVATE) && python -m tools.repro
 
-# One of workflow/profiles: docs/cluster.md.
+# PROFILE: one of workflow/profiles. PIPELINE=evaluation runs the second pipeline, and what it needs of the first.
 PROFILE ?= default
+PIPELINE ?= paper
 cluster: setup
 	@test -d "workflow/profiles/$(PROFILE)" || { echo "error: no profile '$(PROFILE)'; there are: $(notdir $(wildcard workflow/profiles/*))"; exit 1; }
-	$(ACTIVATE) && snakemake --workflow-profile workflow/profiles/$(PROFILE) && python -m tools.results
+	$(ACTIVATE) && snakemake --workflow-profile workflow/profiles/$(PROFILE) $(PIPELINE) && python -m tools.results $(PIPELINE)
 
 test: setup
 	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup -m "not long"
@@ -38,7 +41,7 @@ test-long: setup
 	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup -m long
 
 # As on other processors: each line is one, by the instructions that PyTorch, oneDNN and OpenBLAS then use.
-NUMERICAL := any_model attacks dlib_face features fusion metrics models old_ways quality recognisers references scoring \
+NUMERICAL := any_model attacks conventional dlib_face features metrics minimum_norm models quality recognisers scoring \
 	targets training transforms vgg_face
 test-processors: setup
 	@$(ACTIVATE) && for processor in \
@@ -60,17 +63,14 @@ bench: .venv/bench
 
 paper: setup
 	@test -d $(call typed,DATA) || { echo "error: no folder" $(call typed,DATA)": make paper DATA=DIR VGG_FACE=FILE (README: Real faces)"; exit 1; }
-	$(ACTIVATE) && python -m tools.set_parameters \
-		data.source=celeba $(call quoted,data.root=$(value DATA)) 'data.image_size=[218, 178]' \
-		subset.persons=30 subset.images_per_person=30 train.learning_rate=0.0001 train.A.epochs=147 \
-		attack.images_per_person=null attack.p_fgvm_noise.images=null page.faces_mb=20 $(DESCRIPTOR)
-	$(ACTIVATE) && python -m tools.repro --exp
+	$(ACTIVATE) && python -m tools.repro --exp \
+		-S data.source=celeba -S $(call setting,data.root,DATA) -S 'data.image_size=[218, 178]' -S subset.persons=30 \
+		-S subset.images_per_person=30 -S train.learning_rate=0.0001 -S train.A.epochs=147 \
+		-S attack.images_per_person=null -S attack.p_fgvm_noise.images=null -S page.faces_mb=20 $(DESCRIPTOR)
 
-# All that is measured beyond the paper; `make repro` measures what evaluation.parts names, as committed nothing.
-PARTS ?= recognition, survival, adaptive, quality, curves, references, old_ways
+# What is measured beyond the paper: the second pipeline.
 evaluation: setup
-	$(ACTIVATE) && python -m tools.set_parameters 'evaluation.parts=[$(PARTS)]'
-	$(ACTIVATE) && python -m tools.repro
+	$(ACTIVATE) && python -m tools.repro stages/evaluation/dvc.yaml
 
 # The attacked clean faces as PNG files in DIR, for other tools (data/external/README.md).
 export: setup
@@ -100,6 +100,10 @@ readings: setup
 compare: setup
 	@test -n $(call typed,EXP) || { echo 'error: name runs, the first to hold the others against: make compare EXP="HEAD NAME" (dvc exp show lists them)'; exit 1; }
 	$(ACTIVATE) && python -m tools.compare -- $(foreach name,$(EXP),$(call quoted,$(name)))
+
+# The documents' generated parts, from the committed numbers.
+docs: setup
+	$(ACTIVATE) && python -m tools.docs
 
 celeba: setup
 	$(ACTIVATE) && python -m tools.fetch_celeba --root data

@@ -17,10 +17,10 @@ from ruamel.yaml.error import YAMLError
 
 from pfgvm.errors import InputError
 from pfgvm.faces.images import decode, to_8bit, to_size
+from pfgvm.methods import PAPER_METHODS, key_of
 from pfgvm.report.runs.faces import Pictures, shared_faces, shared_images, side_by_side
 from pfgvm.report.runs.page import runs_page
 from pfgvm.report.runs.run import Run, compared
-from pfgvm.report.words import PAPER_METHODS
 from pfgvm.settings import MODEL_NAMES
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
@@ -28,7 +28,6 @@ from stages.common.program import SETTINGS, mendable, print_any_name
 from tools.revisions import Revision
 
 REPORT, SCORES, FACES = "reports/report.json", "data/scores.csv", "data/faces.zip"
-KEYS = dict(zip(PAPER_METHODS, ("p_fgvm", "i_fgvm", "i_fgsm"), strict=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,9 +107,9 @@ def read_pictures(runs: Sequence[Run], revisions: Sequence[Revision]) -> tuple[d
     protected = {}
     for run, revision in zip(runs, revisions, strict=True):
         made = run.sets("8bit")
-        for model, method in ((model, method) for model in MODEL_NAMES for method in KEYS):
+        for model, method in ((model, method) for model in MODEL_NAMES for method in PAPER_METHODS):
             if images[model] and (model, method) in made:
-                path = f"data/adversarial/{model}/{KEYS[method]}.npy"
+                path = f"data/adversarial/{model}/{key_of(method)}.npy"
                 protected[run.name, model, method] = read_rows(revision, path, images[model])
     return clean, protected
 

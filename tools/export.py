@@ -6,7 +6,7 @@ from PIL import Image
 
 from pfgvm.errors import InputError
 from pfgvm.faces.external import exported_names
-from stages.common.attacked_rows import attacked_rows
+from stages.adversarial.attacked_images import attacked_images
 from stages.common.face_archive import read_pixels
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
@@ -22,7 +22,7 @@ def main(*, faces: Path, split: Path, out: Path) -> None:
     for path in (faces, split):
         if not path.exists():
             raise InputError(f"{path}: is not there yet; run `dvc repro split` first")
-    images = list(attacked_rows(split, settings.attack)["image"])
+    images = list(attacked_images(split, settings.attack)["image"])
     files = {image: out / f"{name}.png" for image, name in exported_names(images).items()}
     out.mkdir(parents=True, exist_ok=True)
     there = {path for path in out.rglob("[!.]*") if not path.is_dir()}

@@ -10,7 +10,6 @@ import glob
 import hashlib
 import math
 import os
-import pkgutil
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,34 +21,33 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pfgvm.attacks import methods
-from pfgvm.attacks.common.method import Method
 from pfgvm.errors import InputError
+from pfgvm.evaluation.recognition.comparison import recogniser_label
 from pfgvm.evaluation.recognition.detection import find_faces
 from pfgvm.evaluation.recognition.recognisers import Recogniser
-from pfgvm.models import fused_for_attack
-from pfgvm.models.dlib_face import CELEBA_SIZE
+from pfgvm.faces.geometry import CELEBA_SIZE
+from pfgvm.methods import ATTACKS, Method
 from pfgvm.models.training_record import TrainingRecord
 from pfgvm.photographs.before_after import before_after
 from pfgvm.photographs.photograph import png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protect import Classifier, ProtectedFace, Protector, protect, shown, works_alone
+from pfgvm.photographs.protect import Classifier, ProtectedFace, Protector, protect, shown
 from pfgvm.photographs.same_person import PUBLISHED_THRESHOLDS, verdict
 from pfgvm.report.figures import png as drawn
 from pfgvm.report.render import markdown
-from pfgvm.report.words import DATASETS, model_name, recogniser_label
+from pfgvm.report.words import DATASETS, model_name
 from pfgvm.settings import MODEL_NAMES, Settings
-from stages.common.computing import configure_device
+from stages.adversarial.descriptor_settings import open_descriptor
+from stages.adversarial.methods import load_method
 from stages.common.data_frames import csv_text, read_table
-from stages.common.descriptor_settings import open_descriptor
 from stages.common.files import atomic_write
-from stages.common.methods import load_method
 from stages.common.program import mendable, print_any_name, read_settings, readable
-from stages.common.recogniser_settings import open_recognisers
-from stages.common.trained_model import TrainedModel
+from stages.evaluation.recogniser_settings import open_recognisers
+from stages.networks.computing import configure_device
+from stages.networks.trained_model import TrainedModel
 
 MODELS = Path("data/models")
-THRESHOLDS = Path("reports/thresholds.csv")
+THRESHOLDS = Path("reports/evaluation/thresholds.csv")
 FALSE_MATCH_RATE = 0.01
 # What the perturbation is multiplied with; visibility.csv has what recognisers find at each, and how much is seen.
 STRENGTHS = {"light": 0.5, "medium": 1.0, "strong": 1.5}
@@ -138,37 +136,38 @@ def _expanded(word: str) -> list[str]:
 
 def open_tools(settings: Settings, model: str, method: str, strength: float) -> Tools:
     """The `method`, what it attacks, and the settings' recognisers. Raises InputError where one cannot be used."""
-    chosen, attack = load_method(method), settings.attack
-    if not works_alone(chosen):
-        names = [module.name for module in pkgutil.iter_modules(methods.__path__)]
-        able = ", ".join(name for name in names if works_alone(load_method(name)))
-        raise InputError(
-            f"method {method}: is no perturbation that one photograph and what is attacked give; take one of {able}"
-        )
+    if method not in ATTACKS:
+        raise InputError(f"method {method}: attacks nothing, or is none; take one of {', '.join(ATTACKS)}")
+    chosen, attack = ATTACKS[method], settings.attack
+    code = load_method(method)
+    parameters = code.parameters(attack, model)
     # Of one image sums depend on their number: with another, another perturbation would come out.
     torch.set_num_threads(settings.threads)
     device = configure_device(settings.device)
-    deidentify = functools.partial(chosen.deidentify, **chosen.parameters(attack, model))
-    named = chosen.descriptors(attack) if chosen.descriptors else ()
+    named = parameters.get("descriptors", [])
     attacked = [*named]
-    if chosen.uses_model:
+    if not named:
         if not (MODELS / model).is_dir():
             raise InputError(f"{MODELS / model}: Model {model} is not trained yet; run `make repro` first")
         trained = TrainedModel.read(MODELS / model)
         record, image_size = trained.record, trained.record.image_size
-        classifier = Classifier(fused_for_attack(trained.network(device)), attack.target, attack.seed)
+        classifier = Classifier(trained.network(device), attack.target, attack.seed)
         attacked.append(record.descriptor)
     else:
         record, image_size, classifier = None, CELEBA_SIZE, None
-    descriptors = [open_descriptor(name, settings, image_size).to(device) for name in named]
+    descriptors = {name: open_descriptor(name, settings, image_size).to(device) for name in named}
+    deidentify = functools.partial(code.deidentify, **parameters)
     protector = Protector(image_size, deidentify, classifier, descriptors, device, strength)
     recognisers = open_recognisers(settings, image_size)
-    return Tools(record, attacked, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds())
+    return Tools(record, attacked, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds(settings))
 
 
-def measured_thresholds() -> dict[str, float]:
-    """By recogniser the similarity from which on two faces count as one person's, as the evaluation measured it."""
-    if not THRESHOLDS.exists():
+def measured_thresholds(settings: Settings) -> dict[str, float]:
+    """By recogniser the similarity from which on two faces count as one person's, as the evaluation measured it.
+
+    None of them where it was measured on rendered faces, which says nothing of photos.
+    """
+    if settings.data.source == "synthetic" or not THRESHOLDS.exists():
         return {}
     table = read_table(THRESHOLDS)
     at_rate = table[pd.to_numeric(table["fmr"]) == FALSE_MATCH_RATE]

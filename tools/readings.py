@@ -7,17 +7,18 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
+from pfgvm.methods import PAPER_METHODS, key_of, label_of
 from pfgvm.report.readings import of_one_reading, readings_table
 from pfgvm.report.render import markdown
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
-from stages.common.training_records import read_records
+from stages.reporting.training_records import read_records
 from tools.variants import run_variant
 
 TARGETS = ("random", "least_likely", "second_most_likely")
 CHECKPOINTS = ("best", "last")
-METHODS = ("p_fgvm", "i_fgvm", "i_fgsm")
+METHODS = tuple(map(key_of, PAPER_METHODS))
 
 
 def main(*, paper: Path, out: Path) -> None:
@@ -30,7 +31,8 @@ def main(*, paper: Path, out: Path) -> None:
         # One copy a checkpoint: its next target finds the trained model there.
         copy = run_variant(f"reading-{checkpoint}", settings, [f"score@A-{method}" for method in METHODS])
         scores = pd.concat(read_numbers(copy / f"data/scores/A/{method}.csv") for method in METHODS)
-        [trained] = [record for record in read_records(copy / "data/models") if record.model == "A"]
+        scores = scores.assign(method=scores["method"].map(label_of))
+        [trained] = read_records(copy / "data/models", ["A"])
         readings.append(of_one_reading(scores, trained.image_size, published, target=target, checkpoint=checkpoint))
     table = pd.concat(readings)
     files = {"readings.csv": csv_text(table), "readings.md": markdown(readings_table(table, published)).encode()}

@@ -62,7 +62,7 @@ class Revision:
         if not self._kept(path):
             return f"it has no {path}: the run did not end, or is of an older version; compare another"
         return (
-            f"DVC's cache does not hold its {path}; get it from your remote (`dvc pull`), or make it again: "
+            f"DVC's cache does not hold its {path}; get it from your remote (`dvc pull dvc.yaml`), or make it again: "
             f"`dvc exp apply {self.name}`, or `git checkout {self.name}` where that is no experiment, then `dvc repro`"
         )
 

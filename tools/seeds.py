@@ -12,7 +12,7 @@ from pfgvm.report.seeds import SEEDS_COLUMNS, of_one_seed, seeds_tables, with_su
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
-from stages.common.training_records import read_records
+from stages.reporting.training_records import read_records
 from tools.variants import run_variant
 
 # Persons and images, their split, initial weights with the batches' order and dropout, targets.

@@ -1,5 +1,7 @@
 """The pipeline at other settings, each in a copy of the project that keeps its results."""
 
+import functools
+import operator
 import os
 import shutil
 import subprocess
@@ -7,8 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from pfgvm.errors import InputError
-from stages.common.program import read_settings
+from stages.common.files import atomic_write
+from stages.common.program import SETTINGS, read_settings
 from tools.commands import printed as _printed
 
 # In .gitignore and .dvcignore. A copy that is there already is brought up to date, so that only what is stale runs.
@@ -32,10 +37,20 @@ def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str
         "train.B.weights": own.train.B.weights,
         "evaluation.root": own.evaluation.root,
     }
-    changed = {key: Path(path).absolute() for key, path in paths.items()} | settings
-    _run(copy, "tools.set_parameters", *(f"{key}={value}" for key, value in changed.items()))
+    changed = {key: str(Path(path).absolute()) for key, path in paths.items()} | settings
+    _set_parameters(copy / SETTINGS, changed)
     _run(copy, "dvc", "repro", *targets)
     return copy
+
+
+def _set_parameters(path: Path, values: Mapping[str, object]) -> None:
+    yaml = YAML()
+    settings = yaml.load(path)
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        functools.reduce(operator.getitem, sections, settings)[name] = value
+    with atomic_write(path) as partial:
+        yaml.dump(settings, partial)
 
 
 def _bring_up_to_date(copy: Path) -> None:

@@ -1,0 +1,173 @@
+"""Write the generated parts of the documents from committed numbers: python -m tools.docs (make docs).
+
+A generated part of a page stands between `<!-- begin NAME -->` and `<!-- end -->`; BLOCKS says what it shows. DOCUMENTS
+are generated as a whole. A number that stands in a document comes from here, or from a run that the text names.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from pfgvm.methods import FEATURES
+from pfgvm.report.evaluation.document import evaluation_document
+from pfgvm.report.evaluation.summary import claims, summary_table
+from pfgvm.report.numbers import number, per_cent, with_interval
+from pfgvm.report.readings import readings_table
+from pfgvm.report.render import markdown
+from pfgvm.report.seeds import seeds_tables
+from stages.common.data_frames import read_numbers
+from stages.common.files import atomic_write
+from stages.common.program import run
+from tools.protect import STRENGTHS
+
+REPORTS = Path("reports")
+CELEBA, BUNDLED = REPORTS / "celeba", REPORTS / "evaluation"
+# Of reports/celeba: Model B stands on dlib, as in the bundled run.
+DESCRIPTORS = {"A": "none", "B": "dlib"}
+# Recognisers that P-FGVM (features) does not attack.
+BLACK_BOX = ("sface", "faceres")
+# Identities are not named where the faces are real.
+TABLES = ("recognition", "transfer", "robustness", "adaptive", "minimum_norm", "equal_mr", "quality")
+
+
+def main() -> None:
+    """Write every block of every page, and every document, in place."""
+    for path, text in generated().items():
+        with atomic_write(path) as partial:
+            partial.write_text(text, "utf-8")
+
+
+def generated() -> dict[Path, str]:
+    """What the documents are to hold: path to text. Raises KeyError for a block that BLOCKS does not name."""
+    texts = {path: make() for path, make in DOCUMENTS.items()}
+    for path in (Path("README.md"), *sorted(Path("docs").glob("*.md")), *sorted(REPORTS.glob("*/README.md"))):
+        text = path.read_text("utf-8")
+        texts[path] = re.sub(r"(?s)(<!-- begin (.+?) -->\n).*?(<!-- end -->)", _filled, text)
+    return texts
+
+
+def _filled(block: re.Match[str]) -> str:
+    return f"{block[1]}\n{BLOCKS[block[2]]().strip()}\n\n{block[3]}"
+
+
+def first_table(path: Path) -> str:
+    """The first table of the Markdown document `path`, with its caption and notes."""
+    return re.split(r"(?m)^(?=Table .* in full|Table 4)", path.read_text("utf-8"))[0]
+
+
+def seeds(folder: Path) -> str:
+    """Tables 3 and 4 over seeds."""
+    return "\n".join(map(markdown, seeds_tables(pd.read_csv(folder / "seeds.csv"), published(), DESCRIPTORS)))
+
+
+def readings(folder: Path) -> str:
+    """Model A under readings of what the paper leaves open."""
+    return markdown(readings_table(pd.read_csv(folder / "readings.csv", keep_default_na=False), published()))
+
+
+def protection(folder: Path) -> str:
+    """Whether P-FGVM protects: the claims and the table behind them."""
+    recognition = read_numbers(folder / "recognition.csv")
+    sentences = claims({"recognition": recognition})
+    return "\n".join([*(f"{sentence}\n" for sentence in sentences), markdown(summary_table(recognition))])
+
+
+def evaluation(folder: Path) -> str:
+    """The whole evaluation but for its tables by identity."""
+    tables = {name: read_numbers(folder / f"{name}.csv") for name in TABLES}
+    return evaluation_document(tables | {"recognised_persons": pd.DataFrame()})
+
+
+def strengths() -> str:
+    """What each strength of `make protect` changes, and what black-box recognisers still match."""
+    table = of_features("visibility")
+    rows = []
+    for name, strength in STRENGTHS.items():
+        own = table[table["strength"] == strength].set_index("recogniser")
+        visible = [number(own[measure].iloc[0], 3) for measure in ("mssim_face", "flip_face")]
+        rows.append([name, *visible, *(with_interval(*own.loc[by, ["tmr", "low", "high"]]) for by in BLACK_BOX)])
+    return plain_table(["Strength", "MSSIM, face", "FLIP, face", "TMR, SFace (%)", "TMR, faceres (%)"], rows)
+
+
+def ablation() -> str:
+    """What each part of P-FGVM (features) is worth."""
+    rows = []
+    for variant, own in pd.read_csv(CELEBA / "ablation.csv").groupby("variant", sort=False):
+        cells = [str(variant)]
+        for _, row in own.set_index("recogniser").loc[list(BLACK_BOX)].iterrows():
+            difference = with_interval(*(row[f"difference{end}"] for end in ("", "_low", "_high")))
+            cells += [with_interval(row["tmr"], row["low"], row["high"]), "" if len(rows) == 0 else difference]
+        rows.append([*cells, number(own["mssim_face"].iloc[0], 3)])
+    heads = ["TMR, SFace (%)", "Difference", "TMR, faceres (%)", "Difference", "MSSIM, face"]
+    return plain_table(["Variant", *heads], rows)
+
+
+def goals() -> str:
+    """What P-FGVM (features) was to reach, and what it reaches."""
+    recognition = of_features("recognition").query("fmr == 0.01").set_index("recogniser")
+    robustness, quality = of_features("robustness"), of_features("quality").iloc[0]
+    worst = robustness.loc[robustness["sface_tmr"].idxmax()]
+    full = pd.read_csv(CELEBA / "table3_evaluated.csv")
+    similarity = full[full["method"].eq(FEATURES) & full["pixels"].eq("8bit")]["mssim_legacy"].iloc[0]
+
+    def both(column: str) -> str:
+        return " / ".join(per_cent(recognition.loc[by, column]) for by in BLACK_BOX) + " %"
+
+    rows = [
+        ["TMR, protected with clean images", "≤ 2 / ≤ 4 %", both("tmr_protected")],
+        [
+            f"TMR after the weakest transform ({worst['transform']})",
+            "≤ 8 % each",
+            " / ".join(per_cent(worst[f"{by}_tmr"]) for by in BLACK_BOX) + " %",
+        ],
+        ["TMR, protected with protected images", "≤ 15 %", both("tmr_both")],
+        ["Rank-1 identification rate", "≤ 5 %", both("rank1_protected")],
+        ["MSSIM (Wang), face", "≥ 0.965", number(quality["mssim_face"], 3)],
+        ["FLIP, face", "≤ 0.055", number(quality["flip_face"], 3)],
+        ["SI, image", "≥ 0.993", number(similarity, 3)],
+        ["Face detected", "≥ 99 %", f"{per_cent(recognition.loc['sface', 'found'])} %"],
+    ]
+    return plain_table(["Measure (SFace / faceres)", "Goal", "Measured"], rows)
+
+
+def of_features(name: str) -> pd.DataFrame:
+    """The rows of P-FGVM (features) in a table of reports/celeba, of one model: both have the same images."""
+    table = read_numbers(CELEBA / f"{name}.csv")
+    own = table[table["method"] == FEATURES]
+    return own[own["model"] == own["model"].iloc[-1]]
+
+
+def published() -> Mapping:
+    """The paper's values."""
+    return YAML(typ="safe", pure=True).load(REPORTS / "paper.yaml")
+
+
+def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table without caption."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "Table 3, CelebA": lambda: first_table(CELEBA / "table3.md"),
+    "Table 3, bundled faces": lambda: first_table(REPORTS / "table3.md"),
+    "seeds, CelebA": lambda: first_table(CELEBA / "seeds.md"),
+    "seeds, bundled faces": lambda: first_table(REPORTS / "seeds.md"),
+    "protection, CelebA": lambda: protection(CELEBA),
+    "protection, bundled faces": lambda: protection(BUNDLED),
+    "strengths": strengths,
+    "ablation": ablation,
+    "goals": goals,
+}
+DOCUMENTS: Mapping[Path, Callable[[], str]] = {
+    CELEBA / "seeds.md": lambda: seeds(CELEBA),
+    REPORTS / "seeds.md": lambda: seeds(REPORTS),
+    CELEBA / "readings.md": lambda: readings(CELEBA),
+    CELEBA / "evaluation.md": lambda: evaluation(CELEBA),
+}
+
+
+if __name__ == "__main__":
+    run(main)
