@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Of either kind groups come first: one that was left to the end would keep one worker busy and the others waiting.
     """
-    waiting = {_unit(item) for item in items if "built" in getattr(item, "fixturenames", ())}
+    waiting = {_unit(item) for item in items if "built_once" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: (_unit(item) in waiting, _unit(item) == item.nodeid))
     builds = [item for item in items if _unit(item) in waiting and _unit(item) == item.nodeid][:1]
     items[:] = [*builds, *(item for item in items if item not in builds)]
@@ -59,7 +59,7 @@ def process() -> Iterator[None]:
     yield
     after = of_process()
     if after["determinism"] != before["determinism"]:
-        # A program has set its process up to compute (stages.common.computing).
+        # A program has set its process up to compute (stages.networks.computing).
         os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
         torch.set_num_threads(before["threads"])
         torch.set_deterministic_debug_mode(before["determinism"])
@@ -96,17 +96,32 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm_python: None) -> Project:
-    """A copy of the project at a tiny scale, built and committed; who changes it restores it.
-
-    It is built once a run of the tests, and copied for every worker.
-    """
+def built_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm_python: None) -> Project:
+    """The paper's pipeline at a tiny scale, built and committed by the first of all workers; for copying alone."""
     own = tmp_path_factory.getbasetemp()
     shared = own if worker_id == "master" else own.parent
     with FileLock(shared / "built.lock"):
         if not (shared / "built").exists():
             project = Project.made(tmp_path_factory.mktemp("project"))
-            project.build()
+            project.build("dvc.yaml")
             project.commit()
             project.folder.rename(shared / "built")
-    return Project(shared / "built").copied(own / "project")
+    return Project(shared / "built")
+
+
+@pytest.fixture(scope="session")
+def built(built_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """This worker's copy of the paper's pipeline, built and committed; who changes it restores it."""
+    return built_once.copied(tmp_path_factory.getbasetemp() / "project")
+
+
+@pytest.fixture(scope="session")
+def evaluated(built_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A further copy on which the evaluation is built too, and committed; who changes it restores it.
+
+    Its tests are of the group "evaluated", so that one worker builds it.
+    """
+    project = built_once.copied(tmp_path_factory.getbasetemp() / "evaluated")
+    project.build("stages/evaluation/dvc.yaml")
+    project.commit()
+    return project

@@ -1,46 +1,63 @@
-"""A run that nobody made: every file that the stages of the report read, with names as wild as users' own."""
+"""A made-up run: every file that the stages of both reports read, where the pipelines have it."""
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 from PIL import Image
+from ruamel.yaml import YAML
 
+from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, SHARES
+from pfgvm.evaluation.findings.by_person import RECOGNISED_IMAGES_COLUMNS, RECOGNISED_PERSONS_COLUMNS
+from pfgvm.evaluation.findings.enrolment import PAIRS_COLUMNS, THRESHOLDS_COLUMNS
+from pfgvm.evaluation.findings.minimum_norm import MINIMUM_NORM_COLUMNS
+from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS
+from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS
+from pfgvm.evaluation.findings.robustness import ROBUSTNESS_COLUMNS
 from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
+from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS
+from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS
+from pfgvm.evaluation.scoring import SCORE_COLUMNS
+from pfgvm.evaluation.transforms import POST_PROCESSING, PURIFIERS
+from pfgvm.methods import PAPER_METHODS, label_of
 from pfgvm.report import tables
-from pfgvm.report.plots.descriptions import PLOTS
+from pfgvm.report.plots.descriptions import PAPER_PLOTS
 from pfgvm.settings import MODEL_NAMES
-from stages import figures as figures_stage
-from stages import finding as finding_stage
-from stages import page as page_stage
-from stages import pictures as pictures_stage
-from stages import protection as protection_stage
-from stages import tables as tables_stage
-from stages.common.adversarial_set import row_type
+from stages import figures, page, pictures
+from stages import tables as paper_tables
+from stages.adversarial.adversarial_set import row_type
+from stages.common import program
+from stages.common.data_frames import read_table, write_table
 from stages.common.face_archive import read_images
+from stages.evaluation import figures as evaluation_figures
+from stages.evaluation import page as evaluation_page
+from stages.evaluation import pictures as evaluation_pictures
+from stages.evaluation import tables as evaluation_tables
+from tests.committed_settings import changed
+from tests.project import ROOT
 from tests.records import training_record
 
-ROOT = Path(__file__).parent.parent
-FIGURES = {"figure1.png", "figure2.png", *(f"{name}.svg" for name in PLOTS)}
-TABLES = {"differences.csv", "persons.csv", "learning_curves.csv", "references.csv", "metrics.json", "report.json"}
-TABLES |= {"protection.md", "protection.json"}
-# The evaluation's tables, of which nothing was asked.
-NOT_RUN = {name: table.columns for name, table in finding_stage.TABLES.items()}
-NOT_RUN |= {"curves": CURVES_COLUMNS, "equal_mr": EQUAL_MR_COLUMNS}
-TABLES |= {f"{name}.csv" for name in NOT_RUN}
-TABLES |= {f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex"))}
-FILES = {"index.html"} | FIGURES | TABLES
-KEYS = {"P-FGVM": "p_fgvm", "I-FGVM": "i_fgvm", "I-FGSM": "i_fgsm", "P-FGVM (noise)": "p_fgvm_noise"}
-KEYS |= {"Random (equal L2)": "random_equal_l2"}
-METHODS = list(KEYS)
+TEMPLATES = ROOT / "reports/page"
+KEYS = ("p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise", "random_equal_l2")
+METHODS = [label_of(key) for key in KEYS]
+# What the paper's stages write into reports/.
+FILES = {"index.html", "figure1.png", "figure2.png", "metrics.json", "report.json"}
+FILES |= {f"{name}.svg" for name in PAPER_PLOTS} | {f"{name}.csv" for name in ("differences", "persons")}
+FILES |= {"learning_curves.csv", *(f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex")))}
+
+# Of the evaluation: sets that no model was attacked for, the last one another tool's.
+TOOL = "Fawkes <b>"
+ADDED = {"clean": "clean", "p_fgvm_features": "p_fgvm_features", "external": TOOL}
+RECOGNISERS = ("dlib", "sface", "mine")
 
 
-def pictures(persons: list[str], count: int, image_size: tuple[int, int]) -> dict[str, tuple[str, bytes]]:
-    """Pictures by file name, each with its person."""
+def images_of(persons: Sequence[str], count: int, image_size: tuple[int, int]) -> dict[str, tuple[str, bytes]]:
+    """`count` images of each of `persons`, PNG files by name, each with its person."""
     made = {}
     for number, (person, _) in enumerate(product(persons, range(count))):
         buffer = io.BytesIO()
@@ -49,94 +66,189 @@ def pictures(persons: list[str], count: int, image_size: tuple[int, int]) -> dic
     return made
 
 
-def fabricate(folder: Path, made: dict[str, tuple[str, bytes]], image_size: tuple[int, int]) -> dict[str, Path]:
-    """Files as the stages before would leave them, for a run on `made`; the paths of all."""
-    random = np.random.default_rng(0)
-    persons = sorted({person for person, _ in made.values()})
-    with zipfile.ZipFile(folder / "faces.zip", "w") as archive:
-        for name, (_, content) in made.items():
+def fabricate(folder: Path, images: dict[str, tuple[str, bytes]], image_size: tuple[int, int]) -> Path:
+    """Write what the stages before those of the paper's report would leave in `folder`, for a run on `images`."""
+    data = folder / "data"
+    data.mkdir()
+    YAML(typ="safe", pure=True).dump(changed({"data.image_size": list(image_size)}), folder / "params.yaml")
+    with zipfile.ZipFile(data / "faces.zip", "w") as archive:
+        for name, (_, content) in images.items():
             archive.writestr(name, content)
-    splits = dict(zip(made, ["train", "train", "validation", "test"] * len(made), strict=False))
-    pd.DataFrame(
-        [(name, person, splits[name]) for name, (person, _) in made.items()], columns=["image", "person", "split"]
-    ).to_csv(folder / "split.csv", index=False)
+    splits = ["train", "train", "validation", "test"] * len(images)
+    rows = [(name, person, split) for (name, (person, _)), split in zip(images.items(), splits, strict=False)]
+    write_table(pd.DataFrame(rows, columns=["image", "person", "split"]), data / "split.csv")
     scores = []
     for model in MODEL_NAMES:
-        sets = {
-            method: np.zeros(len(made), row_type(method, "", list(made), persons, image_size)) for method in METHODS
-        }
-        for number, (name, (person, _)) in enumerate(made.items()):
-            target = persons[(persons.index(person) + 1) % len(persons)]
-            [clean] = read_images(folder / "faces.zip", [name], image_size)
-            for place, (method, rows) in enumerate(sets.items(), start=1):
-                noise = random.normal(0, 0.012 * place, clean.shape)
-                rows[number] = (method, model, "", name, target, np.clip(clean + noise, 0, 1))
-            for method, pixels in product(METHODS, tables.PIXELS):
-                kept = method.startswith("Random") or random.random() < 0.1
-                predicted = person if kept else target
-                l2 = 3 + METHODS.index(method) + random.random()
-                mssim, legacy = 0.95 + 0.01 * random.random(), 0.98 + 0.01 * random.random()
-                row = (name, person, splits[name], model, method, pixels, target, person, predicted)
-                scores.append((*row, l2, 0.02, mssim, legacy, 0.4 + 0.5 * random.random(), random.random()))
-        for method, rows in sets.items():
-            path = folder / "adversarial" / model / f"{KEYS[method]}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, rows)
-        steps = [0, 1, 2, 5, 10, 20, 50]
-        trajectory = np.zeros(len(steps), [("image", "U40"), ("step", "i4"), ("pixels", "f4", (3, *image_size))])
-        for row, step in enumerate(steps):
-            start = random.normal(0.5, 0.25, clean.shape)
-            trajectory[row] = (name, step, clean + 0.78**step * (start - clean))
-        (folder / "trajectories").mkdir(exist_ok=True)
-        np.save(folder / "trajectories" / f"{model}.npy", trajectory)
-        write_training(folder / "models" / model, model, persons, len(made), image_size)
-    columns = [*"image person split model method pixels target predicted_clean predicted".split()]
-    columns += ["l2", "linf", "mssim", "mssim_legacy", "confidence_clean", "confidence"]
-    pd.DataFrame(scores, columns=columns).to_csv(folder / "scores.csv", index=False)
-    (folder / "reports").mkdir()
-    paths = {"faces": "faces.zip", "split": "split.csv", "scores": "scores.csv", "models": "models"}
-    paths |= {"adversarial": "adversarial", "trajectories": "trajectories", "reports": "reports"}
-    paths |= {"shown": "shown.json"}
-    return {name: folder / path for name, path in paths.items()}
+        for place, key in enumerate(KEYS, start=1):
+            _write_set(folder, f"adversarial/{model}/{key}.npy", key, model, image_size, noise=0.012 * place)
+            missed = 0 if key == "random_equal_l2" else 0.9
+            scores.append(_scores(folder, model, label_of(key), 2 + place, missed=missed))
+        _write_trajectory(folder, model, image_size)
+        _write_training(data / "models" / model, model, sorted({person for person, _ in images.values()}), image_size)
+    write_table(pd.concat(scores), data / "scores.csv")
+    return folder
 
 
-def write_tables(run: Mapping[str, Path]) -> None:
-    """Run the stage tables on the files of `run`."""
-    inputs = {name: run[name] for name in ("scores", "split", "models")}
-    tables_stage.main(**inputs, paper=ROOT / "reports" / "paper.yaml", out=run["reports"])
-    for name, columns in NOT_RUN.items():
-        pd.DataFrame(columns=columns).to_csv(run["reports"] / f"{name}.csv", index=False)
+def fabricate_evaluation(folder: Path, image_size: tuple[int, int]) -> None:
+    """Write what the stages before those of the evaluation's report would leave, on the run in `folder`."""
+    for place, (name, key) in enumerate(ADDED.items()):
+        _write_set(folder, f"evaluation/adversarial/any/{name}.npy", key, "", image_size, noise=0.02 * place)
+        scores = [_scores(folder, model, key, place, missed=0.1, target="") for model in MODEL_NAMES]
+        write_table(pd.concat(scores), folder / "data/evaluation/scores/any" / f"{name}.csv")
+    for name, table in _findings(read_table(folder / "data/split.csv")).items():
+        write_table(table, folder / "reports/evaluation" / f"{name}.csv")
 
 
-def draw_figures(run: Mapping[str, Path]) -> None:
-    """Run the stage figures on the files of `run`."""
-    inputs = {name: run[name] for name in ("scores", "faces", "models", "adversarial", "trajectories")}
-    figures_stage.main(**inputs, tables=run["reports"], out=run["reports"])
+def write_tables(run: Path, scores: Path | None = None, out: Path | None = None) -> None:
+    """Run the stage tables of the paper in the folder `run`, on other `scores` and into another folder if so told."""
+    data = run / "data"
+    inputs = {"scores": scores or data / "scores.csv", "split": data / "split.csv", "models": data / "models"}
+    with _settings(run):
+        paper_tables.main(**inputs, paper=ROOT / "reports/paper.yaml", out=out or run / "reports")
 
 
-def show_pictures(run: Mapping[str, Path], recognised: Path) -> None:
-    """Run the stage pictures on the files of `run`."""
-    inputs = {name: run[name] for name in ("scores", "faces", "adversarial", "trajectories")}
-    pictures_stage.main(**inputs, recognised=recognised, out=run["reports"] / "faces", shown=run["shown"])
+def draw_figures(run: Path) -> None:
+    """Run the stage figures of the paper."""
+    inputs = {name: run / "data" / name for name in ("models", "adversarial", "trajectories")}
+    inputs |= {"scores": run / "data/scores.csv", "faces": run / "data/faces.zip"}
+    figures.main(**inputs, tables=run / "reports", out=run / "reports")
 
 
-def write_page(run: Mapping[str, Path], reports: Path) -> None:
-    """Run the stage page on the report in `reports`, and on the plots and faces of `run`."""
-    protection_stage.main(tables=reports, out=reports)
-    made = {"report": reports / "report.json", "protection": reports / "protection.json", "faces": run["shown"]}
-    templates = ROOT / "reports" / "page"
-    page_stage.main(**made, plots=run["reports"], templates=templates, out=reports / "index.html")
+def write_pictures(run: Path) -> None:
+    """Run the stage pictures of the paper."""
+    inputs = {name: run / "data" / name for name in ("adversarial", "trajectories")}
+    inputs |= {"scores": run / "data/scores.csv", "faces": run / "data/faces.zip"}
+    with _settings(run):
+        pictures.main(**inputs, out=run / "reports/faces", shown=run / "data/shown.json")
 
 
-def write_training(folder: Path, model: str, persons: list[str], images: int, image_size: tuple[int, int]) -> None:
-    """What training leaves beside the weights."""
+def write_page(run: Path, reports: Path | None = None) -> None:
+    """Run the stage page of the paper, on the tables in the folder `reports` where it is named."""
+    own = reports or run / "reports"
+    inputs = {"report": own / "report.json", "faces": run / "data/shown.json", "plots": run / "reports"}
+    page.main(**inputs, templates=TEMPLATES, out=own / "index.html")
+
+
+def write_report(run: Path) -> None:
+    """Run all stages of the paper's report."""
+    for stage in (write_tables, draw_figures, write_pictures, write_page):
+        stage(run)
+
+
+def write_evaluation(run: Path) -> None:
+    """Run all stages of the evaluation's report, after those of the paper's."""
+    data, evaluation, out = run / "data", run / "data/evaluation", run / "reports/evaluation"
+    scores = {"scores": evaluation / "scores", "paper_scores": data / "scores.csv"}
+    sets = {"paper_adversarial": data / "adversarial", "adversarial": evaluation / "adversarial"}
+    images = {"recognised": out / "recognised_images.csv", "faces": data / "faces.zip"}
+    with _settings(run):
+        evaluation_tables.main(**scores, models=data / "models", tables=out, out=out)
+        evaluation_figures.main(models=data / "models", tables=out, out=out)
+        evaluation_pictures.main(**scores, **sets, **images, out=out / "faces", shown=evaluation / "shown.json")
+    made = {"report": out / "report.json", "faces": evaluation / "shown.json", "plots": out}
+    evaluation_page.main(**made, templates=TEMPLATES, out=out / "index.html")
+
+
+def _settings(run: Path) -> mock._patch:
+    """The settings of the run, as if its folder were the working directory."""
+    return mock.patch.object(program, "SETTINGS", run / "params.yaml")
+
+
+def _random(*key: str) -> np.random.Generator:
+    return np.random.default_rng(list("".join(key).encode()))
+
+
+def _targets(split: pd.DataFrame) -> list[str]:
+    persons = sorted(set(split["person"]))
+    return [persons[(persons.index(person) + 1) % len(persons)] for person in split["person"]]
+
+
+def _write_set(folder: Path, name: str, key: str, model: str, image_size: tuple[int, int], *, noise: float) -> None:
+    split = read_table(folder / "data/split.csv")
+    names, targets = list(split["image"]), _targets(split) if model else [""] * len(split)
+    rows = np.zeros(len(split), row_type(key, "", names, sorted(split["person"]), image_size))
+    clean = read_images(folder / "data/faces.zip", names, image_size)
+    rows["method"], rows["model"], rows["image"], rows["target"] = key, model, names, targets
+    rows["pixels"] = np.clip(clean + noise * _random(name).normal(size=clean.shape), 0, 1)
+    path = folder / "data" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, rows)
+
+
+def _scores(
+    folder: Path, model: str, method: str, l2: float, *, missed: float, target: str | None = None
+) -> pd.DataFrame:
+    """Scores of all images; the share `missed` of them is classified as the target's."""
+    split, random = read_table(folder / "data/split.csv"), _random(model, method)
+    targets = _targets(split)
+    parts = []
+    for pixels in tables.PIXELS:
+        predicted = np.where(random.random(len(split)) < missed, targets, split["person"])
+        table = split.assign(model=model, method=method, pixels=pixels, target=targets if target is None else target)
+        table = table.assign(predicted_clean=split["person"], predicted=predicted, linf=0.02)
+        ranges = {"l2": (l2, 1), "mssim": (0.95, 0.01), "mssim_legacy": (0.98, 0.01)}
+        ranges |= {"confidence_clean": (0.4, 0.5), "confidence": (0, 1)}
+        drawn = {name: low + width * random.random(len(split)) for name, (low, width) in ranges.items()}
+        parts.append(table.assign(**drawn))
+    return pd.concat(parts)[SCORE_COLUMNS]
+
+
+def _write_trajectory(folder: Path, model: str, image_size: tuple[int, int]) -> None:
+    image = read_table(folder / "data/split.csv")["image"].iloc[-1]
+    [clean] = read_images(folder / "data/faces.zip", [image], image_size)
+    steps = [0, 1, 2, 5, 10, 20, 50]
+    rows = np.zeros(len(steps), [("image", "U40"), ("step", "i4"), ("pixels", "f4", (3, *image_size))])
+    start = _random(model).normal(0.5, 0.25, clean.shape)
+    for row, step in enumerate(steps):
+        rows[row] = (image, step, clean + 0.78**step * (start - clean))
+    (folder / "data/trajectories").mkdir(exist_ok=True)
+    np.save(folder / "data/trajectories" / f"{model}.npy", rows)
+
+
+def _write_training(folder: Path, model: str, persons: list[str], image_size: tuple[int, int]) -> None:
     folder.mkdir(parents=True)
-    height, width = image_size
-    sizes = {"images": images, "train_size": images // 2, "validation_size": images // 4, "test_size": images // 4}
-    record = training_record(model, classes=persons, image_height=height, image_width=width, **sizes)
+    record = training_record(model, classes=persons, image_height=image_size[0], image_width=image_size[1])
     (folder / "training.json").write_text(record.model_dump_json(), "utf-8")
     epochs = np.arange(1, 148)
     loss = 2 * np.exp(-epochs / 30) + 0.01
     history = {"epoch": epochs, "train_loss": loss, "train_accuracy": 1 - loss / 3}
     history |= {"validation_loss": loss + 0.3, "validation_accuracy": 0.75 - loss / 4}
-    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    write_table(pd.DataFrame(history), folder / "history.csv")
+
+
+def _findings(split: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Every table that the evaluation's report reads or links, by name; rates are drawn at random."""
+    methods = [*METHODS, *map(label_of, ADDED.values())]
+    sets = [{"model": model, "method": method} for model, method in product(MODEL_NAMES, methods)]
+    by = [{"recogniser": name} for name in RECOGNISERS]
+    seen = [row | one | {"seen": row["model"] == "B" and one["recogniser"] == "dlib"} for row in sets for one in by]
+    fixed = {"images": len(split), "note": "", "fmr": 0.01, "rank_clean": 1, "rank_protected": 3}
+
+    def table(columns: Sequence[str], rows: Sequence[dict], *keys: dict) -> pd.DataFrame:
+        given = [fixed | row | key for row in rows for key in keys or [{}]]
+        drawn = _random(*columns).random((len(given), len(columns))).round(3).tolist()
+        made = [dict(zip(columns, rates, strict=True)) | row for rates, row in zip(drawn, given, strict=True)]
+        return pd.DataFrame(made, columns=columns)
+
+    names, persons = ([{name: text} for text in dict.fromkeys(split[name])] for name in ("image", "person"))
+    attackers = [{"attacker": "retrained", "share": share} | one for share in SHARES for one in by]
+    attackers += [{"attacker": "growing gallery", "share": np.nan} | one for one in by]
+    attackers += [{"attacker": name, "share": np.nan, "recogniser": ""} for name in (*PURIFIERS, "detector")]
+    curves = [row for row in sets if row["method"] in PAPER_METHODS]
+    values = [{"parameter": "lambda", "value": value, "of_settings": value == 0.2} for value in (0.1, 0.2, 0.4)]
+    robustness = [*ROBUSTNESS_COLUMNS, *(f"{name}_{end}" for name in RECOGNISERS for end in ("tmr", "low", "high"))]
+    return {
+        "recognition": table(RECOGNITION_COLUMNS, seen, {"fmr": 0.01}, {"fmr": 0.001}),
+        "thresholds": table(THRESHOLDS_COLUMNS, by),
+        "pairs": table(PAIRS_COLUMNS, []),
+        "recognised_persons": table(RECOGNISED_PERSONS_COLUMNS, seen, *persons),
+        "recognised_images": table(RECOGNISED_IMAGES_COLUMNS, seen, *names),
+        "transfer": table(TRANSFER_COLUMNS, [row | {"judge": {"A": "B", "B": "A"}[row["model"]]} for row in sets]),
+        "robustness": table(robustness, sets, *({"transform": name} for name in POST_PROCESSING)),
+        "adaptive": table(ADAPTIVE_COLUMNS, sets, *attackers),
+        "minimum_norm": table(MINIMUM_NORM_COLUMNS, curves),
+        "equal_mr": table(EQUAL_MR_COLUMNS, curves, {"other": "P-FGVM"}),
+        "quality": table(QUALITY_COLUMNS, sets),
+        "visibility": table(VISIBILITY_COLUMNS, seen, *({"strength": value} for value in (0.5, 1.0, 2.0))),
+        "curves": table(CURVES_COLUMNS, curves, *values),
+    }

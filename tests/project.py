@@ -29,6 +29,16 @@ TINY = {
     "attack.images_per_person": 2,
     "attack.batch_size": 4,
     "attack.p_fgvm_noise.images": 2,
+    "attack.p_fgvm_features.iterations": 2,
+    "attack.ddn.iterations": 5,
+    "attack.fmn.iterations": 5,
+    "attack.cw_l2.search_steps": 1,
+    "attack.cw_l2.iterations": 5,
+    "attack.k_same.k": 2,
+    "evaluation.calibration.persons": 9,
+    "evaluation.calibration.images_per_person": 12,
+    "evaluation.curves.images": 3,
+    "evaluation.curves.lambda": [0.05, 2.0],
 }
 
 
@@ -49,7 +59,7 @@ class Project:
         project = cls(folder)
         listed = project._run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
         for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file() and name != "dvc.lock":
+            if (ROOT / name).is_file() and not name.endswith("dvc.lock"):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         project.set(**settings)
@@ -57,16 +67,17 @@ class Project:
         project.commit()
         return project
 
-    def build(self) -> None:
-        """Run all stages, two at a time, and tell DVC once: in a fraction of the time, what `dvc repro` leaves.
+    def build(self, *files: str) -> None:
+        """Run all stages of the pipelines `files`, two at a time, and tell DVC once: as `dvc repro` in little time.
 
         DVC writes its lock file anew after each stage, which takes longer than most of them do here.
         """
         with contextlib.chdir(self.folder), Repo() as repo, ThreadPoolExecutor(2) as pool:
-            stages = {stage.name: stage for stage in repo.index.stages}
+            stages = {stage.addressing: stage for stage in repo.index.stages if stage.relpath in files}
             waiting = TopologicalSorter({name: set() for name in stages})
             for after, before in repo.index.graph.edges:
-                waiting.add(after.name, before.name)
+                if {after.addressing, before.addressing} <= stages.keys():
+                    waiting.add(after.addressing, before.addressing)
             waiting.prepare()
             running = {}
             while waiting.is_active():
@@ -78,7 +89,9 @@ class Project:
                 for stage in stages.values():
                     stage.save()
                     stage.commit()
-                next(iter(stages.values())).dvcfile.dump_stages(list(stages.values()), update_pipeline=False)
+                for file in files:
+                    own = [stage for stage in stages.values() if stage.relpath == file]
+                    own[0].dvcfile.dump_stages(own, update_pipeline=False)
 
     def copied(self, folder: Path) -> "Project":
         """The project as it stands, its caches included, in `folder`, which must not exist."""
@@ -156,7 +169,8 @@ class Project:
         """Back to the last commit and its outputs, as if nothing had run since."""
         self._run("git", "checkout", "--quiet", ".")
         self._run("git", "clean", "--quiet", "--force", "-d")
-        self.dvc("checkout", "--force")
+        # Of a pipeline that has not run there is nothing to check out.
+        self.dvc("checkout", "--force", "--allow-missing")
         shutil.rmtree(self.folder / ".snakemake/finished", ignore_errors=True)
 
     def _run(
@@ -193,5 +207,5 @@ def snakemake(profile: str, *arguments: str) -> list[str]:
 
 
 def stages_run(output: str) -> set[str]:
-    """The stages that a `dvc repro` or `dvc exp run` says it ran."""
+    """The addresses of the stages that a `dvc repro` or `dvc exp run` says it ran."""
     return set(re.findall(r"Running stage '([^']+)'", output))

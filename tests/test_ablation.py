@@ -1,4 +1,4 @@
-"""The ablation's measures: perturbations scaled to one visibility, and matches counted by hand."""
+"""The ablation's measures: perturbations scaled to equal FLIP, and matches counted by hand."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ CLEAN = RANDOM.uniform(0.3, 0.7, (2, 3, 109, 89)).astype(np.float32)
 MADE = (CLEAN + RANDOM.normal(0, 0.01, CLEAN.shape).astype(np.float32)).clip(0, 1)
 
 
-def test_a_moved_picture_is_eight_bit_and_stays_in_range():
+def test_a_scaled_perturbation_is_8_bit_and_in_range():
     still, double, far = (moved(CLEAN, MADE, factor) for factor in (0, 2, 1000))
     np.testing.assert_array_equal(still, np.rint(255 * CLEAN) / np.float32(255))
     assert np.abs(double - (2 * MADE - CLEAN)).max() <= 0.5 / 255 + 1e-6
@@ -22,7 +22,7 @@ def test_a_moved_picture_is_eight_bit_and_stays_in_range():
 
 
 @pytest.mark.parametrize("flip", [0.03, 0.1])
-def test_a_perturbation_is_scaled_to_the_visibility_asked_for(flip: float):
+def test_perturbations_are_scaled_to_the_flip_asked_for(flip: float):
     assert mean_quality("flip_face", at_flip(CLEAN, MADE, flip), CLEAN) == pytest.approx(flip, rel=0.15)
 
 
@@ -34,8 +34,8 @@ def test_matches_are_those_of_the_other_images_of_a_person():
     names, places = np.array(["a1", "a2", "a3", "b1", "b2"]), np.array([[0.1], [0.2], [0.3], [0.8], [0.9]])
     gallery = Faces(names, np.array(list("aaabb")), places)
     levels = (Threshold(0.001, -0.01, 1, ""), Threshold(0.01, -0.11, 1, ""))
-    known = Enrolment(Comparison("near", "Near", distance="euclidean"), gallery, gallery, np.zeros(1), levels)
-    pictures = np.stack([np.full((3, 4, 4), level) for level in (0.25, 0.35, 0.5)])
-    found, both, persons = matched(known, recogniser, ["a1", "a2", "b1"], pictures)
-    # Of a1 both others lie within 0.11, of a2 one; the two protected pictures of a do, too.
+    enrolment = Enrolment(Comparison("near", "Near", distance="euclidean"), gallery, gallery, np.zeros(1), levels)
+    images = np.stack([np.full((3, 4, 4), level) for level in (0.25, 0.35, 0.5)])
+    found, both, persons = matched(enrolment, recogniser, ["a1", "a2", "b1"], images)
+    # Of a1 both others lie within 0.11, of a2 one; the two protected images of a do, too.
     assert found.tolist() == [1, 0.5, 0] and both == 1 and persons.tolist() == ["a", "a", "b"]

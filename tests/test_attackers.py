@@ -1,4 +1,4 @@
-"""Attackers who know of the protection, on embeddings and pictures where the answer is known or found another way."""
+"""Adaptive attackers on embeddings and images whose answer is known or computed another way."""
 
 import math
 import subprocess
@@ -156,7 +156,7 @@ def test_two_images_of_many_persons_warn_of_nothing():
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.1, math.nan])
 def test_a_wrong_share_is_refused(share):
-    with pytest.raises(InputError, match=r"share: .*; give a number above 0, at most 1"):
+    with pytest.raises(InputError, match=r"^share: "):
         retrained(near_centres(0), near_centres(0), PERSON, IMAGES, share=share, seed=0)
 
 
@@ -304,7 +304,7 @@ def test_a_detector_is_judged_alike_in_any_order():
 
 
 def test_a_detector_of_one_person_is_refused():
-    with pytest.raises(InputError, match="persons: 1; a detector is judged on others"):
+    with pytest.raises(InputError, match=r"^persons: 1"):
         detector_auc(np.ones((2, 1)), np.zeros((2, 1)), ["A", "A"], ["a", "b"])
 
 
@@ -355,7 +355,7 @@ def test_features_are_the_mean_log_power_of_rings_and_the_log_variances():
 
 
 def test_features_of_a_tiny_picture_are_refused():
-    with pytest.raises(InputError, match=r"picture: 40 x 31 pixels; give at least 32 x 32"):
+    with pytest.raises(InputError, match="40 x 31 pixels"):
         features(np.zeros((3, 40, 31), np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""The pipeline run by Snakemake, on this machine and on a real SLURM, with kills on the way, against `dvc repro`."""
+"""Both pipelines run by Snakemake, on this machine and on a real SLURM, with kills on the way, against `dvc repro`."""
 
 import hashlib
 import os
@@ -15,6 +15,8 @@ from tests.project import Project, stages_run
 from tests.slurm import Slurm, wait_for
 
 pytestmark = pytest.mark.long
+EVALUATION = "stages/evaluation/dvc.yaml"
+UP_TO_DATE = "Data and pipelines are up to date."
 needs_slurm = pytest.mark.skipif(
     not all(map(slurm.which, slurm.PROGRAMS)) or os.getuid() != 0 or shlex.quote(sys.executable) != sys.executable,
     reason="needs root, Debian's packages slurm-wlm and munge, and a Python that Snakemake's jobs can start",
@@ -23,7 +25,7 @@ needs_slurm = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def made(built: Project) -> dict[str, bytes]:
-    """What `dvc repro` makes: the images, scores and tables."""
+    """What `dvc repro` writes: the images, scores and tables."""
     return outputs(built)
 
 
@@ -38,21 +40,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 
 def outputs(project: Project) -> dict[str, bytes]:
-    folders = [*project.folder.glob("data/**/*"), *project.folder.glob("reports/*")]
+    """The paper's files. The committed ones of the evaluation are of another scale."""
+    folders = [*project.folder.glob("data/**/*"), *project.folder.glob("reports/**/*")]
     return {
         str(path.relative_to(project.folder)): path.read_bytes()
         for path in folders
-        if path.is_file() and "synthetic-faces" not in path.parts
+        if path.is_file() and not {"synthetic-faces", "evaluation"} & set(path.parts)
     }
-
-
-def assert_same(project: Project, made: dict[str, bytes]) -> None:
-    """Everything that `dvc repro` makes is there, equal to the bit, nothing else is, and DVC has nothing left to do."""
-    ours = outputs(project)
-    assert set(ours) == set(made)
-    assert [name for name in made if ours[name] != made[name]] == []
-    assert project.dvc("status").strip() == "Data and pipelines are up to date."
-    assert stages_run(project.dvc("repro")) == set()
 
 
 def finished_batches(project: Project, adversarial_set: Path) -> list[Path]:
@@ -63,19 +57,16 @@ def finished_batches(project: Project, adversarial_set: Path) -> list[Path]:
 # Without the time in which `built` is made, and with patience: Snakemake's jobs take long to start on a busy machine.
 @pytest.mark.timeout(1800, func_only=True)
 def test_killed_in_an_attack_and_run_again_on_one_machine(built, tmp_path, made):
-    # A stage of each kind is to be made; other sets, by the same rules, are there.
+    # A stage of each kind is to run; other sets, by the same rules, are there. Of the evaluation nothing is.
     project = built.copied(tmp_path / "project")
-    project.lose(
-        "data/models/A", "data/*/A/p_fgvm.*", "data/trajectories/A.npy", "data/scores.csv", "data/adversarial/any",
-        "data/calibration.*", "data/gallery.npy", "data/evaluated", "data/curves", "data/visibility",
-    )  # fmt: skip
-    shards = ("--config", "shards=2")
-    running = project.start_snakemake("default", *shards)
+    project.lose("data/models/A", "data/*/A/p_fgvm.*", "data/trajectories/A.npy", "data/scores.csv")
+    arguments = ("paper", "evaluation-minimum_norm", "evaluation-curves", "--config", "shards=2")
+    running = project.start_snakemake("default", *arguments)
     adversarial_set = Path("data/adversarial/A/p_fgvm.npy")
     wait_for(lambda: finished_batches(project, adversarial_set), "a finished batch", seconds=300)
 
-    # Whoever comes second is told.
-    assert "is busy" in project.snakemake("default", *shards, succeeds=False)
+    # A second run is refused.
+    assert "is busy" in project.snakemake("default", *arguments, succeeds=False)
     assert "is busy" in project.dvc("repro", succeeds=False)
     assert running.poll() is None
 
@@ -88,15 +79,21 @@ def test_killed_in_an_attack_and_run_again_on_one_machine(built, tmp_path, made)
     (project.folder / "data/scores/A").mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(b"p_fgvm.csv").hexdigest()[:16]
     (project.folder / f"data/scores/A/.p_fgvm.csv.{digest}.partial").write_text("half")
-    assert "rule train@A:" not in project.snakemake("default", *shards)
-    assert_same(project, made)
+    assert "rule train@A:" not in project.snakemake("default", *arguments)
+
+    # All that `dvc repro` writes is there, equal to the bit, nothing else is, and DVC has nothing left to run.
+    ours = outputs(project)
+    assert set(ours) == set(made)
+    assert [name for name in made if ours[name] != made[name]] == []
+    targets = ("dvc.yaml", f"{EVALUATION}:minimum_norm", f"{EVALUATION}:curves")
+    assert project.dvc("status", "--with-deps", *targets).strip() == UP_TO_DATE
+    assert stages_run(project.dvc("repro", *targets)) == set()
 
 
 @needs_slurm
 @pytest.mark.timeout(1800, func_only=True)
 def test_slurm_with_a_job_cancelled_and_a_node_lost(built, tmp_path, cluster, made):
-    # Attacks in shards, scoring not, and on one trained model alone: each job takes ten seconds to start, on a busy
-    # machine a minute.
+    # Attacks in shards, scoring not, and on one trained model alone: a job takes ten seconds or more to start.
     project = built.copied(tmp_path / "project")
     project.lose("data/adversarial/A", "data/scores/A")
     text = (project.folder / "dvc.yaml").read_text()
@@ -120,7 +117,7 @@ def test_slurm_with_a_job_cancelled_and_a_node_lost(built, tmp_path, cluster, ma
     wait_for(lambda: job("-i_fgsm"), "another attack's job", seconds=300)
     cluster.kill_node()
     # SLURM marks a node that does not answer with a star.
-    wait_for(lambda: "*" in cluster.command("sinfo", "--noheader", "--format=%t"), "the loss to be seen")
+    wait_for(lambda: "*" in cluster.command("sinfo", "--noheader", "--format=%t"), "the loss")
     cluster.start_node()
     words = project.folder / "snakemake.out"
     assert running.wait(timeout=1200) == 0, words.read_text()[-3000:]
@@ -129,4 +126,4 @@ def test_slurm_with_a_job_cancelled_and_a_node_lost(built, tmp_path, cluster, ma
     ours = {name: content for name, content in outputs(project).items() if name.startswith("data/")}
     assert {f"data/scores/A/{target.rpartition('-')[2]}.csv" for target in targets} <= set(ours)
     assert [name for name in ours if ours[name] != made[name]] == []
-    assert project.dvc("status", *targets, "--with-deps").strip() == "Data and pipelines are up to date."
+    assert project.dvc("status", *targets, "--with-deps").strip() == UP_TO_DATE

@@ -15,11 +15,11 @@ from dvc.api import DVCFileSystem
 from PIL import Image
 
 from pfgvm.faces.images import to_8bit
-from pfgvm.report.words import PAPER_METHODS
+from pfgvm.methods import PAPER_METHODS
 from tests.project import ROOT, Project
 from tools.compare import main
 
-# What its fixtures run takes minutes: once, on one of the workers.
+# Its fixtures take minutes: once, on one of the workers.
 pytestmark = [pytest.mark.xdist_group("compare"), pytest.mark.long]
 
 DOCUMENTED = (ROOT / "docs/experiments.md").read_text("utf-8")
@@ -67,7 +67,8 @@ def test_values_are_those_of_each_runs_own_metrics(project, written):
     for name in ("HEAD", "near", "same"):
         metrics = json.loads(project.git("show", f"{commit_of(project, name)}:reports/metrics.json"))
         rows = table[table["run"] == name]
-        assert len(rows) == 2 * (6 * 3 + 1)
+        # On either model three measures of each method, and the accuracy.
+        assert len(rows) == 2 * (5 * 3 + 1)
         for row in rows.to_dict("records"):
             of_model = metrics[row["model"]]
             found = of_model[row["method"]][row["measure"]] if row["method"] else of_model["test_accuracy"]
@@ -84,7 +85,7 @@ def test_only_what_the_setting_touches_differs(written):
     assert by_measure["l2"] < 0 < by_measure["mssim_legacy"]
 
 
-def test_the_page_names_the_setting_and_shows_the_pictures_of_each_run(project, written):
+def test_the_page_names_the_setting_and_shows_the_images_of_each_run(project, written):
     _, page = written
     cells = re.findall(r"<tr[^>]*><td[^>]*>attack\.i_fgsm\.epsilon</td>(.*?)</tr>", page, re.DOTALL)
     assert [re.findall(r">([^<]+)<", row) for row in cells] == [["0.026", "0.01", "0.026"]]
@@ -106,7 +107,7 @@ def test_the_page_names_the_setting_and_shows_the_pictures_of_each_run(project, 
 
 @pytest.fixture
 def refused(project, monkeypatch, capsys) -> Callable[..., str]:
-    """Compare runs in the project's folder, in vain; gives what is said."""
+    """Compare runs that cannot be compared, in the project's folder; gives the message."""
     monkeypatch.chdir(project.folder)
 
     def compare(*runs: str) -> str:
@@ -130,16 +131,14 @@ def test_the_files_as_they_lie_are_a_run_too(project, monkeypatch):
 
 
 def test_a_run_that_is_not_there_is_named(project, refused):
-    message = "error: nowhere: is no experiment that has run, no branch, tag or commit, and not `workspace`"
-    assert refused("HEAD", "nowhere").startswith(message)
+    assert refused("HEAD", "nowhere").startswith("error: nowhere: is no experiment")
     first = project.git("rev-list", "--max-parents=0", "HEAD").strip()
-    message = f"error: {first}: it has no data/scores.csv: the run did not end, or is of an older version"
-    assert refused("HEAD", first).startswith(message)
+    assert refused("HEAD", first).startswith(f"error: {first}: it has no data/scores.csv")
 
 
 @pytest.mark.parametrize("runs", ["HEAD", "HEAD near HEAD"])
 def test_fewer_than_two_runs_are_refused(refused, runs):
-    assert refused(*runs.split()) == f"error: {runs}: name two runs or more, each once\n"
+    assert refused(*runs.split()).startswith(f"error: {runs}: name two runs")
 
 
 def test_a_file_that_the_cache_has_lost_is_named_with_the_remedy(project, refused):
@@ -151,10 +150,8 @@ def test_a_file_that_the_cache_has_lost_is_named_with_the_remedy(project, refuse
         said = refused("HEAD", "near")
     finally:
         aside.rename(kept)
-    assert said == (
-        f"error: near: DVC's cache does not hold its {path}; get it from your remote (`dvc pull`), or make it again: "
-        "`dvc exp apply near`, or `git checkout near` where that is no experiment, then `dvc repro`\n"
-    )
+    assert said.startswith("error: near: DVC's cache") and path in said and "`dvc pull dvc.yaml`" in said
+    assert "`dvc exp apply near`" in said
 
 
 def test_a_file_that_does_not_lie_there_is_named(project, refused):
@@ -164,7 +161,7 @@ def test_a_file_that_does_not_lie_there_is_named(project, refused):
         said = refused("HEAD", "workspace")
     finally:
         aside.rename(scores)
-    assert said == "error: workspace: there is no data/scores.csv; run `dvc repro` first\n"
+    assert said.startswith("error: workspace: there is no data/scores.csv") and "`dvc repro`" in said
 
 
 # ── What DVC prints ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -187,7 +184,7 @@ def test_experiments_are_listed_on_a_screens_width(project):
         assert "0.01" in near and "0.026" in same
 
 
-def test_two_revisions_are_told_apart_line_by_line(project):
+def test_the_differences_of_two_revisions_are_listed(project):
     printed = {}
     for what in ("params", "metrics"):
         for command in commands(f"dvc {what} diff"):
@@ -223,4 +220,4 @@ def test_make_hands_on_names_as_they_are():
 def test_make_without_names_says_what_to_name():
     [check] = [line for line in make().splitlines() if line.startswith("test -n")]
     done = subprocess.run(["sh", "-c", check], capture_output=True, text=True)
-    assert done.returncode == 1 and 'make compare EXP="HEAD NAME"' in done.stdout
+    assert done.returncode == 1 and "make compare EXP=" in done.stdout

@@ -10,7 +10,7 @@ from tests.project import ROOT
 
 SET_UP = """
 import os, torch
-from stages.common.computing import configure_device
+from stages.networks.computing import configure_device
 torch.backends.cudnn.benchmark = True
 assert configure_device("cpu") == torch.device("cpu")
 assert torch.are_deterministic_algorithms_enabled()
@@ -52,7 +52,7 @@ def test_waiting_threads_give_way_unless_the_user_says_otherwise(own, count, mon
 # The bytes by which the process's heap has grown after a tensor of 64 MB has come and gone.
 HEAP = """
 import ctypes, sys, torch
-from stages.common.computing import configure_device
+from stages.networks.computing import configure_device
 if sys.argv[1] == "configured":
     configure_device("cpu")
 class Info(ctypes.Structure):

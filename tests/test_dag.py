@@ -1,4 +1,4 @@
-"""The pipeline as dvc.yaml declares it: names, edges, and what each setting and module makes stale."""
+"""Both pipelines as their dvc.yaml declare them: names, edges, and what each setting and module makes stale."""
 
 import ast
 import functools
@@ -12,13 +12,18 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from stages.common.methods import load_method
+from pfgvm.methods import METHODS
 from tests.project import ROOT
 
+EVALUATION = "stages/evaluation/dvc.yaml"
 MODELS = ("A", "B")
 PAPER_METHODS = ("p_fgvm", "i_fgvm", "i_fgsm")
-METHODS = (*PAPER_METHODS, "p_fgvm_noise", "random_equal_l2")
+PAPER_SETS = (*PAPER_METHODS, "p_fgvm_noise", "random_equal_l2")
+MINIMUM_NORM = ("ddn", "fmn", "cw_l2")
+WITHOUT_MODEL = ("p_fgvm_features", "clean", "pixelation", "gaussian_blur", "masking", "k_same")
+# What a method stands on, and the program that runs it where that is not `attack`.
 STANDS_ON = {"p_fgvm_noise": ["p_fgvm"]}
+PROGRAMS = {"p_fgvm_noise": "noise", "random_equal_l2": "control"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 # What only checks, or says how threads wait: none changes a result.
 CHECKS = {"pfgvm/errors.py", "pfgvm/settings.py", "stages/__init__.py"}
@@ -32,7 +37,8 @@ def repo():
 
 @pytest.fixture(scope="module")
 def stages(repo):
-    return {stage.name: stage for stage in repo.index.stages}
+    """The stages of both pipelines by their addresses."""
+    return {stage.addressing: stage for stage in repo.index.stages}
 
 
 def paths(items) -> set[str]:
@@ -40,39 +46,49 @@ def paths(items) -> set[str]:
     return {str(Path(item.fs_path).relative_to(ROOT)) for item in items if not hasattr(item, "params")}
 
 
-def after(repo, stages, names: set[str]) -> set[str]:
-    """The stages `names` and all that follow them."""
+def after(repo, stages, addresses: set[str]) -> set[str]:
+    """The stages at `addresses` and all that follow them."""
     downstream = repo.index.graph.reverse()
-    found = {stages[name] for name in names}
-    return {stage.name for start in found for stage in {start} | networkx.descendants(downstream, start)}
+    found = {stages[address] for address in addresses}
+    return {stage.addressing for start in found for stage in {start} | networkx.descendants(downstream, start)}
+
+
+def cells(stage: str, models, methods) -> set[str]:
+    return {f"{stage}@{model}-{method}" for model in models for method in methods}
+
+
+def of_evaluation(*names: str) -> set[str]:
+    return {f"{EVALUATION}:{name}" for name in names}
 
 
 def test_stage_names(stages):
-    single = {"settings", "select", "split", "scores", "tables", "figures", "page"}
-    single |= {"features", "clean", "old_ways", "external", "calibration", "gallery", "evaluate_free", "visibility"}
-    single |= {"curves", "findings", "protection", "pictures"}
-    by_model = {
-        f"{stage}@{model}"
-        for stage in ("train", "trajectory", "references", "score_more", "evaluate_more", "curve")
-        for model in MODELS
+    paper = {"settings", "select", "split", "scores", "tables", "figures", "pictures", "page"}
+    paper |= {f"{stage}@{model}" for stage in ("train", "noise", "control", "trajectory") for model in MODELS}
+    paper |= cells("attack", MODELS, PAPER_METHODS) | cells("score", MODELS, PAPER_SETS)
+    added = {f"{model}-{method}" for model in MODELS for method in MINIMUM_NORM}
+    added |= {f"any-{method}" for method in WITHOUT_MODEL}
+    names = {f"{stage}@{name}" for stage in ("attack", "score", "evaluate") for name in added}
+    names |= cells("evaluate_given", MODELS, PAPER_SETS) | {"evaluate_given@any-external"}
+    names |= cells("curve", MODELS, PAPER_METHODS) | cells("strengths", ["B"], PAPER_METHODS)
+    names |= {f"strengths@any-{method}" for method in ("p_fgvm_features", "pixelation", "gaussian_blur")}
+    names |= {"settings", "external", "score_external", "calibration", "gallery", "recognition", "robustness"}
+    names |= {"adaptive", "quality", "visibility", "curves", "minimum_norm", "tables", "figures", "pictures", "page"}
+    assert set(stages) == paper | of_evaluation(*names)
+
+
+def test_the_paper_s_pipeline_does_not_follow_from_the_evaluation(repo, stages):
+    own = {address for address in stages if not address.startswith(EVALUATION)}
+    upstream = {
+        stage.addressing for address in own for stage in networkx.descendants(repo.index.graph, stages[address])
     }
-    by_set = {
-        f"{stage}@{model}-{method}"
-        for stage in ("attack", "score", "evaluate")
-        for model in MODELS
-        for method in METHODS
-    }
-    assert set(stages) == single | by_model | by_set
+    assert upstream <= own
 
 
-def test_the_list_of_stages_stays_short():
-    assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 550
-
-
-def test_the_lock_file_holds_no_stage_that_is_gone(stages):
+@pytest.mark.parametrize("file", ["dvc.yaml", EVALUATION])
+def test_a_lock_file_holds_no_stage_that_is_gone(stages, file):
     # DVC writes all of it anew after each stage, which takes as long as it is long.
-    locked = YAML(typ="safe", pure=True).load(ROOT / "dvc.lock")["stages"]
-    assert set(locked) == set(stages)
+    locked = YAML(typ="safe", pure=True).load((ROOT / file).with_suffix(".lock"))["stages"]
+    assert set(locked) == {stage.name for stage in stages.values() if Path(stage.path) == ROOT / file}
 
 
 def test_every_stage_says_what_it_is_and_what_it_wants(stages):
@@ -101,10 +117,16 @@ for line in sys.stdin:
         assert os.waitpid(process, 0)[1] == 0
         continue
     program, *method = line.split()
-    importlib.import_module(f"stages.{program}")
+    importlib.import_module(program)
     if method:
-        from stages.common.methods import load_method
+        from stages.adversarial.methods import load_method
         load_method(*method)
+    # What these load when a setting names it.
+    if "pfgvm.models.target_models" in sys.modules:
+        import pfgvm.models.dlib_descriptor, pfgvm.models.vgg_face
+    if "pfgvm.evaluation.recognition.recognisers" in sys.modules:
+        import pfgvm.evaluation.recognition.alignment, pfgvm.evaluation.recognition.onnx_network
+        import pfgvm.models.dlib_descriptor
     modules = [(name.split(".")[0], getattr(module, "__file__", None)) for name, module in sys.modules.items()]
     print(*sorted(file for room, file in modules if file and room in ("pfgvm", "stages")), sep="\t", flush=True)
     os._exit(0)
@@ -138,48 +160,41 @@ def is_docstring_alone(file: str) -> bool:
 def test_a_stage_depends_on_all_code_that_it_runs_and_on_no_other(stages):
     for stage in stages.values():
         declared = {path for path in paths(stage.deps) if path.startswith(("pfgvm", "stages"))} - CHECKS
-        programs = re.findall(r"(?<=-m stages\.)\w+|(?<= -- )\w+", stage.cmd)
-        methods = methods_of(stage)
-        used = set().union(*(loaded(program) for program in programs))
-        used |= set().union(*(loaded(programs[-1], method) for method in methods))
-        # What runs as another stage, whose images this one follows.
-        declared -= {f"pfgvm/attacks/methods/{load_method(method).follows}.py" for method in methods}
-        assert {file for file in used if not any(within(file, path) for path in declared)} == set(), stage.name
-        assert {path for path in declared if not any(within(file, path) for file in used)} == set(), stage.name
+        [program] = re.findall(r"-m (stages\.\S+)", stage.cmd)
+        used = loaded(program, *re.findall(r"(?<=--method )\S+", stage.cmd)) | loaded(program)
+        used |= set().union(*(loaded(program, key) for key, name in PROGRAMS.items() if program == f"stages.{name}"))
+        missing = {file for file in used if not any(within(file, path) for path in declared)}
+        unused = {path for path in declared if not any(within(file, path) for file in used)}
+        assert (missing, unused) == (set(), set()), stage.addressing
 
 
-def methods_of(stage) -> list[str]:
-    """The methods that `stage` is told to run, where it takes any."""
-    named = re.findall(r"(?<=--method )\S+", stage.cmd)
-    if named not in (["{}"], ["{stem}"]):
-        return named
-    names = re.search(r"-m stages\.each \S+ (\S+) --", stage.cmd)[1].split(",")
-    return [name.rpartition("/")[2] for name in names]
+def test_a_stage_depends_on_all_files_that_its_command_names(stages):
+    for stage in stages.values():
+        made = paths(stage.outs)
+        named = {word for word in stage.cmd.split() if word.startswith(("data/", "reports/"))}
+        for path in named:
+            known = paths(stage.deps) | made
+            assert any(within(other, path) or within(path, other) for other in known), (stage.addressing, path)
 
 
 def within(file: str, path: str) -> bool:
     return file == path or file.startswith(f"{path}/")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method.key for method in METHODS])
 def test_a_method_loads_no_other_but_those_it_stands_on(method):
     folder = "pfgvm/attacks/methods"
-    others = {path for path in loaded("attack", method) if path.startswith(folder)}
+    program = PROGRAMS.get(method, "attack")
+    others = {path for path in loaded(f"stages.{program}", method) if path.startswith(folder)}
     assert others == {f"{folder}/{name}.py" for name in {method, *STANDS_ON.get(method, ())}}
-
-
-def test_what_a_method_follows_is_there_first(stages):
-    for method in METHODS:
-        follows = load_method(method).follows
-        for model in MODELS:
-            expected = {f"data/adversarial/{model}/{follows}.npy"} if follows else set()
-            read = {path for path in paths(stages[f"attack@{model}-{method}"].deps) if "adversarial" in path}
-            assert read == expected
 
 
 @pytest.mark.parametrize(
     "program",
-    ["settings", "select", "tables", "figures", "pictures", "page", "each", "calibration", "finding", "protection"],
+    [
+        *("settings", "select", "scores", "tables", "figures", "pictures", "page"),
+        *(f"evaluation.{name}" for name in ("calibration", "tables", "figures", "pictures", "page", "curves")),
+    ],
 )
 def test_what_needs_no_pytorch_does_not_wait_for_it(program):
     code = f"import sys, stages.{program}; sys.exit('torch' in sys.modules)"
@@ -201,38 +216,91 @@ def leaves(values: dict, prefix: str = "") -> list[str]:
     ]
 
 
-P_FGVM_ALONE = ["p_fgvm", "p_fgvm_noise", "random_equal_l2"]
-REPORT = {"scores", "tables", "figures", "pictures", "page", "curves", "protection", "findings"}
+REPORT = {"scores", "tables", "figures", "pictures", "page"}
+TRAINING = {"train@A", "train@B"}
+PAPER_ATTACKS = cells("attack", MODELS, PAPER_METHODS) | {f"{s}@{m}" for s in ("noise", "control") for m in MODELS}
+OF_P_FGVM = cells("attack", MODELS, ["p_fgvm"]) | {f"{s}@{m}" for s in ("noise", "control") for m in MODELS}
+FEATURES = of_evaluation("attack@any-p_fgvm_features")
+
+
+def of_paper(addresses: set[str]) -> set[str]:
+    return {address for address in addresses if not address.startswith(EVALUATION)}
 
 
 @pytest.mark.parametrize(
-    ("setting", "methods", "trajectories"),
+    ("setting", "expected"),
     [
-        ("attack.lambda", P_FGVM_ALONE, True),
-        ("attack.p_fgvm", P_FGVM_ALONE, True),
-        ("attack.i_fgvm", ["i_fgvm"], False),
-        ("attack.i_fgsm", ["i_fgsm"], False),
-        ("attack.p_fgvm_noise", ["p_fgvm_noise"], True),
+        ("attack.lambda", OF_P_FGVM | {f"trajectory@{model}" for model in MODELS}),
+        ("attack.p_fgvm", OF_P_FGVM | {f"trajectory@{model}" for model in MODELS}),
+        ("attack.i_fgvm", cells("attack", MODELS, ["i_fgvm"])),
+        ("attack.i_fgsm", cells("attack", MODELS, ["i_fgsm"])),
+        ("attack.p_fgvm_noise", {f"{stage}@{model}" for stage in ("noise", "trajectory") for model in MODELS}),
+        ("attack.ddn", set()),
+        ("attack.pixelation", set()),
+        ("evaluation.recognisers", set()),
     ],
 )
-def test_what_a_setting_of_one_attack_makes_stale(repo, stages, setting, methods, trajectories):
-    tracking = {stage.name for stage in stages.values() for dep in stage.deps if setting in getattr(dep, "params", [])}
-    made = ("attack", "score", "evaluate")
-    expected = {f"{stage}@{model}-{method}" for stage in made for model in MODELS for method in methods}
-    expected |= {f"curve@{model}" for model in MODELS if set(methods) & set(PAPER_METHODS)}
-    expected |= {"visibility"} if set(methods) & set(PAPER_METHODS) else set()
-    expected |= {f"trajectory@{model}" for model in MODELS if trajectories}
-    assert after(repo, stages, tracking) == expected | REPORT
+def test_what_a_setting_makes_stale_in_the_paper_s_pipeline(repo, stages, setting, expected):
+    tracking = {
+        stage.addressing for stage in stages.values() for dep in stage.deps if setting in getattr(dep, "params", [])
+    }
+    found = of_paper(after(repo, stages, tracking))
+    made = {address for address in found if not address.startswith(("score@", *REPORT))}
+    assert made == expected
+    assert {address for address in found if address.startswith("score@")} == {
+        f"score@{stage.name.partition('@')[2]}"
+        if "-" in stage.name
+        else f"score@{stage.name[-1]}-{'p_fgvm_noise' if 'noise' in stage.name else 'random_equal_l2'}"
+        for stage in (stages[address] for address in expected if "trajectory" not in address)
+    }
+    assert tracking
+
+
+@pytest.mark.parametrize("setting", ["attack.lambda", "attack.i_fgvm.epsilon"])
+def test_a_new_lambda_evaluates_no_other_set_anew(repo, stages, setting):
+    tracking = {
+        stage.addressing for stage in stages.values() for dep in stage.deps if setting in getattr(dep, "params", [])
+    }
+    evaluated = {address for address in after(repo, stages, tracking) if "evaluate" in address.partition(":")[2]}
+    changed = ["p_fgvm", "p_fgvm_noise", "random_equal_l2"] if setting == "attack.lambda" else ["i_fgvm"]
+    assert evaluated == of_evaluation(*cells("evaluate_given", MODELS, changed))
 
 
 def test_a_setting_of_one_model_leaves_the_other(repo, stages):
-    assert "train@A" not in after(repo, stages, {"train@B"})
-    # But each model judges the other's images.
-    assert not {name for name in after(repo, stages, {"train@B"}) if "@A" in name and "evaluate" not in name}
+    found = of_paper(after(repo, stages, {"train@B"}))
+    assert not {address for address in found if "@A" in address}
+
+
+# What an edit of a file makes stale, by how stages' names begin: the first group must be among them, the second not.
+EDITS = {
+    "pfgvm/attacks/methods/i_fgsm.py": ({"attack@A-i_fgsm"}, {"train", "attack@A-p_fgvm", "noise", "control"}),
+    "pfgvm/attacks/common/gradient.py": ({"attack", "noise", "control"}, {"train", "select", "split"}),
+    "pfgvm/attacks/methods/ddn.py": (of_evaluation("attack@A-ddn"), {"train", "attack", "score", "tables", "page"}),
+    "pfgvm/methods.py": ({"scores", "tables", "page"}, {"train", "attack", "noise", "control", "score@"}),
+    "pfgvm/evaluation/metrics.py": ({"score@"}, {"train", "attack", "noise", "control"}),
+    "pfgvm/evaluation/transforms.py": (of_evaluation("evaluate"), {"train", "attack", "score", "tables", "page"}),
+    "pfgvm/evaluation/recognition/recognisers.py": (of_evaluation("gallery"), {"train", "attack", "score", "tables"}),
+    "pfgvm/report/table3.py": ({"tables", "page"}, {"train", "attack", "score", "noise", "control"}),
+    "pfgvm/report/evaluation/summary.py": (of_evaluation("tables"), {"train", "attack", "score", "noise", "control"}),
+    "pfgvm/models/training.py": ({"train"}, {"select", "split"}),
+    "pfgvm/photographs/protect.py": (set(), {""}),
+    "stages/adversarial/making.py": ({"attack", "noise", "control"}, {"train", "select", "split", "score@X"}),
+    "stages/reporting/image_sets.py": ({"pictures"}, {"train", "attack", "score@", "noise", "control"}),
+    "stages/evaluation/evaluate.py": (of_evaluation("evaluate"), {"train", "attack", "score", "tables", "page"}),
+    "reports/page/style.css": ({"page"}, {"tables", "figures", "train", "attack", "score"}),
+}
+
+
+@pytest.mark.parametrize("file", EDITS)
+def test_which_stages_an_edit_makes_stale(stages, file):
+    needed, spared = EDITS[file]
+    reading = {address for address, stage in stages.items() if any(within(file, path) for path in paths(stage.deps))}
+    assert not {start for start in needed if not any(address.startswith(start) for address in reading)}
+    assert not {address for address in reading for start in spared if address.startswith(start)}
 
 
 def test_the_page_alone_follows_from_its_style(stages):
-    assert [stage.name for stage in stages.values() if "reports/page" in paths(stage.deps)] == ["page"]
+    assert {stage.name for stage in stages.values() if "reports/page" in paths(stage.deps)} == {"page"}
 
 
 def test_neither_library_nor_stages_import_what_runs_them():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pfgvm.evaluation.recognition.alignment import celeba_points, similarity
 from pfgvm.evaluation.recognition.detection import Face, detect, find_faces
-from pfgvm.models.dlib_face import CELEBA_POINTS, CELEBA_SIZE
+from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
 
 # Of those that look straight at the camera, so that their points lie where CelebA's mean points do.
 FRONTAL = (90, 580, 880, 1140)

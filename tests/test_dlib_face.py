@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pfgvm.errors import InputError
+from pfgvm.faces.geometry import CELEBA_POINTS
 from pfgvm.models import dlib_file
-from pfgvm.models.dlib_face import CELEBA_POINTS, TEMPLATE_POINTS, DlibFace, FaceChips
+from pfgvm.models.dlib_face import TEMPLATE_POINTS, DlibFace, FaceChips
 
 REFERENCE = Path(__file__).parent / "data" / "dlib_face_reference.npz"
 # the template in pixels of the chip, as dlib places it at padding 0.25

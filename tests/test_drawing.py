@@ -218,7 +218,7 @@ def test_labels_cover_neither_each_other_nor_a_point_and_stay_inside(count, seed
 def test_labels_with_room_are_all_written_and_the_first_come_first():
     figure, labels = labelled(3, 0)
     assert set(boxes(figure)) == {text for _, _, text in labels}
-    crowded, labels = labelled(40, 3)
+    crowded, labels = labelled(24, 3)
     assert set(boxes(crowded)) < {text for _, _, text in labels}
     assert labels[0][2] in boxes(crowded)
 
@@ -226,9 +226,10 @@ def test_labels_with_room_are_all_written_and_the_first_come_first():
 def test_a_label_is_nearest_to_its_own_point_or_has_a_line_to_it():
     figure, labels = labelled(5, 1)
     points = figure.axes[0].transData.transform([(x, y) for x, y, _ in labels])
+    written = boxes(figure)
     for text in figure.axes[0].texts:
         assert isinstance(text, Annotation)
-        box = boxes(figure)[text.get_text()]
+        box = written[text.get_text()]
         distances = np.linalg.norm(points - points.clip(box.min, box.max), axis=1)
         own = [label for _, _, label in labels].index(text.get_text())
         assert text.arrow_patch.get_visible() or distances.argmin() == own

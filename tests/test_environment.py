@@ -1,4 +1,4 @@
-"""What describes the environment agrees, pins everything and names no package registry; the library installs alone."""
+"""The files that describe the environment agree, pin everything and name no registry; the library installs alone."""
 
 import ast
 import os
@@ -122,7 +122,6 @@ def test_this_python_is_one_that_the_project_takes():
     supported = SpecifierSet(PROJECT["requires-python"])
     assert supported.contains(".".join(map(str, sys.version_info[:3])))
     assert all(supported.contains(machine["python_full_version"]) for machine in MACHINES)
-    assert not supported.contains("3.10.9") and not supported.contains("3.14.0")
 
 
 def names(requirements: Iterable[Requirement]) -> set[str]:
@@ -204,27 +203,21 @@ assert protected.shape == images.shape and not protected.equal(images)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_hooks_run_the_environments_own_tools_and_so_does_make_lint():
+def test_the_hooks_run_the_environments_own_tools():
     [repository] = YAML(typ="safe", pure=True).load(ROOT / ".pre-commit-config.yaml")["repos"]
     assert repository["repo"] == "local"
     tools = {hook["entry"].split()[0] for hook in repository["hooks"]}
     assert all(hook["language"] == "system" for hook in repository["hooks"])
     assert tools == names(EXTRAS["dev"]) - {"pre-commit"}
-    lint = (ROOT / "Makefile").read_text("utf-8").split("\nlint:")[1].split("\n\n")[0]
-    assert all(command in lint for command in ("ruff check .", "ruff format --check .", "mypy"))
 
 
-def test_continuous_integration_runs_the_commands_on_a_python_that_the_project_takes():
+def test_continuous_integration_runs_on_a_python_that_the_project_takes():
     workflow = YAML(typ="safe", pure=True).load(ROOT / ".github/workflows/ci.yml")
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    assert {"make repro", "make test", "make test-long", "make test-processors", "make lint"} == {
-        step["run"] for step in steps if "run" in step
-    }
-    assert all(step["uses"].startswith("actions/") for step in steps if "uses" in step)
     pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
     assert pythons and all(SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0") for python in pythons)
-    own = [line for line in (ROOT / ".ci/run").read_text("utf-8").splitlines() if line.startswith("make ")]
-    assert own == ["make lint", "make test", "make test-processors", "make test-long"]
+    own = {line for line in (ROOT / ".ci/run").read_text("utf-8").splitlines() if line.startswith("make ")}
+    assert own <= {step["run"] for step in steps if "run" in step}
 
 
 @pytest.mark.xdist_group("a group")
@@ -247,27 +240,26 @@ def test_conda_installs_python_and_the_same_pins_and_nothing_else():
     assert environment["name"] == PROJECT["name"]
 
 
-def test_make_setup_installs_the_lock_with_its_hashes():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"\$\(PIP\) -r requirements\.lock$", makefile, re.MULTILINE)
-    assert len(re.findall(r"\$\(PIP\)", makefile)) == 3
-    # Nothing installs otherwise.
-    [command] = re.findall(r"\binstall\b.*", makefile)
-    assert command.endswith("--require-hashes") and "PIP := PIP_USER=0 " in makefile
-
-
-@pytest.mark.parametrize("told_by", ["file", "environment"])
-def test_make_setup_installs_into_its_own_folder_whatever_pip_is_told(told_by, tmp_path):
+def test_make_setup_installs_hashed_pins_alone_into_its_own_folder(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for lock in ("requirements.lock", "references.lock"):
-        (tmp_path / lock).write_text("# nothing\n")
+    (tmp_path / "references.lock").write_text("# nothing\n")
+    # Whatever pip and Python are told.
     (tmp_path / "pip.conf").write_text("[global]\nuser = true\n")
-    own = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
-    if told_by == "environment":
-        own = {"PIP_USER": "1"} | {f"PIP_{name}": str(tmp_path / "elsewhere") for name in ("TARGET", "PREFIX", "ROOT")}
-    own |= {"PYTHONHOME": str(tmp_path / "nothing"), "PYTHONPATH": str(tmp_path / "nothing"), "PYTHONSAFEPATH": "1"}
-    command = ["make", "setup", f"PYTHON={sys.executable}"]
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ | own, capture_output=True, text=True)
+    told = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "PIP_USER": "1", "PYTHONSAFEPATH": "1"}
+    told |= {f"PIP_{name}": str(tmp_path / "elsewhere") for name in ("TARGET", "PREFIX", "ROOT")}
+    told |= {name: str(tmp_path / "nothing") for name in ("PYTHONHOME", "PYTHONPATH")}
+
+    def make_setup() -> subprocess.CompletedProcess:
+        command = ["make", "setup", f"PYTHON={sys.executable}"]
+        return subprocess.run(command, cwd=tmp_path, env=os.environ | told, capture_output=True, text=True)
+
+    (tmp_path / "requirements.lock").write_text("./package\n")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/pyproject.toml").write_text('[project]\nname = "package"\nversion = "0"\n')
+    done = make_setup()
+    assert done.returncode != 0 and "hash" in done.stderr and not (tmp_path / ".venv/ready").exists()
+    (tmp_path / "requirements.lock").write_text("# nothing\n")
+    done = make_setup()
     assert done.returncode == 0, done.stderr
     assert (tmp_path / ".venv/ready").exists() and not (tmp_path / "elsewhere").exists()
 

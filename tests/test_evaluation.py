@@ -1,135 +1,86 @@
-"""The evaluation beyond the paper, run for real by its programs on the built project."""
+"""The evaluation's pipeline, built on the paper's: its tables, what reruns, and its shards."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from dvc.repo import Repo
 
-from pfgvm.evaluation.transforms import SURVIVAL
-from tests.project import Project
+from pfgvm.evaluation.transforms import POST_PROCESSING
+from tests.project import Project, stages_run
 
-# What its fixtures run takes minutes: once, on one of the workers.
-pytestmark = pytest.mark.xdist_group("evaluation")
+# What its fixture runs takes minutes: once, on one of the workers.
+# Its fixture runs the whole evaluation, which takes minutes: once, on one of the workers.
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("evaluated")]
 
-PARTS = ["recognition", "survival", "adaptive", "quality", "curves", "references", "old_ways"]
-FINDINGS = (
-    "recognition", "thresholds", "pairs", "recognised_persons", "recognised_images", "transfer", "survival",
-    "adaptive", "quality",
-    "visibility",
-)  # fmt: skip
-# The folder of the set, and the model with which it is made or looked at.
-CELLS = [("A", "p_fgvm", "A"), ("B", "p_fgvm", "B"), ("any", "clean", "A"), ("any", "k_same", "A")]
-# As others check against them.
+EVALUATION = "stages/evaluation/dvc.yaml"
+# Others read these columns by their place.
 CONTRACT = {
     "recognition": "model,method,recogniser,seen,fmr,threshold,tmr_clean,tmr_protected,low,high,tmr_both,"
     "drop_over_random,drop_low,drop_high,rank1_clean,rank1_protected,found",
-    "survival": "model,method,transform,images,mr,low,high,target_rate,mssim",
+    "robustness": "model,method,transform,images,mr,low,high,target_rate,mssim",
     "adaptive": "model,method,attacker,share,accuracy_protected,low,high,accuracy_clean",
     "curves": "model,method,parameter,value,images,l2,mssim,mssim_legacy,mr,target_rate",
-    "persons": "model,method,person,images,l2,mr",
+    "minimum_norm": "model,method,images,reached,l2,l2_best,excess,low,high",
 }
-SETTINGS = {
-    "evaluation.parts": PARTS,
-    "evaluation.calibration.persons": 9,
-    "evaluation.calibration.images_per_person": 12,
-    "evaluation.curves.images": 3,
-    "evaluation.curves.lambda": [0.05, 2.0],
-    "attack.k_same.k": 2,
-}
-
-
-def options(folder: str, method: str, model: str) -> dict[str, str]:
-    """What the programs that work on one set are told."""
-    return {
-        "--model": f"data/models/{model}",
-        "--faces": "data/faces.zip",
-        "--adversarial": f"data/beyond/{folder}/{method}.npy",
-        "--out": f"data/beyond/evaluated/{folder}/{method}.npy",
-    }
-
-
-def flat(values: dict[str, str]) -> list[str]:
-    return [word for pair in values.items() for word in pair]
-
-
-@pytest.fixture(scope="module")
-def evaluated(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of the built project with some sets evaluated, all parts asked for; the tables lie in data/beyond."""
-    built = built.copied(tmp_path_factory.mktemp("evaluated") / "project")
-    built.set(**SETTINGS)
-    built.stage("settings", "--out", "data/settings.txt")
-    split = ["--split", "data/split.csv"]
-    others = ["--calibration", "data/beyond/calibration.csv"]
-    drawn = ["--faces", "data/beyond/calibration.zip"]
-    built.stage("calibration", "--subset", "data/subset.csv", *others, *drawn)
-    others += ["--other_faces", "data/beyond/calibration.zip", "--out", "data/beyond/gallery.npy"]
-    built.stage("gallery", *split, "--faces", "data/faces.zip", *others)
-    for folder, method, model in CELLS:
-        values = options(folder, method, model)
-        where = ["--model", values["--model"], "--faces", values["--faces"], *split, "--out", values["--adversarial"]]
-        built.stage("attack", "--method", method, *where)
-        built.stage("evaluate", *flat(values))
-    for folder, method in (("B", "p_fgvm"), ("any", "k_same")):
-        names = f"{folder}/{method}.npy"
-        where = ["--faces", "data/faces.zip", "--adversarial", f"data/beyond/{names}"]
-        built.stage("visibility", "--method", method, *where, "--out", f"data/beyond/visibility/{names}")
-    for table in FINDINGS:
-        seen = ["--evaluated", "data/beyond/evaluated", "--strengths", "data/beyond/visibility"]
-        seen += ["--gallery", "data/beyond/gallery.npy", *split]
-        built.stage("finding", "--table", table, *seen, "--out", f"data/beyond/{table}.csv")
-    for method in ("p_fgvm", "i_fgvm", "i_fgsm"):
-        values = options("A", method, "A")
-        where = ["--model", values["--model"], "--faces", values["--faces"], *split]
-        built.stage("curve", "--method", method, *where, "--out", f"data/beyond/curves/A/{method}.csv")
-    built.stage("curves", "--curve_scores", "data/beyond/curves", "--scores", "data/scores.csv", "--out", "data/beyond")
-    return built
 
 
 def table(project: Project, name: str) -> pd.DataFrame:
-    return pd.read_csv(project.folder / f"data/beyond/{name}.csv")
-
-
-def test_what_is_not_asked_for_is_a_header_alone(built):
-    for name in (*FINDINGS, "curves", "equal_mr", "references"):
-        assert len((built.folder / f"reports/{name}.csv").read_text().splitlines()) == 1, name
-    assert not list((built.folder / "data/evaluated").glob("*/*.csv"))
-    for path in [*(built.folder / "data/evaluated").glob("*/*.npy"), built.folder / "data/adversarial/A/ddn.npy"]:
-        assert path.stat().st_size < 100
-    assert "`make evaluation`" in (built.folder / "reports/protection.md").read_text("utf-8")
+    return pd.read_csv(project.folder / f"reports/evaluation/{name}.csv")
 
 
 @pytest.mark.parametrize("name", CONTRACT)
-def test_tables_keep_their_columns(built, name):
-    with open(built.folder / f"reports/{name}.csv", newline="") as file:
+def test_tables_keep_their_columns(evaluated, name):
+    with open(evaluated.folder / f"reports/evaluation/{name}.csv", newline="") as file:
         header = next(csv.reader(file))
     expected = CONTRACT[name].split(",")
     assert header[: len(expected)] == expected
 
 
-def test_a_published_picture_is_judged_as_its_scores_say(evaluated):
+def test_a_second_run_does_nothing(evaluated):
+    assert stages_run(evaluated.dvc("repro", EVALUATION)) == set()
+    assert evaluated.dvc("status").strip() == "Data and pipelines are up to date."
+
+
+def test_the_whole_evaluation_is_one_command_and_the_paper_runs_none_of_it(evaluated):
+    planned = stages_run(evaluated.dvc("repro", "--dry", "--force", EVALUATION))
+    with Repo(evaluated.folder) as repo:
+        addresses = {(stage.relpath, stage.name) for stage in repo.index.stages}
+    own = {f"{EVALUATION}:{name}" for file, name in addresses if file.endswith(EVALUATION)}
+    assert own and {name for name in planned if ":" in name} == own
+    assert not {name for name in stages_run(evaluated.dvc("repro", "--dry", "--force")) if ":" in name}
+
+
+def test_one_table_runs_only_what_it_needs(evaluated):
+    for program in ("robustness", "adaptive", "curve"):
+        name = f"stages/evaluation/{program}.py"
+        (evaluated.folder / name).write_text((evaluated.folder / name).read_text("utf-8") + "\n", "utf-8")
+    assert stages_run(evaluated.dvc("repro", f"{EVALUATION}:robustness")) == {f"{EVALUATION}:robustness"}
+    evaluated.restore()
+
+
+def test_8_bit_images_are_evaluated_as_their_scores_say(evaluated):
     scores = pd.read_csv(evaluated.folder / "data/scores.csv", dtype={"person": str, "predicted": str})
     scores = scores[(scores["pixels"] == "8bit") & (scores["method"] == "P-FGVM")]
-    missed = (scores["predicted"] != scores["person"]).groupby(scores["model"]).mean()
-    survival = table(evaluated, "survival")
-    published = survival[(survival["transform"] == "PNG") & (survival["method"] == "P-FGVM")].set_index("model")
+    misclassified = (scores["predicted"] != scores["person"]).groupby(scores["model"]).mean()
+    robustness = table(evaluated, "robustness")
+    png = robustness[(robustness["transform"] == "PNG") & (robustness["method"] == "P-FGVM")].set_index("model")
     for model in "AB":
-        assert published.loc[model, "mr"] == pytest.approx(missed[model])
+        assert png.loc[model, "mr"] == pytest.approx(misclassified[model])
         of_model = scores[scores["model"] == model]
-        assert published.loc[model, "mssim"] == pytest.approx(of_model["mssim"].mean(), abs=1e-6)
+        assert png.loc[model, "mssim"] == pytest.approx(of_model["mssim"].mean(), abs=1e-6)
 
 
-def test_every_set_is_seen_in_every_view(evaluated):
-    survival = table(evaluated, "survival")
-    for _, rows in survival.groupby(["model", "method"]):
-        assert tuple(rows["transform"]) == SURVIVAL
-    assert set(zip(survival["model"], survival["method"], strict=True)) == {
-        (model, method) for model in "AB" for method in ("P-FGVM", "Clean", "k-Same")
-    }  # fmt: skip
+def test_every_set_is_evaluated_after_every_transform(evaluated):
+    robustness = table(evaluated, "robustness")
+    for _, rows in robustness.groupby(["model", "method"]):
+        assert tuple(rows["transform"]) == POST_PROCESSING
+    for model in "AB":
+        assert robustness[robustness["model"] == model]["method"].nunique() == 14
 
 
-def test_the_clean_row_is_its_own_measure(evaluated):
+def test_clean_images_lose_nothing(evaluated):
     recognition = table(evaluated, "recognition")
     clean = recognition[(recognition["method"] == "Clean") & recognition["threshold"].notna()]
     assert len(clean)
@@ -140,15 +91,18 @@ def test_the_clean_row_is_its_own_measure(evaluated):
     assert quality.loc[("A", "Clean"), "mssim"] == 1 and quality.loc[("A", "Clean"), "flip"] == 0
 
 
-def test_model_bs_descriptor_is_seen_by_what_attacks_it(evaluated):
+def test_a_recogniser_is_white_box_to_what_attacks_its_descriptor(evaluated):
     recognition = table(evaluated, "recognition")
-    seen = recognition[recognition["seen"]]
-    assert set(zip(seen["model"], seen["method"], seen["recogniser"], strict=True)) == {("B", "P-FGVM", "dlib")}
+    white_box = recognition[recognition["seen"]]
+    assert set(white_box["recogniser"]) == {"dlib"}
+    assert set(white_box.loc[white_box["model"] == "A", "method"]) == {"P-FGVM (features)"}
+    attacks = {"P-FGVM", "I-FGVM", "I-FGSM", "P-FGVM (noise)", "P-FGVM (features)", "DDN", "FMN", "C&W-L2"}
+    assert set(white_box.loc[white_box["model"] == "B", "method"]) == attacks
 
 
 def test_thresholds_come_from_others_than_those_recognised(evaluated):
     subset = pd.read_csv(evaluated.folder / "data/subset.csv", dtype=str)
-    others = pd.read_csv(evaluated.folder / "data/beyond/calibration.csv", dtype=str)
+    others = pd.read_csv(evaluated.folder / "data/evaluation/calibration.csv", dtype=str)
     assert others["person"].nunique() == 9 and not set(others["person"]) & set(subset["person"])
     # 9 persons x 12: 5,184 pairs of two, enough for 1 % and too few for 0.1 %.
     thresholds = table(evaluated, "thresholds")
@@ -165,53 +119,51 @@ def test_every_pair_is_published(evaluated):
     assert (pairs["image"] != pairs["other"]).all() and not pairs.duplicated().any()
 
 
-def test_each_attacker_has_tried(evaluated):
+def test_all_adaptive_attackers_are_measured(evaluated):
     adaptive = table(evaluated, "adaptive")
     own = adaptive[(adaptive["model"] == "A") & (adaptive["method"] == "P-FGVM")]
     assert set(own["attacker"]) == {"retrained", "growing gallery", "median 3x3", "JPEG 50", "detector"}
     detector = own[own["attacker"] == "detector"].iloc[0]
     assert 0 <= detector["auc_low"] <= detector["auc"] <= detector["auc_high"] <= 1
     purified = own[own["attacker"] == "JPEG 50"].iloc[0]
-    survival = table(evaluated, "survival").set_index(["model", "method", "transform"])
-    assert purified["accuracy_protected"] == pytest.approx(1 - survival.loc[("A", "P-FGVM", "JPEG 50"), "mr"])
+    robustness = table(evaluated, "robustness").set_index(["model", "method", "transform"])
+    assert purified["accuracy_protected"] == pytest.approx(1 - robustness.loc[("A", "P-FGVM", "JPEG 50"), "mr"])
 
 
 def test_curves_hold_the_settings_own_value_and_the_further_ones(evaluated):
     curves = table(evaluated, "curves")
     p_fgvm = curves[(curves["method"] == "P-FGVM") & (curves["model"] == "A")]
     assert list(p_fgvm["value"]) == [0.05, 0.22, 2.0] and set(p_fgvm["parameter"]) == {"lambda"}
+    assert list(p_fgvm["of_settings"]) == [False, True, False]
     assert (curves["images"] == 3).all()
-    # The pull back to the original keeps the change small.
+    # A larger λ keeps the perturbation smaller.
     assert list(p_fgvm["l2"]) == sorted(p_fgvm["l2"], reverse=True)
     equal = table(evaluated, "equal_mr")
     assert {("P-FGVM", "I-FGVM"), ("I-FGVM", "P-FGVM")} <= set(zip(equal["method"], equal["other"], strict=True))
 
 
+def test_the_page_holds_the_verdict_and_the_plots(evaluated):
+    folder = evaluated.folder / "reports/evaluation"
+    page = (folder / "index.html").read_text("utf-8")
+    assert page.count("<svg") >= len(list(folder.glob("*.svg"))) == 5
+    assert (folder / "evaluation.md").read_text("utf-8").startswith("P-FGVM ")
+    assert list((folder / "faces").rglob("*.png"))
+
+
 def test_shards_make_the_same_file(evaluated):
-    values = options("A", "p_fgvm", "A")
-    whole = (evaluated.folder / values["--out"]).read_bytes()
-    values["--out"] = "data/beyond/sharded.npy"
+    whole = (evaluated.folder / "data/evaluation/evaluated/A/p_fgvm.npy").read_bytes()
+    files = ("--models", "data/models", "--faces", "data/faces.zip", "--adversarial", "data/adversarial/A/p_fgvm.npy")
     for shard in ("1-of-2", "2-of-2", "1-of-1"):
-        evaluated.stage("evaluate", *flat(values), "--shard", shard)
-    assert (evaluated.folder / values["--out"]).read_bytes() == whole
-
-
-def test_the_program_of_what_is_not_asked_for_does_not_run(built: Project, tmp_path: Path):
-    out = tmp_path / "out.npy"
-    words = ["survival", "A/x", "--", "evaluate", "--model", "no/such/{stem}", "--adversarial", "{}.npy"]
-    words += ["--faces", "data/faces.zip", "--out", str(out)]
-    built.set(**{"evaluation.parts": ["curves"]})
-    built.stage("each", *words)
-    assert out.stat().st_size < 100
-    built.set(**{"evaluation.parts": ["survival"]})
-    assert "A/x.npy" in built.stage("each", *words, succeeds=False)
-    built.restore()
+        evaluated.stage("evaluation.evaluate", *files, "--out", "data/sharded.npy", "--shard", shard)
+    out = evaluated.folder / "data/sharded.npy"
+    assert out.read_bytes() == whole
+    out.unlink()
 
 
 def test_a_sets_rows_hold_what_they_say(evaluated):
-    rows = np.load(evaluated.folder / "data/beyond/evaluated/B/p_fgvm.npy")
-    assert set(rows["seen_by"]) == {"dlib"} and set(rows["method"]) == {"P-FGVM"}
+    rows = np.load(evaluated.folder / "data/evaluation/evaluated/B/p_fgvm.npy")
+    assert set(rows["seen_by"]) == {"dlib"} and set(rows["method"]) == {"p_fgvm"}
     assert rows["embedding_dlib"].shape[1:] == (128,) and rows["embedding_sface"].shape[1:] == (128,)
-    published = rows[rows["view"] == "PNG"]
-    assert (published["predicted_A"] != "").all() and (rows["predicted_B"] != "").all()
-    assert np.isfinite(published["psnr"]).all() and (published["features"] != 0).any(axis=1).all()
+    png = rows[rows["view"] == "PNG"]
+    assert (png["predicted_A"] != "").all() and (rows["predicted_B"] != "").all()
+    assert np.isfinite(png["psnr"]).all() and (png["features"] != 0).any(axis=1).all()

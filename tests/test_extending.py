@@ -17,20 +17,20 @@ METHOD = '''"""Brighten every pixel."""
 
 from torch import Tensor
 
-from pfgvm.attacks.common.method import Method
+from pfgvm.attacks.common.context import Context
 
 
-def toy(images: Tensor, amount: float) -> Tensor:
+def toy(images: Tensor, *, amount: float) -> Tensor:
     """`images` plus `amount`, clipped to [0, 1]."""
     return (images + amount).clamp(0, 1)
 
 
-METHOD = Method(
-    "Toy",
-    lambda batch, amount: toy(batch.images, amount),
-    lambda attack, model: {"amount": attack.toy.amount},
-    uses_model=False,
-)
+def parameters(settings, model):
+    return {"amount": settings.toy.amount}
+
+
+def deidentify(context: Context, *, amount: float) -> Tensor:
+    return toy(context.images, amount=amount)
 '''
 SECTION = '''class Toy(Section):
     """Brightening."""
@@ -40,12 +40,8 @@ SECTION = '''class Toy(Section):
 
 class Attack(Section):
 '''
-SETS = "".join(
-    f"      {model}-toy: {{model: {model}, method: toy, base: toy, own: attack.toy, also: attack.seed,"
-    " too: attack.seed, after: data/split.csv}\n"
-    for model in "AB"
-)
-AFTER_SETS = "  # The sets that the evaluation asks for besides"
+EVALUATION = "stages/evaluation/dvc.yaml"
+SETS = "  - sets:\n"
 METRIC = """METRICS = (
     Metric("l1", lambda x_adv, x: (x_adv - x).double().flatten(1).abs().sum(1), ("", "L1"), 1, smaller_is_better=True),
 """
@@ -82,11 +78,9 @@ def extended(built: Project):
     built.edit("pfgvm/settings.py", "class Attack(Section):\n", SECTION)
     built.edit("pfgvm/settings.py", "    p_fgvm_noise: PFGVMNoise\n", "    p_fgvm_noise: PFGVMNoise\n    toy: Toy\n")
     built.edit("params.yaml", "  i_fgvm:\n", "  toy: {amount: 0.1}\n  i_fgvm:\n")
-    built.edit(
-        "dvc.yaml",
-        "  # The sets that the evaluation asks for besides",
-        f"{SETS}  # The sets that the evaluation asks for besides",
-    )
+    built.edit("pfgvm/methods.py", "METHODS = (\n", 'METHODS = (\n    Method("toy", "Toy", "conventional"),\n')
+    line = "      any-toy: {set: any/toy, method: toy, models: data/models, own: attack.toy}\n"
+    built.edit(EVALUATION, SETS, SETS + line)
     built.edit("pfgvm/evaluation/metrics.py", "METRICS = (\n", METRIC)
     write("pfgvm/models/toy_descriptor.py", DESCRIPTOR)
     built.edit(
@@ -98,30 +92,31 @@ def extended(built: Project):
     # Without a file of weights, random ones serve; another descriptor's own would be refused by `settings`.
     (built.folder / "toy_weights").write_text("none are needed")
     built.set(**{"train.B.weights": "toy_weights"})
-    built.dvc("repro", "score@A-toy", "score@B-toy")
+    built.dvc("repro", f"{EVALUATION}:score@any-toy", f"{EVALUATION}:evaluate@any-toy")
     # Tables of the new method alone, which spares the others' scores.
-    for model in "AB":
-        (built.folder / "data/toy" / model).mkdir(parents=True)
-        shutil.copy(built.folder / f"data/scores/{model}/toy.csv", built.folder / f"data/toy/{model}/toy.csv")
-    built.stage("scores", "--scores", "data/toy", "--out", "data/toy/scores.csv")
+    built.stage("scores", "--scores", "data/evaluation/scores/any/toy.csv", "--out", "data/toy/scores.csv")
     made_from = ("--split", "data/split.csv", "--models", "data/models", "--paper", "reports/paper.yaml")
     built.stage("tables", "--scores", "data/toy/scores.csv", *made_from, "--out", "data/toy")
+    evaluated = ("--evaluated", "data/evaluation/evaluated", "--split", "data/split.csv")
+    built.stage("evaluation.quality", *evaluated, "--out", "data/toy/quality.csv")
     yield built
     built.restore()
     shutil.rmtree(built.folder / "data/toy")
 
 
-def test_the_new_method_has_its_stages_on_both_models(extended):
-    listed = extended.dvc("stage", "list", "--name-only").split()
-    assert {f"{stage}@{model}-toy" for stage in ("attack", "score") for model in "AB"} <= set(listed)
-    for model in "AB":
-        made = np.load(extended.folder / f"data/adversarial/{model}/toy.npy")
-        assert len(made) == 6 and made["pixels"].shape == (6, 3, 48, 40)
+def test_a_method_of_the_evaluation_is_attacked_scored_and_evaluated(extended):
+    listed = extended.dvc("stage", "list", EVALUATION, "--name-only")
+    for stage in ("attack", "score", "evaluate"):
+        assert f"{stage}@any-toy" in listed
+    images = np.load(extended.folder / "data/evaluation/adversarial/any/toy.npy")
+    assert set(images["method"]) == {"toy"} and images["pixels"].shape == (6, 3, 48, 40)
+    quality = pd.read_csv(extended.folder / "data/toy/quality.csv")
+    assert set(zip(quality["model"], quality["method"], strict=True)) == {("A", "Toy"), ("B", "Toy")}
 
 
 def test_the_new_metric_is_a_column_of_the_scores(extended):
-    scores = pd.read_csv(extended.folder / "data/scores/A/toy.csv")
-    assert list(scores)[-1] == "l1"
+    scores = pd.read_csv(extended.folder / "data/evaluation/scores/any/toy.csv")
+    assert list(scores)[-1] == "l1" and set(scores["model"]) == {"A", "B"}
     floats = scores[scores["pixels"] == "float"]
     # Brightened by a tenth, less where a pixel was nearly white.
     assert floats["linf"].to_numpy() == pytest.approx(0.1, abs=1e-6)
@@ -136,7 +131,7 @@ def test_method_and_metric_stand_in_the_tables(extended):
     assert "l1" in json.loads((extended.folder / "data/toy/metrics.json").read_text())["A"]["Toy"]
 
 
-def test_model_b_stands_on_the_new_descriptor(extended):
+def test_model_b_uses_the_new_descriptor(extended):
     record = json.loads((extended.folder / "data/models/B/training.json").read_text())
     assert record["descriptor"] == "toy" and record["layers"][0]["layer"] == "mean colour"
     assert load_file(extended.folder / "data/models/B/model.safetensors")["head.fc1.weight"].shape == (256, 3)

@@ -1,9 +1,8 @@
-"""Images by other tools: faces out, pictures back in under the same names, and the control that they are held to."""
+"""Images by other tools: faces out, images back in under the same names, and the control of equal L2."""
 
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,13 +18,12 @@ from pfgvm.attacks import random_equal_l2
 from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.errors import InputError
 from pfgvm.faces.external import exported_names, matching_files, read_external, tools_folders
-from stages import external
-from stages.common.adversarial_set import read_set
+from stages.adversarial.adversarial_set import read_set
 from stages.common.face_archive import read_pixels, write_faces
-from stages.common.files import holds_nothing
+from stages.evaluation import external
+from tests.committed_settings import changed
 from tools import export
 
-ROOT = Path(__file__).parent.parent
 SIZE = (48, 40)
 IMAGES = ["000003.jpg", "000001.jpg", "000002.jpg"]
 
@@ -48,23 +46,10 @@ def refusal(call: Callable[[], object]) -> str:
 # ── Names ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_image_is_exported_without_its_ending():
-    names = ["000001.jpg", "Ann Lee/a.b.jpg", "Ann Lee/c", "Bo/a.b.png"]
-    assert exported_names(names) == {
-        "000001.jpg": "000001",
-        "Ann Lee/a.b.jpg": "Ann Lee/a.b",
-        "Ann Lee/c": "Ann Lee/c",
-        "Bo/a.b.png": "Bo/a.b",
-    }
-
-
-def test_images_that_would_share_a_name_keep_their_endings():
-    assert exported_names(["a.jpg", "a.png", "b/a.jpg", "b.png"]) == {
-        "a.jpg": "a.jpg",
-        "a.png": "a.png",
-        "b/a.jpg": "b/a",
-        "b.png": "b",
-    }
+def test_an_image_is_exported_without_its_ending_unless_two_would_share_a_name():
+    images = ["000001.jpg", "Ann Lee/a.b.jpg", "Ann Lee/c", "a.jpg", "a.png", "b/a.jpg"]
+    names = ["000001", "Ann Lee/a.b", "Ann Lee/c", "a.jpg", "a.png", "b/a"]
+    assert exported_names(images) == dict(zip(images, names, strict=True))
 
 
 def test_what_comes_back_under_exported_names_is_matched(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -86,34 +71,23 @@ def test_a_folder_in_a_tools_folder_is_part_of_the_name(tmp_path: Path, capsys: 
     folder = laid_out(tmp_path / "tool", "Ann/1.png", "1.png")
     assert matching_files(folder, ["Ann/1.jpg", "Bo/1.jpg"]) == {"Ann/1.jpg": folder / "Ann/1.png"}
     noted = capsys.readouterr().err
-    assert "no file for Bo/1.jpg: passed over" in noted and "no image for 1.png: passed over" in noted
+    assert "no file for Bo/1.jpg:" in noted and "no image for 1.png:" in noted
 
 
 def test_missing_and_extra_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture):
     folder = laid_out(tmp_path / "tool", "000002.png", "README.md", *(f"{number}.png" for number in range(7)))
     assert list(matching_files(folder, IMAGES)) == ["000002.jpg"]
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.splitlines() == [
-        f"note: {folder}: no file for 000003.jpg, 000001.jpg: passed over",
-        f"note: {folder}: no image for 0.png, 1.png, 2.png, 3.png, 4.png and 2 more: passed over",
-        f"note: {folder}: no pictures: README.md: passed over",
-    ]
+    missing, extra, others = capsys.readouterr().err.splitlines()
+    assert "no file for 000003.jpg, 000001.jpg:" in missing and str(folder) in missing
+    assert "no image for 0.png, 1.png, 2.png, 3.png, 4.png and 2 more:" in extra
+    assert "README.md" in others
 
 
 def test_a_folder_without_any_match_is_refused(tmp_path: Path):
     folder = laid_out(tmp_path / "tool", "one.png", "two.png")
     message = refusal(lambda: matching_files(folder, IMAGES))
-    assert str(folder) in message and "none of its 2 pictures" in message and "make export" in message
-    assert "none of its 0 pictures" in refusal(lambda: matching_files(laid_out(tmp_path / "empty"), IMAGES))
-
-
-def test_what_tools_write_beside_their_pictures_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture):
-    names = [f"00000{number}{ending}" for number in (1, 2, 3) for ending in (".png", ".json", ".npy", "_mask.png")]
-    folder = laid_out(tmp_path / "tool", *names)
-    assert {path.name for path in matching_files(folder, IMAGES).values()} == {f"00000{n}.png" for n in (1, 2, 3)}
-    noted = capsys.readouterr().err
-    assert "no pictures: 000001.json, 000001.npy" in noted and "no image for 000001_mask.png" in noted
+    assert str(folder) in message and "none of its 2" in message and "make export" in message
+    assert "none of its 0" in refusal(lambda: matching_files(laid_out(tmp_path / "empty"), IMAGES))
 
 
 @pytest.mark.parametrize("theirs", ["NFC", "NFD"])
@@ -153,13 +127,13 @@ def test_a_link_to_nothing_is_named(tmp_path: Path):
     folder = laid_out(tmp_path / "tool", "000001.png")
     (folder / "000002.png").symlink_to("/nowhere/x.png")
     message = refusal(lambda: external.main(split=tmp_path / "split.csv", external=tmp_path, out=tmp_path / "out.npy"))
-    assert message == f"{folder / '000002.png'}: is a link to nothing; remove it, or restore what it points to"
+    assert message.startswith(f"{folder / '000002.png'}: is a link to nothing")
 
 
 def test_two_files_for_one_image_are_refused(tmp_path: Path):
     folder = laid_out(tmp_path / "tool", "000001.png", "000001.webp", "000002.png")
     message = refusal(lambda: matching_files(folder, IMAGES))
-    assert "000001.png and 000001.webp go with one image; remove one" in message and str(folder) in message
+    assert "000001.png and 000001.webp" in message and str(folder) in message
 
 
 def test_every_folder_is_a_tool(tmp_path: Path):
@@ -168,42 +142,38 @@ def test_every_folder_is_a_tool(tmp_path: Path):
     assert tools_folders(tmp_path / "missing") == []
 
 
-# ── Pictures ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Images ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
-def test_a_picture_is_read_as_it_is(tmp_path: Path, kind: str):
+def test_an_image_is_read_as_it_is(tmp_path: Path):
     pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
-    (tmp_path / "a").write_bytes(encoded(Image.fromarray(pixels), kind))
+    (tmp_path / "a").write_bytes(encoded(Image.fromarray(pixels)))
     found = read_external(tmp_path / "a", SIZE)
     assert found.dtype == np.float32 and found.shape == (3, *SIZE)
     assert np.array_equal(np.rint(found * 255), pixels.transpose(2, 0, 1)) and found.max() <= 1
 
 
-@pytest.mark.parametrize("size", [(40, 47), (48, 40), (80, 96)], ids=str)
-def test_a_picture_of_another_size_is_refused(tmp_path: Path, size: tuple[int, int]):
+@pytest.mark.parametrize("size", [(40, 47), (48, 40)], ids=str)
+def test_an_image_of_another_size_is_refused(tmp_path: Path, size: tuple[int, int]):
     (tmp_path / "a.png").write_bytes(picture(1, size=size))
     message = refusal(lambda: read_external(tmp_path / "a.png", SIZE))
-    assert f"{tmp_path / 'a.png'}: is {size[0]} x {size[1]} pixels, not 40 x 48; " in message
-    assert "without scaling it" in message
-
-
-def test_what_is_no_picture_is_refused(tmp_path: Path):
-    (tmp_path / "a.png").write_text("no picture")
-    assert f"{tmp_path / 'a.png'}: not a whole picture" in refusal(lambda: read_external(tmp_path / "a.png", SIZE))
+    assert f"{tmp_path / 'a.png'}: is {size[0]} x {size[1]} pixels, not 40 x 48" in message
 
 
 # ── The stage, and the tool that writes the faces ─────────────────────────────────────────────────────────────────
+
+
+def configure(folder: Path, images_per_person: int | None) -> None:
+    """Write params.yaml for images of SIZE, of which so many of each person are attacked."""
+    values = changed({"data.image_size": list(SIZE), "attack.images_per_person": images_per_person})
+    YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of small images, all of them attacked, and a split of four images of two persons."""
     monkeypatch.chdir(tmp_path)
-    values: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    values["data"]["image_size"] = list(SIZE)
-    values["attack"]["images_per_person"] = None
-    YAML(typ="safe", pure=True).dump(values, tmp_path / "params.yaml")
+    configure(tmp_path, None)
     lines = ["Ann/1.jpg,Ann,train", "Ann/2.jpg,Ann,test", "Bo/1.jpg,Bo,train", "Bo/1.png,Bo,train"]
     (tmp_path / "split.csv").write_text("\n".join(["image,person,split", *lines]) + "\n")
     return tmp_path
@@ -232,14 +202,20 @@ def test_each_tool_is_a_method(project: Path):
         assert np.array_equal(row["pixels"], read_external(project / "external" / path, SIZE))
 
 
-def test_without_tools_there_is_nothing(project: Path):
+@pytest.mark.parametrize("name", ["k_same", "P-FGVM (noise)"])
+def test_a_folder_that_bears_a_methods_name_is_refused(project: Path, name: str):
+    laid_out(project / "external" / name, "Ann/1.png")
+    assert f"external/{name}: is the name of a method" in refusal(lambda: gathered(project))
+
+
+def test_without_tools_the_set_is_empty(project: Path):
     for folder in (project / "external", project / "missing"):
         out = project / "out" / "external.npy"
         external.main(split=project / "split.csv", external=folder, out=out)
-        assert holds_nothing(out)
+        assert len(read_set(out)) == 0
 
 
-def test_one_picture_of_a_wrong_size_leaves_no_half_a_set(project: Path):
+def test_one_image_of_a_wrong_size_leaves_no_partial_set(project: Path):
     laid_out(project / "external" / "tool", "Ann/1.png", "Ann/2.png")
     (project / "external" / "tool" / "Ann" / "2.png").write_bytes(picture(0, size=(8, 10)))
     assert "2.png: is 8 x 10 pixels, not 40 x 48" in refusal(lambda: gathered(project))
@@ -269,9 +245,7 @@ def test_exported_faces_are_the_attacked_ones_and_match_when_they_come_back(
 
 
 def test_only_attacked_faces_are_exported(project: Path):
-    values = YAML(typ="safe", pure=True).load(project / "params.yaml")
-    values["attack"]["images_per_person"] = 1
-    YAML(typ="safe", pure=True).dump(values, project / "params.yaml")
+    configure(project, 1)
     write_faces(["Ann/1.jpg", "Ann/2.jpg", "Bo/1.jpg", "Bo/1.png"], picture, project / "faces.zip")
     export.main(faces=project / "faces.zip", split=project / "split.csv", out=project / "out")
     drawn = [
@@ -319,7 +293,7 @@ def test_what_noise_cannot_reach_is_capped_where_every_pixel_is_black_or_white()
     assert torch.equal(found[0], images()[0])
 
 
-def test_the_control_of_an_image_hangs_on_seed_and_name_alone():
+def test_the_control_of_an_image_depends_on_seed_and_name_alone():
     protected = (images() + 0.05).clamp(0, 1)
     found = random_control(images(), protected, NAMES, seed=3)
     order = [2, 0, 3]

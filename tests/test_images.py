@@ -11,7 +11,7 @@ from faces_on_disk import encoded, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image
 
 from pfgvm.errors import InputError
 from pfgvm.faces.images import decode, picture_suffixes, to_8bit, to_size
@@ -28,35 +28,8 @@ def pixels(content: bytes) -> np.ndarray:
 
 
 def assert_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match=r"^10/face\.jpg: .*replace or remove it$"):
+    with pytest.raises(InputError, match=r"^10/face\.jpg: not a whole picture"):
         decode(content, "10/face.jpg")
-
-
-def test_rgb_comes_back_as_it_is():
-    assert np.array_equal(pixels(encoded(Image.fromarray(NOISE))), NOISE)
-
-
-def test_grey_gives_three_equal_channels():
-    grey = NOISE[..., 0]
-    assert np.array_equal(pixels(encoded(Image.fromarray(grey))), np.stack([grey] * 3, axis=-1))
-
-
-def test_grey_of_16_bits_keeps_its_brightness():
-    grey = np.array([[0, 128 * 257, 65535]], dtype=np.uint16)
-    assert np.abs(pixels(encoded(Image.fromarray(grey)))[0, :, 0].astype(int) - [0, 128, 255]).max() <= 1
-
-
-def test_a_palette_gives_its_colours():
-    palette = Image.fromarray(np.array([[0, 1, 2]], dtype=np.uint8), "P")
-    palette.putpalette([255, 0, 0, 0, 255, 0, 10, 20, 30])
-    assert pixels(encoded(palette)).tolist() == [[[255, 0, 0], [0, 255, 0], [10, 20, 30]]]
-
-
-def test_cmyk_gives_its_colours():
-    inks = np.zeros((8, 8, 4), dtype=np.uint8)
-    inks[..., 0] = 255  # cyan ink alone
-    red, green, blue = pixels(encoded(Image.fromarray(inks, "CMYK"), "JPEG")).reshape(-1, 3).mean(axis=0)
-    assert red < 10 and green > 245 and blue > 245
 
 
 def test_transparency_is_laid_on_white():
@@ -70,70 +43,60 @@ def test_a_transparent_palette_colour_is_laid_on_white():
     assert pixels(encoded(palette, transparency=1)).tolist() == [[[255, 0, 0], [255, 255, 255]]]
 
 
-@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (8, 1), (3, 2), (6, 3)])
-def test_a_turned_picture_stands_upright(orientation: int, turns: int):
+# What EXIF 2.32 (tag 0x0112) asks for at each orientation, on (H, W, ...).
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: np.rot90(stored),
+}
+
+
+def exif_of(orientation: int, **tags: object) -> bytes:
     exif = Image.Exif()
-    exif[0x0112] = orientation  # as stored, the picture wants `turns` quarter turns to the left
-    assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), exif=exif)), np.rot90(NOISE, turns))
+    exif[ExifTags.Base.Orientation] = orientation
+    exif.update({ExifTags.Base[name]: value for name, value in tags.items()})
+    return exif.tobytes()
 
 
-SHORT, LONG, SRATIONAL, DOUBLE, UNKNOWN = 3, 4, 10, 12, 77
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "I;16")])
+def test_an_image_of_every_orientation_comes_upright(kind: str, mode: str, orientation: int):
+    stored = Image.fromarray(NOISE[..., 0]).convert(mode)
+    turned = pixels(encoded(stored, kind, exif=exif_of(orientation)))
+    assert np.array_equal(turned, UPRIGHT[orientation](pixels(encoded(stored, kind))))
 
 
-def exif_of(*tags: tuple[int, int, int, bytes], order: str = "<") -> bytes:
-    """EXIF of `tags` (number, type, count, the four bytes of the value or of its place), in the order given."""
-    rows = b"".join(struct.pack(f"{order}HHI", *tag) + value for *tag, value in tags)
-    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, len(tags))
-    return b"Exif\0\0" + head + rows + bytes(4)
-
-
-@pytest.mark.parametrize("order", ["<", ">"], ids=["little endian", "big endian"])
-@pytest.mark.parametrize("kind", [SHORT, LONG, SRATIONAL, DOUBLE, UNKNOWN])
-@pytest.mark.parametrize("value", [bytes(4), b"\xff" * 4], ids=["zeros", "outside"])
-def test_invalid_tags_leave_a_picture_upright(kind: int, value: bytes, order: str):
-    orientation = (ExifTags.Base.Orientation, SHORT, 1, struct.pack(f"{order}HH", 6, 0))
-    for tag in [0x0001, *map(int, ExifTags.Base)]:
-        if tag != ExifTags.Base.Orientation:
-            exif = exif_of(*sorted([orientation, (tag, kind, 1, value)]), order=order)
-            assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), exif=exif)), np.rot90(NOISE, 3)), hex(tag)
-
-
-def test_a_denominator_of_zero_leaves_a_picture_upright():
-    # XResolution of -1/0, as a phone wrote it: Pillow cannot write it again.
-    resolution = struct.pack("<HHII", 0x011A, SRATIONAL, 1, 38)
-    orientation = struct.pack("<HHIHH", 0x0112, SHORT, 1, 6, 0)
-    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + orientation + resolution + bytes(4) + struct.pack("<ii", -1, 0)
-    stored = Image.fromarray(NOISE)
-    as_stored = np.asarray(Image.open(io.BytesIO(encoded(stored, "JPEG"))))
-    assert np.array_equal(pixels(encoded(stored, "JPEG", exif=exif)), np.rot90(as_stored, 3))
+def test_an_image_comes_upright_where_pillow_cannot_rewrite_its_exif():
+    # A signed XResolution of -1/0, as a phone wrote it.
+    exif = exif_of(6, XResolution=72.0)
+    for valid, invalid in {(">HH", 0x011A, 5): (">HH", 0x011A, 10), (">II", 72, 1): (">ii", -1, 0)}.items():
+        assert struct.pack(*valid) in exif
+        exif = exif.replace(struct.pack(*valid), struct.pack(*invalid))
+    assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), exif=exif)), UPRIGHT[6](NOISE))
 
 
 @pytest.mark.parametrize(
     "exif",
-    [
-        b"",
-        b"Exif\0\0",
-        b"Exif\0\0neither order",
-        exif_of((0x0112, SHORT, 1, b"\0\0\0\0")),
-        exif_of((0x0112, SHORT, 1, b"\x09\0\0\0")),
-        exif_of((0x0112, UNKNOWN, 1, b"\x06\0\0\0")),
-        exif_of((0x0112, SHORT, 1, b"\x06\0\0\0"))[:20],
-    ],
-    ids=["empty", "headless", "foreign", "zero", "nine", "of an unknown type", "truncated"],
+    [b"", b"Exif\0\0", b"Exif\0\0neither order", exif_of(0), exif_of(9), exif_of(6)[:20]],
+    ids=["empty", "headless", "foreign", "zero", "nine", "truncated"],
 )
-def test_without_a_valid_orientation_a_picture_stays_as_it_is_stored(exif: bytes):
+def test_without_a_valid_orientation_an_image_stays_as_stored(exif: bytes):
     assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), exif=exif)), NOISE)
 
 
-def test_an_orientation_in_xmp_counts():
-    text = PngImagePlugin.PngInfo()
-    text.add_itxt("XML:com.adobe.xmp", '<rdf:Description tiff:Orientation="3"/>')
-    assert np.array_equal(pixels(encoded(Image.fromarray(NOISE), pnginfo=text)), np.rot90(NOISE, 2))
-
-
-def test_a_turned_tiff_is_turned_once():
-    content = encoded(Image.fromarray(NOISE), "TIFF", tiffinfo={ExifTags.Base.Orientation: 6})
-    assert np.array_equal(pixels(content), np.rot90(NOISE, 3))
+@given(st.data())
+@settings(deadline=None)
+def test_an_image_of_damaged_exif_is_read(data: st.DataObject):
+    exif = bytearray(exif_of(6, Make="camera", XResolution=72.0, ResolutionUnit=2))
+    for _ in range(data.draw(st.integers(1, 4))):
+        exif[data.draw(st.integers(0, len(exif) - 1))] = data.draw(st.integers(0, 255))
+    read = pixels(encoded(Image.fromarray(NOISE), exif=bytes(exif)))
+    assert any(np.array_equal(read, upright(NOISE)) for upright in UPRIGHT.values())
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"])
@@ -144,17 +107,14 @@ def test_black_and_white_of_every_mode_are_kept(mode: str, level: int):
     assert (pixels(encoded(stored, "TIFF")) == level).all()
 
 
-def test_lab_gives_its_colours():
-    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    colours = ImageCms.profileToProfile(Image.new("RGB", (4, 4), (200, 60, 30)), srgb, lab, outputMode="LAB")
-    assert np.abs(pixels(encoded(colours, "TIFF")).astype(int) - [200, 60, 30]).max() <= 3
-
-
-@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I;16L"])
-def test_tiffs_of_16_bits_keep_their_brightness(mode: str):
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B"), ("TIFF", "I;16L")])
+def test_grey_of_16_bits_keeps_its_brightness(kind: str, mode: str):
     levels = np.array([[0, 128 * 257, 65535]], dtype=">u2" if mode == "I;16B" else "<u2")
-    picture = Image.frombytes(mode, (3, 1), levels.tobytes())
-    assert pixels(encoded(picture, "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+    stored = Image.frombytes(mode, (3, 1), levels.tobytes())
+    assert pixels(encoded(stored, kind))[0, :, 0].tolist() == [0, 128, 255]
+
+
+SHORT, LONG = 3, 4  # TIFF's types
 
 
 def tiff_of_grey(bits: int, white_is_zero: bool, data: bytes, width: int) -> bytes:
@@ -191,11 +151,11 @@ def test_a_pgm_of_more_than_8_bits_keeps_its_brightness(white: int):
 @pytest.mark.parametrize("white", [1, 255, 65535])
 def test_grey_of_32_bits_is_refused(dtype: type, white: int):
     grey = Image.fromarray((np.array([[0, 1]]) * white).astype(dtype))
-    with pytest.raises(InputError, match=r"^ann/1\.tif: grey of 32 bits .*save it with 8 or 16 bits"):
+    with pytest.raises(InputError, match=r"^ann/1\.tif: .*32 bits"):
         decode(encoded(grey, "TIFF"), "ann/1.tif")
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
 def test_of_several_frames_the_first_is_taken(kind: str):
     frames = [Image.new("RGB", (4, 4), colour) for colour in ["white", "black", "red"]]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
@@ -205,7 +165,7 @@ def test_of_several_frames_the_first_is_taken(kind: str):
 
 def test_too_large_a_picture_is_refused_with_the_limit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 39)  # of 80
-    with pytest.raises(InputError, match=r"^ann/1\.jpg: too large a picture; the limit is 78 pixels; scale it down$"):
+    with pytest.raises(InputError, match=r"^ann/1\.jpg: too large .* 78 pixels"):
         decode(picture("large", kind="JPEG"), "ann/1.jpg")
 
 
@@ -246,26 +206,19 @@ def test_what_is_no_picture_is_refused(content: bytes):
 @given(st.data())
 @settings(deadline=None)
 def test_a_damaged_picture_decodes_or_is_refused(data: st.DataObject):
-    exif = Image.Exif()
-    exif[0x0112] = 6
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"]))
-    content = bytearray(encoded(Image.fromarray(NOISE), kind, exif=exif))
+    content = bytearray(encoded(Image.fromarray(NOISE), kind, exif=exif_of(6)))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; it is still a picture
-        try:
-            assert decode(bytes(content), "face").mode == "RGB"
-        except InputError as refused:
-            assert str(refused).startswith("face: ")
+    try:
+        assert decode(bytes(content), "face").mode == "RGB"
+    except InputError as refused:
+        assert str(refused).startswith("face: ")
 
 
-def test_a_picture_of_the_right_size_passes_untouched():
-    assert np.array_equal(to_size(Image.fromarray(NOISE), (10, 8)), NOISE.transpose(2, 0, 1))
-
-
-def test_the_result_is_bytes_of_its_own():
+def test_an_image_of_the_right_size_is_copied():
     result = to_size(Image.fromarray(NOISE), (10, 8))
+    assert np.array_equal(result, NOISE.transpose(2, 0, 1))
     assert result.dtype == np.uint8 and result.flags.c_contiguous and result.flags.writeable
 
 

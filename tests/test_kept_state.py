@@ -1,11 +1,11 @@
-"""A state that outlives its process: of its own run alone, whole or not at all, and cheap."""
+"""Checkpoints: read by the run that wrote them alone, complete or absent, and cheap to write."""
 
 import pytest
 import torch
 
 from pfgvm.errors import InputError
-from stages.common import kept_state
-from stages.common.kept_state import KeptState
+from stages.networks import kept_state
+from stages.networks.kept_state import KeptState
 
 STATE = {"weights": {"w": torch.arange(6.0).reshape(2, 3)}, "history": [{"epoch": 1, "loss": 0.5}], "best": None}
 
@@ -19,7 +19,7 @@ def test_what_was_written_is_read_by_a_run_of_the_same_key_alone(tmp_path):
     assert KeptState(tmp_path / "B", "key").read() is None
 
 
-def test_it_is_gone_once_the_output_is_whole(tmp_path):
+def test_a_checkpoint_is_removed_once_the_output_is_complete(tmp_path):
     kept = KeptState(tmp_path / "A", "key")
     kept.remove()
     kept.write(STATE)
@@ -32,7 +32,7 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path, bytes_left):
     KeptState(tmp_path / "A", "key").write(STATE)
     file = tmp_path / ".A.checkpoint"
     file.write_bytes(file.read_bytes()[:bytes_left])
-    with pytest.raises(InputError, match=r"\.A\.checkpoint: is no whole checkpoint .*; delete it and run again"):
+    with pytest.raises(InputError, match=r"\.A\.checkpoint: .*delete it"):
         KeptState(tmp_path / "A", "key").read()
 
 
@@ -66,7 +66,7 @@ def test_writing_takes_a_twentieth_of_the_time_at_most(slow_disk, tmp_path):
     assert 2 <= len(slow_disk.written) <= 100 / (2 / 0.05) + 1
 
 
-def test_a_process_held_up_while_it_writes_writes_again_within_ten_minutes(slow_disk, tmp_path):
+def test_one_slow_write_delays_the_next_by_ten_minutes_at_most(slow_disk, tmp_path):
     kept = KeptState(tmp_path / "A", "key")
     slow_disk.seconds = 3600.0
     kept.write(1)

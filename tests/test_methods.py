@@ -1,13 +1,13 @@
-"""The methods as the pipeline sees them, and the package that loads each by itself."""
+"""The list of methods, each as the pipeline calls it, and the package that loads each by itself."""
 
 import ast
-import dataclasses
-import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import pfgvm.attacks
-from pfgvm import seeding
+from pfgvm import methods, seeding
 from pfgvm.attacks import (
     clean,
     cw_l2,
@@ -31,28 +31,13 @@ from pfgvm.attacks import (
     pixelation,
     random_equal_l2,
 )
-from pfgvm.attacks.common.method import Batch, Gallery, Method
-from pfgvm.attacks.methods.p_fgvm_noise import gaussian_start
+from pfgvm.attacks.common.context import Context, Gallery
+from pfgvm.attacks.methods.p_fgvm_noise import gaussian_start, noise_images
 from pfgvm.errors import InputError
+from stages.adversarial.methods import load_method
 
 FOLDER = Path(pfgvm.attacks.__file__).parent
-LABELS = {
-    "p_fgvm": "P-FGVM",
-    "i_fgvm": "I-FGVM",
-    "i_fgsm": "I-FGSM",
-    "p_fgvm_noise": "P-FGVM (noise)",
-    "random_equal_l2": "Random (equal L2)",
-    "clean": "Clean",
-    "ddn": "DDN",
-    "fmn": "FMN",
-    "cw_l2": "C&W-L2",
-    "pixelation": "Pixelation",
-    "gaussian_blur": "Gaussian blur",
-    "masking": "Masking",
-    "k_same": "k-Same",
-    "p_fgvm_features": "P-FGVM (features)",
-}
-WITHOUT_MODEL = {"p_fgvm_features", "clean", "random_equal_l2", "pixelation", "gaussian_blur", "masking", "k_same"}
+KEYS = [method.key for method in methods.METHODS]
 # The section attack of params.yaml, as far as the methods read it.
 SETTINGS = SimpleNamespace(
     seed=3,
@@ -80,10 +65,7 @@ SETTINGS = SimpleNamespace(
     ),
 )
 NAMES = ["a.jpg", "b.jpg", "c.jpg", "c.jpg"]  # the last is padding
-
-
-def method(key: str) -> Method:
-    return importlib.import_module(f"pfgvm.attacks.methods.{key}").METHOD
+TARGETS = torch.tensor([1, 2, 3, 3])
 
 
 def images() -> Tensor:
@@ -103,14 +85,22 @@ def gallery() -> Gallery:
     return Gallery(NAMES[:3], ["a", "b", "c"], lambda names: torch.stack([pixels[name] for name in names]))
 
 
-def batch(followed: Tensor | None = None) -> Batch:
-    return Batch(network(), images(), torch.tensor([1, 2, 3, 3]), NAMES, followed, gallery(), [network()])
+def context(strength: float = 1.0, **makers: Callable[[], Any]) -> Context:
+    all_makers = {
+        "model": network,
+        "targets": lambda: TARGETS,
+        "gallery": gallery,
+        "descriptors": lambda: lambda names: [network() for _ in names],
+        **makers,
+    }
+    return Context(images(), NAMES, all_makers, strength)
 
 
-def run(key: str, model: str, followed: Tensor | None = None) -> Tensor:
+def run(key: str, model: str = "A", given: Context | None = None) -> Tensor:
+    method = load_method(key)
     # Through JSON, as the values are kept.
-    parameters = json.loads(json.dumps(method(key).parameters(SETTINGS, model)))
-    return method(key).deidentify(batch(followed), **parameters)
+    parameters = json.loads(json.dumps(method.parameters(SETTINGS, model)))
+    return method.deidentify(given or context(), **parameters)
 
 
 def python(code: str) -> str:
@@ -120,18 +110,37 @@ def python(code: str) -> str:
     return done.stdout.strip()
 
 
-# ── Methods ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The list ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("key", "label"), LABELS.items())
-def test_a_method_has_its_label_in_the_tables(key, label):
-    assert method(key).label == label
+def test_the_list_has_every_file_of_the_folder_once():
+    files = sorted(path.stem for path in (FOLDER / "methods").glob("*.py") if path.stem != "__init__")
+    assert sorted(KEYS) == files
+    labels = [method.label for method in methods.METHODS]
+    assert len(set(labels)) == len(labels) and not {*labels} & {*KEYS}
+
+
+def test_labels_and_keys_are_inverse_and_another_tool_is_its_own_label():
+    assert all(methods.key_of(methods.label_of(key)) == key for key in KEYS)
+    assert methods.label_of("p_fgvm") == "P-FGVM"
+    assert methods.label_of("tool") == methods.key_of("tool") == "tool"
+    listed = [methods.label_of(key) for key in KEYS]
+    assert sorted(["tool", "another", *reversed(listed)], key=methods.place) == [*listed, "another", "tool"]
+
+
+def test_the_papers_methods_are_p_fgvm_and_its_baselines():
+    assert methods.PAPER_METHODS == ("P-FGVM", "I-FGVM", "I-FGSM")
+    assert methods.BASELINES == ("I-FGVM", "I-FGSM")
+    assert methods.labels_of("minimum_norm") == ("DDN", "FMN", "C&W-L2")
+    assert "ddn" in methods.ATTACKS and not {"clean", "random_equal_l2", "k_same"} & methods.ATTACKS.keys()
+
+
+# ── Methods in the pipeline ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("model", ["A", "B"])
 def test_the_papers_methods_run_with_their_settings(model):
-    given = (network(), images(), torch.tensor([1, 2, 3, 3]))
-    s = SETTINGS
+    given, s = (network(), images(), TARGETS), SETTINGS
     expected = {
         "p_fgvm": p_fgvm(
             *given, step_size=s.p_fgvm.step_size[model], iterations=s.p_fgvm.iterations[model], penalty=s.penalty[model]
@@ -145,36 +154,19 @@ def test_the_papers_methods_run_with_their_settings(model):
         "i_fgsm": i_fgsm(*given, iterations=s.i_fgsm.iterations[model], epsilon=s.i_fgsm.epsilon[model]),
     }
     for key, result in expected.items():
-        assert torch.equal(run(key, model), result)
-        assert not torch.equal(result, images())
-        assert method(key).follows is None and method(key).chosen(s, NAMES) == NAMES
+        assert torch.equal(run(key, model), result) and not torch.equal(result, images())
 
 
-def test_p_fgvm_on_features_runs_with_its_settings():
-    given = vars(SETTINGS.p_fgvm_features).copy()
-    assert method("p_fgvm_features").descriptors(SETTINGS) == given.pop("descriptors")
-    expected = p_fgvm_features([network()], images(), NAMES, **given, seed=3)
-    assert torch.equal(run("p_fgvm_features", "A"), expected) and torch.equal(run("p_fgvm_features", "B"), expected)
-    assert not torch.equal(expected, images())
-    assert all(method(key).descriptors is None for key in LABELS if key != "p_fgvm_features")
-
-
-def test_the_references_run_with_their_settings():
-    given = (network(), images(), torch.tensor([1, 2, 3, 3]))
-    expected = {
-        "ddn": ddn(*given, iterations=20),
-        "fmn": fmn(*given, iterations=19),
-        "cw_l2": cw_l2(*given, search_steps=4, iterations=18, learning_rate=0.1),
-    }
-    for key, result in expected.items():
-        assert torch.equal(run(key, "A"), result) and torch.equal(run(key, "B"), result)
-        assert not torch.equal(result, images())
-
-
-def test_the_old_ways_run_with_their_settings():
+def test_methods_beyond_the_paper_run_with_their_settings_on_either_model():
+    given = (network(), images(), TARGETS)
+    features = {name: value for name, value in vars(SETTINGS.p_fgvm_features).items() if name != "descriptors"}
     # The three persons' images share one face; the padding has that of the image it repeats.
     shared = k_same(images()[:3], k=2)
     expected = {
+        "p_fgvm_features": p_fgvm_features([network()], images(), NAMES, **features, seed=3),
+        "ddn": ddn(*given, iterations=20),
+        "fmn": fmn(*given, iterations=19),
+        "cw_l2": cw_l2(*given, search_steps=4, iterations=18, learning_rate=0.1),
         "clean": clean(images()),
         "pixelation": pixelation(images(), blocks=3),
         "gaussian_blur": gaussian_blur(images(), sigma=0.1),
@@ -182,33 +174,52 @@ def test_the_old_ways_run_with_their_settings():
         "k_same": torch.cat([shared, shared[2:]]),
     }
     for key, result in expected.items():
-        torch.testing.assert_close(run(key, "A"), result, rtol=0, atol=1e-7)
-        assert torch.equal(run(key, "B"), run(key, "A"))
+        torch.testing.assert_close(run(key), result, rtol=0, atol=1e-7)
+        assert torch.equal(run(key, "B"), run(key))
         assert torch.equal(result, images()) == (key == "clean")
-    assert method("k_same").parameters(SETTINGS, "A") == {"k": 2, "seed": 3}
 
 
-@pytest.mark.parametrize("key", LABELS)
-def test_a_method_says_what_it_uses(key):
-    assert method(key).uses_model == (key not in WITHOUT_MODEL)
-    assert method(key).needs_gallery == (key == "k_same")
-    if not method(key).uses_model and not method(key).follows:
-        unused = dataclasses.replace(batch(), model=None, targets=None)
-        made = method(key).deidentify(unused, **method(key).parameters(SETTINGS, "A"))
-        assert torch.equal(made, run(key, "A"))
+# What the context records, from which a set's model, target and descriptors follow.
+ASKED = {
+    **{key: {"model", "targets"} for key in ("p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise", "ddn", "fmn", "cw_l2")},
+    **{key: set() for key in ("clean", "pixelation", "gaussian_blur", "masking")},
+    "p_fgvm_features": {"descriptors"},
+    "random_equal_l2": {"reference"},
+    "k_same": {"gallery"},
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_context_records_what_a_method_asks_for(key):
+    given = context(reference=images)
+    run(key, given=given)
+    assert given.asked == ASKED[key]
+
+
+def test_a_context_makes_each_thing_once_and_refuses_what_it_lacks():
+    made = []
+    given = context(model=lambda: made.append("model") or network())
+    assert made == []
+    assert given.model is given.model and made == ["model"]
+    with pytest.raises(ValueError, match="reference"):
+        run("random_equal_l2", given=given)
+
+
+def test_conventional_methods_follow_the_strength():
+    for strength, blocks in ((0.5, 6), (1.5, 2), (100, 1)):
+        assert torch.equal(run("pixelation", given=context(strength)), pixelation(images(), blocks=blocks))
+        assert torch.equal(run("gaussian_blur", given=context(strength)), gaussian_blur(images(), sigma=0.1 * strength))
 
 
 def test_the_noise_start_is_p_fgvm_from_gaussian_noise():
     drawn = [seeding.rng(3, "noise", name).normal(0.5, 0.25, (3, 8, 8)).astype(np.float32) for name in NAMES]
     start = torch.from_numpy(np.stack(drawn))
-    values = {"step_size": 0.55, "iterations": 6, "penalty": 0.28}
-    expected = p_fgvm(network(), images(), torch.tensor([1, 2, 3, 3]), start=start, **values)
+    expected = p_fgvm(network(), images(), TARGETS, start=start, step_size=0.55, iterations=6, penalty=0.28)
     found = run("p_fgvm_noise", "B")
     assert torch.equal(found, expected) and torch.equal(found[3], found[2])
-    assert method("p_fgvm_noise").parameters(SETTINGS, "B") == values | {"seed": 3, "mean": 0.5, "std": 0.25}
 
 
-def test_gaussian_starts_hang_on_seed_and_name_alone():
+def test_gaussian_starts_depend_on_seed_and_name_alone():
     values = {"mean": 0.5, "std": 0.25}
     starts = gaussian_start(images(), NAMES, seed=3, **values)
     assert (starts.shape, starts.dtype) == (images().shape, torch.float32)
@@ -223,9 +234,9 @@ def test_gaussian_starts_hang_on_seed_and_name_alone():
 @pytest.mark.parametrize(
     ("names", "mean", "std", "message"),
     [
-        (NAMES[:3], 0.5, 0.25, "names must be one for each of the 4 images; found 3"),
-        (NAMES, np.nan, 0.25, "mean must be finite"),
-        (NAMES, 0.5, -0.25, "std must be at least 0"),
+        (NAMES[:3], 0.5, 0.25, "^names must be"),
+        (NAMES, np.nan, 0.25, "^mean must be"),
+        (NAMES, 0.5, -0.25, "^std must be"),
     ],
 )
 def test_wrong_gaussian_starts_are_refused(names, mean, std, message):
@@ -233,65 +244,59 @@ def test_wrong_gaussian_starts_are_refused(names, mean, std, message):
         gaussian_start(images(), names, seed=3, mean=mean, std=std)
 
 
-def test_the_noise_start_takes_the_images_that_the_seed_draws():
+def test_the_seed_draws_the_images_that_start_from_noise():
     names = [f"{i}.jpg" for i in range(9)]
-    chosen = method("p_fgvm_noise").chosen
-    assert chosen(SETTINGS, names) == seeding.shuffled(names, 3, "noise images")[:2]
+    assert noise_images(SETTINGS, names) == seeding.shuffled(names, 3, "noise images")[:2]
     all_of_them = SimpleNamespace(seed=3, p_fgvm_noise=SimpleNamespace(images=None))
-    assert sorted(chosen(all_of_them, names)) == names
+    assert sorted(noise_images(all_of_them, names)) == names
 
 
-def test_the_control_moves_each_image_as_far_as_p_fgvm_along_its_own_noise():
-    assert method("random_equal_l2").follows == "p_fgvm"
-    followed = run("p_fgvm", "A")
-    found = run("random_equal_l2", "A", followed)
-    sizes = [(moved.double() - images().double()).flatten(1).norm(dim=1) for moved in (found, followed)]
+def test_the_control_has_the_l2_of_its_reference_along_its_own_noise():
+    reference = run("p_fgvm")
+    found = run("random_equal_l2", given=context(reference=lambda: reference))
+    sizes = [(moved.double() - images().double()).flatten(1).norm(dim=1) for moved in (found, reference)]
     torch.testing.assert_close(*sizes, rtol=1e-6, atol=0)
     drawn = [seeding.rng(3, "random", name).standard_normal((3, 8, 8)).astype(np.float32) for name in NAMES]
     noise = torch.from_numpy(np.stack(drawn))
     assert torch.equal(found, random_equal_l2(images(), noise, sizes[1])) and torch.equal(found[3], found[2])
-    with pytest.raises(ValueError, match="followed"):
-        run("random_equal_l2", "A")
 
 
 # ── The package ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_method_is_the_function_of_its_name_whatever_was_loaded_before():
-    modules = "; ".join(f"import pfgvm.attacks.methods.{key}" for key in LABELS)
-    attributes = "import pfgvm.attacks; " + "; ".join(f"pfgvm.attacks.{key}" for key in LABELS)
-    listed = ", ".join(LABELS)
-    asked = f"from pfgvm.attacks import {listed}; print(*(method.__qualname__ for method in ({listed})))"
-    for code in (asked, f"{modules}; {asked}", f"{attributes}; {modules}; {asked}"):
-        assert python(code) == " ".join(LABELS)
+def test_a_method_loads_no_other():
+    program = """
+import sys
 
-
-def test_a_method_loads_no_other_and_no_room_besides():
-    loaded = "import sys; print(sorted(name for name in sys.modules if name.startswith('pfgvm')))"
+import pfgvm.attacks
+assert not any(name.startswith("pfgvm.attacks.methods.") for name in sys.modules)
+from pfgvm.attacks import p_fgvm
+print(*(name for name in sys.modules if name.startswith("pfgvm")))
+"""
     shared = {"pfgvm", "pfgvm.errors", "pfgvm.attacks", "pfgvm.attacks.methods", "pfgvm.attacks.common"}
-    shared |= {f"pfgvm.attacks.common.{name}" for name in ("arguments", "gradient", "method")}
-    for code in ("import pfgvm.attacks.methods.p_fgvm", "from pfgvm.attacks import p_fgvm"):
-        assert set(ast.literal_eval(python(f"{code}; {loaded}"))) == shared | {"pfgvm.attacks.methods.p_fgvm"}
-    assert "pfgvm.attacks.methods.p_fgvm" not in python(f"import pfgvm.attacks; {loaded}")
+    shared |= {f"pfgvm.attacks.common.{name}" for name in ("arguments", "context", "gradient")}
+    assert set(python(program).split()) == shared | {"pfgvm.attacks.methods.p_fgvm"}
 
 
-def test_a_file_in_the_folder_is_all_that_a_new_method_takes(tmp_path):
+def test_a_file_in_the_folder_is_a_method(tmp_path):
     (tmp_path / "unchanged.py").write_text("def unchanged(model, images, targets):\n    return images\n")
-    (tmp_path / "needs.py").write_text("import what_is_not_there\n")
+    (tmp_path / "needs.py").write_text("import not_installed\n")
     extended = f"import pfgvm.attacks; pfgvm.attacks.methods.__path__.append({str(tmp_path)!r})"
     asked = "from pfgvm.attacks import unchanged; print(unchanged(0, 1, 2), 'unchanged' in dir(pfgvm.attacks))"
-    # What a method lacks is not hidden behind "no such attack".
+    # A missing dependency is not hidden behind "no attack".
     lacking = "try: pfgvm.attacks.needs\nexcept ModuleNotFoundError as error: print(error.name)"
-    assert python(f"{extended}; {asked}\n{lacking}").split() == ["1", "True", "what_is_not_there"]
+    assert python(f"{extended}; {asked}\n{lacking}").split() == ["1", "True", "not_installed"]
 
 
-def test_an_unknown_method_is_an_attribute_error_that_lists_the_known():
-    with pytest.raises(AttributeError, match=f"no attack 'p_fgmv'; there are: {', '.join(sorted(LABELS))}$"):
+def test_an_unknown_method_is_an_error_that_lists_the_known():
+    with pytest.raises(AttributeError, match=f"'p_fgmv'.*{', '.join(sorted(KEYS))}$"):
         _ = pfgvm.attacks.p_fgmv
     with pytest.raises(ImportError, match="p_fgmv"):
         exec("from pfgvm.attacks import p_fgmv")
-    assert not hasattr(pfgvm.attacks, "p_fgvm.METHOD")
-    assert set(LABELS) <= set(dir(pfgvm.attacks))
+    assert not hasattr(pfgvm.attacks, "p_fgvm.deidentify")
+    for name in ("p_fgmv", "p_fgvm.deidentify"):
+        with pytest.raises(InputError, match=name):
+            load_method(name)
 
 
 def test_the_stub_names_functions_that_exist():
@@ -299,4 +304,4 @@ def test_the_stub_names_functions_that_exist():
     named = [
         alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname
     ]
-    assert set(named) == set(LABELS) and all(getattr(pfgvm.attacks, name).__name__ == name for name in named)
+    assert set(named) == set(KEYS) and all(getattr(pfgvm.attacks, name).__name__ == name for name in named)

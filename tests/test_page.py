@@ -1,4 +1,4 @@
-"""The page in a real browser: its first screen, what every control does, and that its numbers are the tables'."""
+"""Both pages in a real browser: their first screens, what every control does, and that numbers are the tables'."""
 
 import io
 import json
@@ -14,11 +14,7 @@ import pytest
 from PIL import Image
 
 from pfgvm.faces.images import to_8bit
-from pfgvm.report.protection.tables import QUESTIONS
-from stages import pictures as pictures_stage
-from stages import tables as tables_stage
-from stages.common.data_frames import read_table
-from stages.common.program import read_settings
+from stages.common.data_frames import read_numbers, read_table
 from tests import made_up_run
 
 CHROMIUM = shutil.which("chromium")
@@ -28,51 +24,29 @@ pytestmark = [
 ]
 PERSONS = ["<b>Ann & Bo</b>", "李小龍", "はな 🙂", "0042"]
 SIZE = (40, 32)
+IMAGES = made_up_run.images_of(PERSONS, 4, SIZE)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> dict[str, Path]:
-    """A made-up run with its page; recognisers were asked about Model A's images."""
-    folder = tmp_path_factory.mktemp("a page, with # and ü")
-    run = made_up_run.fabricate(folder, made_up_run.pictures(PERSONS, 4, SIZE), SIZE)
-    committed = read_settings()
-    made = committed.model_copy(update={"data": committed.data.model_copy(update={"image_size": SIZE})})
-    with pytest.MonkeyPatch.context() as patch:
-        for stage in (tables_stage, pictures_stage):
-            patch.setattr(stage, "read_settings", lambda: made)
-        made_up_run.write_tables(run)
-        made_up_run.draw_figures(run)
-        said = read_table(run["scores"]).query("pixels == '8bit' and model == 'A'")[["model", "method", "image"]]
-        random = np.random.default_rng(1)
-        said = said.assign(
-            recogniser="sface",
-            tmr_clean=0.875,
-            tmr_protected=random.random(len(said)).round(3),
-            rank_clean=1,
-            rank_protected=random.integers(1, 9, len(said)),
-        )
-        said.to_csv(folder / "recognised.csv", index=False)
-        made_up_run.show_pictures(run, folder / "recognised.csv")
-        made_up_run.write_page(run, run["reports"])
-    return run | {"recognised": folder / "recognised.csv"}
+def run(tmp_path_factory) -> Path:
+    """A made-up run with both reports."""
+    folder = made_up_run.fabricate(tmp_path_factory.mktemp("a page, with # and ü"), IMAGES, SIZE)
+    made_up_run.fabricate_evaluation(folder, SIZE)
+    made_up_run.write_report(folder)
+    made_up_run.write_evaluation(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def evaluated(run) -> Path:
-    """The page of the same run with the tables of a real evaluation, more rows than are shown at once, and longer."""
-    folder = run["reports"].with_name("evaluated")
-    shutil.copytree(run["reports"], folder)
-    for table in (made_up_run.ROOT / "reports" / "evaluation").glob("*.csv"):
-        shutil.copy(table, folder)
-    shutil.copy(made_up_run.ROOT / "reports" / "persons.csv", folder)
-    made_up_run.write_page(run, folder)
-    return folder / "index.html"
+def evaluation(run) -> Path:
+    """The evaluation's page."""
+    return run / "reports/evaluation/index.html"
 
 
-@pytest.fixture(params=["asked nothing", "evaluated"])
-def either(request, run, evaluated) -> Path:
+@pytest.fixture(params=["reports/index.html", "reports/evaluation/index.html"], ids=["report", "evaluation"])
+def either(request, run) -> Path:
     """Either page in turn."""
-    return evaluated if request.param == "evaluated" else run["reports"] / "index.html"
+    return run / request.param
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +61,12 @@ def browser() -> Iterator:
 
 @pytest.fixture
 def visit(browser, run) -> Iterator:
-    """Open the page, at a width, height and whatever else a browser's context takes."""
+    """Open a page, the report's by default, at a width, height and whatever else a browser's context takes.
+
+    Fails where the page loads a file besides itself, or writes to the console.
+    """
     contexts, troubles = [], []
+    allowed = ("data:", "blob:", *(path.as_uri() for path in (run / "reports").rglob("index.html")))
 
     def opened(width: int = 1280, height: int = 900, path: Path | None = None, **how):
         context = browser.new_context(viewport={"width": width, "height": height}, **how)
@@ -96,12 +74,8 @@ def visit(browser, run) -> Iterator:
         page = context.new_page()
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        address = (path or run["reports"] / "index.html").as_uri()
-        page.on(
-            "request",
-            lambda request: request.url.startswith(("data:", "blob:", address)) or troubles.append(request.url),
-        )
-        page.goto(address)
+        page.on("request", lambda request: request.url.startswith(allowed) or troubles.append(request.url))
+        page.goto((path or run / "reports/index.html").as_uri())
         return page
 
     yield opened
@@ -117,7 +91,8 @@ def page(visit):
 
 @pytest.fixture
 def scores(run) -> pd.DataFrame:
-    table = read_table(run["scores"])
+    """The scores of 8-bit images, as text, by model, method and image."""
+    table = read_table(run / "data/scores.csv")
     return table[table["pixels"] == "8bit"].set_index(["model", "method", "image"])
 
 
@@ -146,48 +121,46 @@ def unfold(page) -> None:
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
 
 
-def pictures_of(run, model: str, key: str) -> dict[str, np.ndarray]:
-    rows = np.load(run["adversarial"] / model / f"{key}.npy")
-    return {row["image"]: to_8bit(row["pixels"]).transpose(1, 2, 0) for row in rows}
+def protected_images(path: Path) -> dict[str, np.ndarray]:
+    """The 8-bit images of the set in `path`, (H, W, 3), by name."""
+    return {row["image"]: to_8bit(row["pixels"]).transpose(1, 2, 0) for row in np.load(path)}
+
+
+def clean_image(name: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(IMAGES[name][1])))
 
 
 # ── The first screen ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_first_screen_holds_verdict_paper_and_pictures(page):
-    for words in ("What was found", "Beside the paper", "I-FGSM"):
-        box = page.get_by_text(words, exact=True).first.bounding_box()
-        assert box["y"] + box["height"] <= 900, words
+def test_the_first_screen_has_findings_the_papers_numbers_and_images(page):
+    for shown in (page.locator(".verdict"), page.locator("table.beside"), page.locator(".example")):
+        box = shown.bounding_box()
+        assert box["y"] + box["height"] <= 900
     text = page.locator(".verdict").inner_text()
-    assert "On Model A P-FGVM changes images least." in text and "4 persons, 16 images of 32 x 40 pixels" in text
+    assert "On Model A P-FGVM" in text and "16 images of 32 x 40 pixels" in text
     assert page.locator(".example img").evaluate_all("all => all.map(i => i.naturalWidth)") == [32, 32, 32]
-    assert page.locator(".example img").last.bounding_box()["y"] < 400
 
 
-def test_beside_the_paper_stand_the_numbers_of_table_3_and_their_distance_in_words(page, run):
-    table3 = pd.read_csv(run["reports"] / "table3.csv").set_index(["model", "method", "pixels"])
-    paper = {
-        "A": {"P-FGVM": 3.38, "I-FGVM": 5.31, "I-FGSM": 5.68},
-        "B": {"P-FGVM": 2.11, "I-FGVM": 2.67, "I-FGSM": 5.74},
-    }
+def test_next_to_the_papers_numbers_are_those_of_table_3_and_their_distance(page, run):
+    table3 = pd.read_csv(run / "reports/table3.csv").set_index(["model", "method", "pixels"])
+    published = {"A": [3.38, 5.31, 5.68], "B": [2.11, 2.67, 5.74]}
     growth = (218 * 178 / 40 / 32) ** 0.5
-    heads = page.locator("table.beside thead th").all_inner_texts()
-    assert heads.count(f"L2 × {growth:.2f}") == 2
+    assert page.locator("table.beside thead th").all_inner_texts().count(f"L2 × {growth:.2f}") == 2
     rows = page.locator("table.beside tbody tr").all()
-    for row, method in zip(rows, ("P-FGVM", "I-FGVM", "I-FGSM"), strict=True):
+    for number, (row, method) in enumerate(zip(rows, ("P-FGVM", "I-FGVM", "I-FGSM"), strict=True)):
         cells = [cell.inner_text().split("\n") for cell in row.locator("td").all()]
         for model, place in (("A", 0), ("B", 3)):
-            ours = table3.loc[(model, method, "float"), "l2"] * growth
-            apart = round(ours - paper[model][method], 2)
-            words = f"{abs(apart):.2f} {'more' if apart > 0 else 'less'}"
-            assert cells[place] == [f"{ours:.2f}", f"paper {paper[model][method]}", words]
+            ours, paper = table3.loc[(model, method, "float"), "l2"] * growth, published[model][number]
+            assert cells[place][:2] == [f"{ours:.2f}", f"paper {paper}"]
+            assert cells[place][2].startswith(f"{abs(ours - paper):.2f} ")
 
 
 # ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_full_table_shows_the_numbers_of_table3_csv(page, run):
-    table3 = pd.read_csv(run["reports"] / "table3.csv")
+    table3 = pd.read_csv(run / "reports/table3.csv")
     rows = page.locator("#table-results-full tbody tr").all()
     cells = [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows]
     assert [row[2] for row in cells] == table3["method"].tolist()
@@ -200,7 +173,7 @@ def column(page, table: str, place: int) -> list[str]:
 
 
 def test_a_table_sorts_by_a_column_either_way(page, run):
-    values = sorted(pd.read_csv(run["reports"] / "table3.csv")["l2"].round(2))
+    values = sorted(pd.read_csv(run / "reports/table3.csv")["l2"].round(2))
     header = page.locator("#table-results-full tr.names th").nth(5)
     header.locator("button").click()
     assert header.get_attribute("aria-sort") == "ascending"
@@ -237,7 +210,7 @@ def test_a_table_is_copied_as_it_is_shown(visit, run):
         page.get_by_text(f"copied as {form}").wait_for()
         copied[form] = page.evaluate("navigator.clipboard.readText()")
     table = pd.read_csv(io.StringIO(copied["TSV"]), sep="\t")
-    written = pd.read_csv(run["reports"] / "table3.csv").query("method == 'I-FGVM'")
+    written = pd.read_csv(run / "reports/table3.csv").query("method == 'I-FGVM'")
     assert table["L2"].tolist() == written["l2"].round(2).tolist() and len(table) == 4
     assert "MSSIM: legacy" in table and "MR, %: correct" in table
     lines = copied["Markdown"].splitlines()
@@ -247,18 +220,12 @@ def test_a_table_is_copied_as_it_is_shown(visit, run):
     assert copied["LaTeX"].count("\\\\\n") == 5
 
 
-def test_every_table_and_plot_links_data_that_lies_beside_the_page(page, run):
-    links = page.locator("main a:not([href^='#'])").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-    assert {"table3.csv", "differences.csv", "table1.csv", "table2.csv", "table4.csv", "faces/"} <= set(links)
-    assert all((run["reports"] / link).exists() for link in links)
-    figures = page.locator("figure.table, figure.plot").all()
-    # Five of the paper, one by person; two plots; what was not measured is named and left out.
-    assert len(figures) == 6 + 2
-    assert page.get_by_text("Not measured in this run").is_visible()
-    left_out = page.locator("section:has(#protection) li").all_inner_texts()
-    assert left_out == list(QUESTIONS.values())
-    for figure in figures:
+def test_every_table_and_plot_links_its_data_and_every_link_leads_somewhere(visit, either):
+    page = visit(path=either)
+    for figure in page.locator("figure.table, figure.plot").all():
         assert figure.locator(".source a").count() >= 1
+    links = page.locator("a:not([href^='#'])").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert [link for link in links if not (either.parent / link.partition("#")[0]).exists()] == []
 
 
 # ── Faces ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,43 +235,33 @@ def wait_until_drawn(page) -> None:
     page.locator("#pictures[aria-busy=false]").wait_for()
 
 
-def test_the_picture_shown_is_the_published_one_to_the_bit_and_so_is_the_change(page, run):
+def test_the_image_shown_is_the_published_one_to_the_bit_and_so_is_the_perturbation(page, run):
     page.locator("#model").select_option("B")
     page.locator("#method").select_option("I-FGSM")
     page.locator("#strip button").nth(2).click()
     image = shown(page)[2]
     wait_until_drawn(page)
-    protected = pictures_of(run, "B", "i_fgsm")[image]
-    _, clean = made_up_run.pictures(PERSONS, 4, SIZE)[image]
-    original = np.asarray(Image.open(io.BytesIO(clean)))
-    assert np.array_equal(canvas(page, "before"), original)
+    protected, clean = protected_images(run / "data/adversarial/B/i_fgsm.npy")[image], clean_image(image)
+    assert np.array_equal(canvas(page, "before"), clean)
     assert np.array_equal(canvas(page, "after"), protected)
     page.locator("#amplify").fill("25")
     wait_until_drawn(page)
-    expected = np.minimum(255, 25 * np.abs(protected.astype(int) - original))
+    expected = np.minimum(255, 25 * np.abs(protected.astype(int) - clean))
     assert np.array_equal(canvas(page, "change"), expected) and page.locator("#times").inner_text() == "25"
 
 
-def test_what_is_said_of_a_face_is_what_the_tables_say(page, run, scores):
+def test_the_facts_of_an_image_are_those_of_the_scores(page, scores):
     page.locator("#method").select_option("I-FGVM")
-    said = read_table(run["recognised"]).set_index(["method", "image"])
     for button in page.locator("#strip button").all()[:4]:
         button.click()
         found = facts(page)
         image = found["Image"].split()[0]
         row = scores.loc["A", "I-FGVM", image]
-        assert found["Person"] == row["person"] and found["Target"] == row["target"]
         assert found["Image"] == f"{image} ({row['split']})"
-        assert found["After"] == f"the model sees {row['predicted']}, {100 * float(row['confidence']):.1f} % sure"
-        assert found["Before"].startswith(f"the model sees {row['predicted_clean']}, ")
+        assert found["Person"] == row["person"] and found["Target"] == row["target"]
+        assert row["predicted"] in found["After"] and f"{100 * float(row['confidence']):.1f} %" in found["After"]
+        assert row["predicted_clean"] in found["Before"]
         assert (found["L2"], found["MSSIM"]) == (f"{float(row['l2']):.2f}", f"{float(row['mssim']):.3f}")
-        rate, rank = said.loc[("I-FGVM", image), ["tmr_protected", "rank_protected"]]
-        assert found["SFace"] == (
-            f"matches {100 * float(rate):.1f} % of the person's other pictures (clean 87.5 %); "
-            f"the person comes at place {rank} (clean 1)"
-        )
-    page.locator("#model").select_option("B")
-    assert facts(page)["Recognisers"] == "not asked; make evaluation shows them the faces"
 
 
 def test_faces_are_chosen_by_person_and_outcome_and_sorted(page, scores):
@@ -376,11 +333,11 @@ def test_zoom_magnifies_without_smoothing(page):
 
 
 def test_the_start_from_noise_is_followed_step_by_step(page, run):
-    rows = np.load(run["trajectories"] / "B.npy")
+    rows = np.load(run / "data/trajectories/B.npy")
     page.locator("#evolution-model").select_option("B")
     for place in (0, 3, len(rows) - 1):
         page.locator("#step").fill(str(place))
-        assert page.locator("#iterate-name").inner_text() == f"after {rows['step'][place]} steps"
+        assert str(rows["step"][place]) in page.locator("#iterate-name").inner_text()
         encoded = page.locator("#iterate").get_attribute("src").split(",")[1]
         seen = np.asarray(Image.open(io.BytesIO(b64decode(encoded))).convert("RGB"), int)
         # Not to the bit, for the sake of the page's size.
@@ -406,43 +363,86 @@ def test_everything_is_reached_by_keyboard(page):
     assert first.get_attribute("aria-pressed") == "true"
 
 
-# ── Of an evaluated run ───────────────────────────────────────────────────────────────────────────────────────────
+# ── The evaluation's page ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_long_tables_are_folded_and_open_by_keyboard(visit, evaluated):
-    page = visit(path=evaluated)
+def test_the_evaluation_starts_with_its_claims(visit, evaluation):
+    page = visit(path=evaluation)
+    claims = json.loads((evaluation.parent / "report.json").read_text("utf-8"))["claims"]
+    assert page.locator("main strong").all_inner_texts() == [claim.replace(" %", "\xa0%") for claim in claims]
+    box = page.locator("main strong").last.bounding_box()
+    assert box["y"] + box["height"] <= 900
+
+
+def test_report_and_evaluation_name_the_same_run_and_link_to_each_other(visit, run, evaluation):
+    page = visit()
+    page.locator("nav a[href^=evaluation]").click()
+    assert page.url == evaluation.as_uri()
+    digest = json.loads((run / "reports/report.json").read_text("utf-8"))["run"]["digest"]
+    assert digest in page.locator("section:has(#found) > .note").inner_text()
+    page.locator("header a").click()
+    assert page.url == (run / "reports/index.html").as_uri()
+    assert page.locator("section:has(#run) dd").get_by_text(digest, exact=True).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "file"),
+    [
+        ("P-FGVM", "data/adversarial/B/p_fgvm.npy"),
+        ("P-FGVM (features)", "data/evaluation/adversarial/any/p_fgvm_features.npy"),
+        (made_up_run.TOOL, "data/evaluation/adversarial/any/external.npy"),
+    ],
+)
+def test_the_evaluations_viewer_has_the_images_of_every_method_and_what_recognisers_match(
+    visit, run, evaluation, method, file
+):
+    page = visit(path=evaluation)
+    page.locator("#model").select_option("B")
+    page.locator("#method").select_option(method)
+    page.locator("#strip button").nth(1).click()
+    image = shown(page)[1]
+    assert np.array_equal(canvas(page, "before"), clean_image(image))
+    assert np.array_equal(canvas(page, "after"), protected_images(run / file)[image])
+    found = facts(page)
+    assert ("Target" in found) == (method == "P-FGVM")
+    rows = read_numbers(evaluation.parent / "recognised_images.csv").query("model == 'B' and image == @image")
+    rows = rows[rows["method"] == method].set_index("recogniser")
+    for name, label in (("dlib", "dlib"), ("sface", "SFace"), ("mine", "mine")):
+        for rate in ("tmr_clean", "tmr_protected"):
+            assert f"{100 * rows.loc[name, rate]:.1f} %" in found[label]
+
+
+def test_long_tables_are_folded_and_open_by_keyboard(visit, evaluation):
+    page = visit(path=evaluation)
     folded = page.locator("figure.table details").all()
     assert folded
     for each in folded:
         rows = each.locator("tbody tr")
         assert rows.count() > 30 and not rows.first.is_visible()
-        assert each.locator("summary").inner_text() == f"Show the {rows.count()} rows"
+        assert str(rows.count()) in each.locator("summary").inner_text()
         each.locator("summary").press("Enter")
         assert rows.first.is_visible() and rows.last.is_visible()
     others = page.locator("figure.table:not(:has(details)) tbody")
     assert all(body.locator("tr").count() <= 30 for body in others.all())
 
 
-def test_a_folded_table_sorts_and_filters_once_it_is_open(visit, evaluated):
-    page = visit(path=evaluated)
+def test_a_folded_table_sorts_and_filters_once_it_is_open(visit, evaluation):
+    page = visit(path=evaluation)
     page.locator("#table-recognition summary").click()
-    page.get_by_label("Filter the rows of Recognition").fill("SFace")
-    table = pd.read_csv(evaluated.with_name("recognition.csv")).query("recogniser == 'sface' and fmr == 0.01")
+    page.get_by_label("Filter the rows of Recognition", exact=True).fill("SFace")
+    table = read_numbers(evaluation.parent / "recognition.csv").query("recogniser == 'sface' and fmr == 0.01")
     headers = page.locator("#table-recognition tr.names th button")
-    place = headers.all_inner_texts().index("protected")
+    place = headers.all_inner_texts().index("TMR protected")
     headers.nth(place).click()
-    shown = [float(cell.split()[0]) for cell in column(page, "table-recognition", place)]
+    shown = [float(cell) for cell in column(page, "table-recognition", place)]
     assert shown == sorted((100 * table["tmr_protected"]).round(1))
 
 
-def test_of_an_evaluated_run_the_first_screen_says_whether_it_protects(visit, evaluated):
-    page = visit(path=evaluated)
-    said = json.loads(evaluated.with_name("protection.json").read_text("utf-8"))
-    assert said["in_short"] and said["unanswered"] == []
-    for sentence in said["in_short"]:
-        box = page.get_by_text(sentence[:60]).first.bounding_box()
-        assert box["y"] + box["height"] <= 900, sentence
-    assert page.get_by_text("Not measured in this run").count() == 0
+def test_on_a_wide_screen_long_cells_wrap_and_hide_no_column(visit, evaluation):
+    page = visit(path=evaluation)
+    unfold(page)
+    for name in ("recognised-persons", "robustness"):
+        assert page.locator(f"#table-{name} .scroll").evaluate("e => e.scrollWidth <= e.clientWidth"), name
 
 
 # ── Everywhere ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -463,19 +463,8 @@ def test_nothing_sticks_out_of_the_page(visit, either, width):
     assert not sticking
 
 
-def test_on_a_wide_screen_long_texts_wrap_and_hide_no_column(visit, evaluated):
-    page = visit(path=evaluated)
-    unfold(page)
-    for name in ("By person", "Survival"):
-        table = page.get_by_role("region", name=name, exact=True)
-        assert table.evaluate("e => e.scrollWidth <= e.clientWidth"), name
-    worst = page.get_by_role("region", name="By person", exact=True).locator("td.long").first
-    assert worst.inner_text().count(";") == 2 and worst.locator("span").count() == 3
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing(visit, either, scheme, width):
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_axe_finds_nothing(visit, either, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
     page = visit(width=width, path=either, color_scheme=scheme)
@@ -505,16 +494,7 @@ def test_the_papers_tables_print_on_two_pages(visit, tmp_path):
     assert not page.locator("#viewer").is_visible()
 
 
-def test_without_script_the_page_still_tells(visit):
-    page = visit(java_script_enabled=False)
-    assert "this page needs JavaScript" in page.locator("#viewer").inner_text()
-    assert page.locator("#table-results tbody tr").count() == 10
-
-
-def test_the_page_holds_as_many_faces_as_it_may_and_says_which(run):
-    held = json.loads(run["shown"].read_text("utf-8"))
-    assert len(held["images"]) == 16 and held["note"] == "All 16 attacked images."
-
-
-def test_the_committed_page_is_small():
-    assert (made_up_run.ROOT / "reports" / "index.html").stat().st_size < 3_000_000
+def test_without_script_the_pages_still_have_their_tables(visit, either):
+    page = visit(java_script_enabled=False, path=either)
+    assert "JavaScript" in page.locator("#viewer noscript").inner_text()
+    assert page.locator("figure.table tbody tr").count() > 10

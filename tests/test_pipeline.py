@@ -1,4 +1,4 @@
-"""The pipeline for real, end to end, in a copy of the project: what is built, what reruns, what is refused."""
+"""The paper's pipeline, end to end, in a copy of the project: what is built, what reruns, what is refused."""
 
 import hashlib
 import json
@@ -19,44 +19,41 @@ from pfgvm.models.vgg_face import VGGFace
 from tests.project import stages_run
 
 MODELS = ("A", "B")
-REPORT = {"scores", "tables", "figures", "pictures", "page", "curves", "protection"}
+REPORT = {"scores", "tables", "figures", "pictures", "page"}
 
 
-def of_sets(*methods: str) -> set[str]:
-    """The stages that make, score and evaluate the sets of `methods` on both models, and measure their curves."""
-    made = ("attack", "score", "evaluate")
-    cells = {f"{stage}@{model}-{method}" for stage in made for model in MODELS for method in methods}
-    return cells | {f"curve@{model}" for model in MODELS} | {"visibility"}
+def cells(*stages: str) -> set[str]:
+    """The stages of both models: `stages`, with {} in the model's place."""
+    return {stage.format(model) for stage in stages for model in MODELS}
 
 
-P_FGVM_AND_AFTER = of_sets("p_fgvm", "p_fgvm_noise", "random_equal_l2") | {f"trajectory@{m}" for m in MODELS} | REPORT
+P_FGVM_AND_AFTER = REPORT | cells(
+    "attack@{}-p_fgvm", "noise@{}", "control@{}", "trajectory@{}", "score@{}-p_fgvm", "score@{}-p_fgvm_noise",
+    "score@{}-random_equal_l2",
+)  # fmt: skip
 
 
 def test_tables_keep_their_contract(built):
     scores = pd.read_csv(built.folder / "data/scores.csv", dtype=str)
     agreed = "image,person,split,model,method,pixels,target,predicted_clean,predicted,l2,linf,mssim,mssim_legacy"
-    # Others read these by their place; what came later stands at the end.
+    # Others read these by their place. Newer columns stand at the end.
     assert list(scores) == [*agreed.split(","), "confidence_clean", "confidence"]
     # 3 persons x 2 images, of which noise takes 2; two models, two pixel formats.
     assert scores.groupby("method").size().to_dict() == {
-        "P-FGVM": 24, "I-FGVM": 24, "I-FGSM": 24, "P-FGVM (features)": 24, "Random (equal L2)": 24,
-        "P-FGVM (noise)": 8,
+        "P-FGVM": 24, "I-FGVM": 24, "I-FGSM": 24, "Random (equal L2)": 24, "P-FGVM (noise)": 8,
     }  # fmt: skip
     assert (scores["target"] != scores["person"]).all()
+    # One image has one target, whatever the method.
+    assert (scores.groupby(["image", "model"])["target"].nunique() == 1).all()
     split = pd.read_csv(built.folder / "data/split.csv", dtype=str)
     assert split["split"].value_counts().to_dict() == {"train": 15, "validation": 3, "test": 3}
-    table3 = pd.read_csv(built.folder / "reports/table3.csv")
-    assert len(table3) == 24
-    table4 = pd.read_csv(built.folder / "reports/table4.csv")
-    assert list(table4["model"]) == list(MODELS)
-    assert set(table4["dataset"]) == {"synthetic"}
+    tables = {name: pd.read_csv(built.folder / f"reports/{name}.csv") for name in ("table3", "table4", "persons")}
+    assert len(tables["table3"]) == 20
+    assert list(tables["table4"]["model"]) == list(MODELS)
+    assert set(tables["table4"]["dataset"]) == {"synthetic"}
+    assert list(tables["persons"])[:6] == ["model", "method", "person", "images", "l2", "mr"]
     metrics = json.loads((built.folder / "reports/metrics.json").read_text())
     assert set(metrics) == set(MODELS)
-
-
-def test_one_image_has_one_target_whatever_the_method(built):
-    scores = pd.read_csv(built.folder / "data/scores.csv", dtype=str)
-    assert (scores.groupby(["image", "model"])["target"].nunique() == 1).all()
 
 
 def test_the_control_is_as_far_away_as_p_fgvm(built):
@@ -69,20 +66,19 @@ def test_a_second_run_does_nothing(built):
     output = built.dvc("repro")
     assert stages_run(output) == set()
     assert "up to date" in output
-    assert built.dvc("status").strip() == "Data and pipelines are up to date."
 
 
 @pytest.mark.long
 def test_a_second_making_gives_the_same_bytes(built):
     before = (built.folder / "dvc.lock").read_bytes()
-    again = ["select", "split", "train@A", "train@B", "attack@B-p_fgvm_noise", "attack@A-random_equal_l2"]
+    again = ["select", "split", "train@A", "train@B", "noise@B", "control@A"]
     again += ["trajectory@A", "score@A-p_fgvm", "scores", "tables", "figures", "pictures", "page"]
     assert stages_run(built.dvc("repro", "--force", "--single-item", *again)) == set(again)
     assert (built.folder / "dvc.lock").read_bytes() == before
 
 
 @pytest.mark.long
-def test_a_new_lambda_reruns_p_fgvm_and_what_follows(built):
+def test_a_new_lambda_reruns_p_fgvm_and_what_follows_and_evaluates_nothing(built):
     output = built.dvc("exp", "run", "-S", "attack.lambda=0.5")
     assert stages_run(output) == P_FGVM_AND_AFTER | {"settings"}
     built.restore()
@@ -91,7 +87,7 @@ def test_a_new_lambda_reruns_p_fgvm_and_what_follows(built):
 @pytest.mark.long
 def test_an_edited_equation_reruns_its_attack_alone(built):
     built.edit("pfgvm/attacks/methods/i_fgsm.py", "α * gradient(x_adv).sign()", "0.5 * α * gradient(x_adv).sign()")
-    assert stages_run(built.dvc("repro")) == of_sets("i_fgsm") | REPORT
+    assert stages_run(built.dvc("repro")) == cells("attack@{}-i_fgsm", "score@{}-i_fgsm") | REPORT
     built.restore()
 
 
@@ -116,15 +112,18 @@ def test_replaced_weights_make_their_model_stale(built):
     built.restore()
 
 
-@pytest.mark.parametrize("override", ["+attack.lamda=0.3", "attack.lambda=abc", "attack.i_fgsm.epsilon=-1"])
-def test_a_wrong_setting_stops_the_run_before_anything_else(built, override):
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("attack.lambda=abc", "setting attack.lambda"),
+        ("+evaluation.parts=[curves]", "stages/evaluation/dvc.yaml:TABLE"),
+    ],
+)
+def test_a_wrong_setting_stops_the_run_before_anything_else(built, override, words):
     before = (built.folder / "reports/table3.csv").read_bytes()
     output = built.dvc("exp", "run", "-S", override, succeeds=False)
     assert stages_run(output) == {"settings"}
-    assert (
-        f"error: params.yaml: {'unknown ' if '+' in override else ''}setting {override.strip('+').split('=')[0]}"
-        in output
-    )
+    assert "error: params.yaml: setting " in output and words in output
     assert (built.folder / "reports/table3.csv").read_bytes() == before
     built.restore()
 
@@ -153,7 +152,7 @@ def test_a_stage_that_fails_leaves_nothing_behind(built):
     built.set(**{"train.B.descriptor": "vgg_face", "train.B.weights": str(weights)})
     faces = ("--faces", "data/faces.zip", "--split", "data/split.csv")
     output = built.stage("train", "--model", "B", *faces, "--out", "data/broken", succeeds=False)
-    assert output.startswith(f"error: {weights}: is no plain PyTorch weights file")
+    assert output.startswith(f"error: {weights}: ")
     assert not (built.folder / "data/broken").exists()
     built.restore()
 
@@ -163,11 +162,11 @@ def test_no_two_rows_share_a_bar_of_dvcs_plots(built):
     encoding = plot["content"]["encoding"]
     told_apart = [channel["field"] for name, channel in encoding.items() if name != "x" and channel.get("field")]
     bars = [tuple(row[field] for field in told_apart) for row in plot["content"]["data"]["values"]]
-    assert len(bars) == len(set(bars)) == 24
+    assert len(bars) == len(set(bars)) == 20
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(built):
-    """Killed without a word, then run again with another number of threads allowed."""
+    """Killed, then run again with another number of threads allowed."""
 
     def files(out: str) -> tuple[str, ...]:
         return ("--model", "A", "--faces", "data/faces.zip", "--split", "data/split.csv", "--out", f"data/{out}")
@@ -186,27 +185,18 @@ def test_a_killed_training_goes_on_to_the_same_bytes(built):
 
     built.stage("train", *files("x"), OMP_NUM_THREADS="2")
     assert not kept.exists()
-    made = [
+    unbroken, resumed = (
         {path.name: path.read_bytes() for path in (built.folder / "data" / out).iterdir()} for out in ("unbroken", "x")
-    ]
+    )
     for out in ("unbroken", "x"):
         shutil.rmtree(built.folder / "data" / out)
-    assert made[0] == made[1] and set(made[0]) == {"model.safetensors", "training.json", "history.csv"}
+    assert unbroken == resumed and set(unbroken) == {"model.safetensors", "training.json", "history.csv"}
     built.restore()
 
 
-def test_finished_batches_outlast_what_they_do_not_follow_from(built):
+def test_finished_batches_stay_valid_after_unrelated_edits(built):
     """A shard has run; another method's setting and equation, the settings' schema and the report then change."""
-    files = (
-        "--model",
-        "data/models/A",
-        "--faces",
-        "data/faces.zip",
-        "--split",
-        "data/split.csv",
-        "--out",
-        "data/x.npy",
-    )
+    files = ("--model", "data/models/A", "--faces", "data/faces.zip", "--split", "data/split.csv")
 
     def batches(shard: str) -> list[str]:
         built.stage("attack", "--method", "p_fgvm", *files, "--out", "data/x.npy", "--shard", shard)

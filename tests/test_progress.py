@@ -1,4 +1,4 @@
-"""What a stage program says of how far it is: to a log, to a terminal, to tools/repro; and nothing hangs on it."""
+"""The progress of a stage program: few whole lines in a log, a bar on a terminal, and the batches of earlier runs."""
 
 import os
 import re
@@ -6,107 +6,70 @@ import sys
 from pathlib import Path
 
 import pytest
+import tqdm
 
 from pfgvm.models.batching import batches
-from stages.common import progress
-from stages.common.progress import EVERY_STEP, Count, read_line, reported, time_left
-from stages.common.resumable import WHOLE, write_in_batches
+from stages.networks.progress import reported
+from stages.networks.resumable import WHOLE, write_in_batches
 from tests.project import ROOT
 from tests.terminal import Terminal
 
+LINE = re.compile(r"data/a b\.npy: (\d+) of (\d+) batches, (\d\d:\d\d) left")
 
-class Clock:
-    """A time that tests set."""
 
+def lines(monkeypatch, capsys, seconds: float, total: int, done: int = 0) -> list[tuple[str, ...]]:
+    """Done, total and time left on each line of a log, at `seconds` for each item."""
     now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
-    return clock
+    monkeypatch.setattr(tqdm.std, "time", lambda: now)
+    for _ in reported(range(total - done), "data/a b.npy", "batches", total=total, done=done):
+        now += seconds
+    shown = capsys.readouterr().err
+    assert "\r" not in shown
+    return [LINE.fullmatch(line).groups() for line in shown.splitlines()]
 
 
-def work(clock: Clock, seconds: float, **counts: int) -> None:
-    for _ in reported(range(counts["total"] - counts.get("done", 0)), "data/a b.npy", "batches", **counts):
-        clock.now += seconds
+def test_a_log_has_a_line_every_half_minute(monkeypatch, capsys):
+    assert lines(monkeypatch, capsys, 12, total=8) == [("3", "8", "01:00"), ("6", "8", "00:24")]
 
 
-def test_a_log_has_a_line_in_half_a_minute_at_most(clock, capsys):
-    work(clock, 12, total=6)
-    # After 36 seconds, 12 each; the next would come after 72, when all is done.
-    assert capsys.readouterr().err.splitlines() == [
-        "data/a b.npy: 3 of 6 batches, about 1 min left",
-        "data/a b.npy: 6 of 6 batches",
-    ]
+def test_a_short_program_has_no_line(monkeypatch, capsys):
+    assert lines(monkeypatch, capsys, 5, total=5) == []
 
 
-def test_what_is_over_soon_says_nothing_in_a_log(clock, capsys):
-    work(clock, 5, total=5)
-    assert capsys.readouterr().err == ""
-
-
-def test_what_was_done_before_took_no_time_now(clock, capsys):
-    work(clock, 100, total=10, done=7)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "data/a b.npy: 8 of 10 batches, about 3 min left"
-
-
-def test_tools_hear_of_every_step_and_read_it(clock, capsys, monkeypatch):
-    monkeypatch.setenv(EVERY_STEP, "1")
-    work(clock, 1, total=4, done=2)
-    counts = [read_line(line) for line in capsys.readouterr().err.splitlines()]
-    assert counts == [Count(done, 4, "batches") for done in (2, 3, 4)]
-
-
-@pytest.mark.parametrize(
-    "line", ["", "3 of 4 batches", "error: 3 of 4 images are missing: add them", "a: 0 of 0 batches", "a: 1 of 2"]
-)
-def test_other_lines_are_no_counts(line):
-    assert read_line(line) is None
-
-
-@pytest.mark.parametrize(
-    "seconds, words",
-    [
-        (0, "less than 1 min left"),
-        (29, "less than 1 min left"),
-        (31, "about 1 min left"),
-        (230, "about 4 min left"),
-        (119 * 60, "about 119 min left"),
-        (8000, "about 2 h left"),
-        (90000, "about 25 h left"),
-    ],
-)
-def test_time_left_in_words(seconds, words):
-    assert time_left(seconds) == words
-
-
-PROGRAM = "from stages.common.progress import reported\nfor _ in reported(range(3), 'a', 'batches', total=3): pass"
+def test_the_time_left_leaves_out_earlier_runs(monkeypatch, capsys):
+    assert lines(monkeypatch, capsys, 100, total=10, done=7)[0] == ("8", "10", "03:20")
 
 
 def test_a_terminal_has_a_bar():
-    terminal = Terminal([sys.executable, "-c", PROGRAM], ROOT, {**os.environ}, size=(24, 80))
+    program = "from stages.networks.progress import reported; list(reported(range(3), 'a', 'batches', total=3))"
+    terminal = Terminal([sys.executable, "-c", program], ROOT, {**os.environ}, size=(24, 80))
     assert terminal.end() == (0, "")
     assert re.search(r"a: 100%\|.+\| 3/3 ", terminal.shown)
 
 
-def test_no_batch_hangs_on_who_listens(tmp_path: Path, monkeypatch, capsys):
-    """What one run has finished another goes on from, and counts."""
+def test_a_terminal_without_a_width_has_lines():
+    program = "import stages.networks.progress as p; p.PAUSE = 0; list(p.reported('ab', 'a', 'batches', total=2))"
+    terminal = Terminal([sys.executable, "-c", program], ROOT, {**os.environ}, size=(0, 0))
+    assert terminal.end() == (0, "")
+    assert "a: 2 of 2 batches, 00:00 left" in terminal.lines
+
+
+def test_the_batches_of_a_stopped_run_count(tmp_path: Path, monkeypatch, capsys):
+    now, interrupted = 1000.0, True
+    monkeypatch.setattr(tqdm.std, "time", lambda: now)
 
     def make(images: slice) -> bytes:
-        if images.start == 4 and EVERY_STEP not in os.environ:
+        nonlocal now
+        if images.start == 4 and interrupted:
             raise RuntimeError
+        now += 40
         return b"%d" % images.start
 
     out = tmp_path / "out.bin"
     with pytest.raises(RuntimeError):
         write_in_batches(out, b"", batches(10, 4), make, key="key", shard=WHOLE)
-    monkeypatch.setenv(EVERY_STEP, "1")
+    capsys.readouterr()
+    interrupted = False
     write_in_batches(out, b"", batches(10, 4), make, key="key", shard=WHOLE)
     assert out.read_bytes() == b"048"
-    assert capsys.readouterr().err.splitlines()[0] == f"{out}: 1 of 3 batches"
+    assert f"{out}: 2 of 3 batches" in capsys.readouterr().err.splitlines()[0]

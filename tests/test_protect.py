@@ -4,6 +4,7 @@ import dataclasses
 import io
 import os
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -20,17 +21,17 @@ from ruamel.yaml import YAML
 from torch import nn
 
 from pfgvm.attacks import p_fgvm
-from pfgvm.attacks.common.method import Batch
+from pfgvm.attacks.common.context import Context
 from pfgvm.errors import InputError
 from pfgvm.evaluation.recognition.alignment import celeba_points, inverse, warped
 from pfgvm.evaluation.recognition.detection import Face
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.photographs.photograph import Photograph, png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protect import Classifier, Protector, framed, protect, shown, works_alone
+from pfgvm.photographs.protect import Classifier, Protector, framed, protect, shown
 from pfgvm.photographs.same_person import verdict
-from stages.common.methods import load_method
-from stages.common.trained_model import TrainedModel
+from stages.networks.trained_model import TrainedModel
+from tests.committed_settings import changed
 from tests.faces_on_disk import encoded
 from tests.records import training_record
 from tests.small import CLASSES, IMAGE_SIZE, small_a
@@ -56,22 +57,22 @@ def face_at(scale: float, degrees: float, middle: tuple[float, float]) -> Face:
 
 
 def linear() -> nn.Module:
-    """A classifier of five persons whose gradient is known everywhere."""
+    """A classifier of five identities, linear in the image."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return nn.Sequential(nn.Flatten(), nn.Linear(3 * H * W, CLASSES)).eval()
 
 
 def protector(deidentify=None, policy: str = "random") -> Protector:
-    def attack(batch: Batch) -> torch.Tensor:
-        return p_fgvm(batch.model, batch.images, batch.targets, step_size=10, iterations=40, penalty=0.005)
+    def attack(context: Context) -> torch.Tensor:
+        return p_fgvm(context.model, context.images, context.targets, step_size=10, iterations=40, penalty=0.005)
 
     return Protector(IMAGE_SIZE, deidentify or attack, Classifier(linear(), policy, 0))
 
 
 def adds(change: np.ndarray):
     """A method that adds `change`, (3, H, W), to every image."""
-    return lambda batch: batch.images + torch.from_numpy(change)
+    return lambda context: context.images + torch.from_numpy(change)
 
 
 # ── The way there and back ────────────────────────────────────────────────────────────────────────────────────────
@@ -119,7 +120,7 @@ PLACES = [(0.4, 0), (0.5, 25), (1, 0), (1, -20), (3.3, 0), (3, 40)]
 
 @pytest.mark.parametrize(("scale", "degrees"), PLACES)
 @pytest.mark.parametrize("grey", [False, True], ids=["colour", "grey"])
-def test_the_model_takes_the_face_in_the_photograph_for_the_target(scale: float, degrees: float, grey: bool):
+def test_the_model_classifies_the_face_in_the_photograph_as_the_target(scale: float, degrees: float, grey: bool):
     pixels = smooth((300, 280))
     if grey:
         pixels = np.repeat(pixels[..., :1], 3, axis=-1)
@@ -159,8 +160,8 @@ def test_a_strength_multiplies_the_perturbation():
     assert np.linalg.norm(found.after - found.before - change / 2) < 0.1 * np.linalg.norm(change)
 
 
-class Eye(nn.Module):
-    """A model whose logits are the pixels that it sees."""
+class Pixels(nn.Module):
+    """A model whose logits, or features, are its input."""
 
     def __init__(self):
         super().__init__()
@@ -171,23 +172,23 @@ class Eye(nn.Module):
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.5])
-def test_an_attack_knows_what_a_photograph_of_few_pixels_keeps(scale: float):
+def test_an_attack_allows_for_what_a_photograph_of_few_pixels_keeps(scale: float):
     change, told = detail(0.7), []
 
-    def deidentify(batch: Batch) -> torch.Tensor:
-        x_adv = batch.images + torch.from_numpy(change)
-        told.append((batch.model(x_adv) - batch.images.flatten(1)).detach().numpy().reshape(3, H, W))
+    def deidentify(context: Context) -> torch.Tensor:
+        x_adv = context.images + torch.from_numpy(change)
+        told.append((context.model(x_adv) - context.images.flatten(1)).detach().numpy().reshape(3, H, W))
         return x_adv
 
-    eye = Protector(IMAGE_SIZE, deidentify, Classifier(Eye(), "random", 0))
-    _, [found] = protect(Photograph(smooth((100, 100))), [face_at(scale, 10, (50, 50))], "a.jpg", eye)
+    pixels = Protector(IMAGE_SIZE, deidentify, Classifier(Pixels(), "random", 0))
+    _, [found] = protect(Photograph(smooth((100, 100))), [face_at(scale, 10, (50, 50))], "a.jpg", pixels)
     kept = found.after - found.before
     assert np.linalg.norm(change - kept) > 0.6 * np.linalg.norm(change)
     assert np.linalg.norm(told[0] - kept) < 0.35 * np.linalg.norm(kept)
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 4])
-def test_no_seam_is_seen_at_the_frames_border(scale: float):
+def test_no_seam_shows_at_the_frames_border(scale: float):
     face = face_at(scale, 0, (150, 160))
     flat = np.full((320, 300, 3), 128, np.uint8)
     done, _ = protect(Photograph(flat), [face], "a.jpg", protector(adds(np.full((3, H, W), 0.1, np.float32))))
@@ -202,17 +203,17 @@ def test_no_seam_is_seen_at_the_frames_border(scale: float):
 def test_what_lies_outside_the_photograph_is_no_part_of_the_attack():
     asked = []
 
-    def sees(batch: Batch) -> torch.Tensor:
-        outside = torch.zeros_like(batch.images)
+    def deidentify(context: Context) -> torch.Tensor:
+        outside = torch.zeros_like(context.images)
         outside[..., : W // 2 - 2] = 0.2
-        asked.append(batch.model(batch.images + outside) - batch.model(batch.images))
-        return batch.images
+        asked.append(context.model(context.images + outside) - context.model(context.images))
+        return context.images
 
-    protect(Photograph(smooth((200, 200))), [face_at(1, 0, (0, 100))], "a.jpg", protector(sees))
+    protect(Photograph(smooth((200, 200))), [face_at(1, 0, (0, 100))], "a.jpg", protector(deidentify))
     assert asked[0].abs().max() < 1e-5
 
 
-def test_a_face_does_not_hang_on_those_after_it():
+def test_a_face_does_not_depend_on_those_after_it():
     pixels = smooth((200, 400))
     first, second = face_at(1, 5, (80, 100)), face_at(1.5, -5, (300, 100))
     alone, [one] = protect(Photograph(pixels), [first], "a.jpg", protector())
@@ -227,22 +228,14 @@ def test_faces_whose_frames_overlap_are_both_protected():
     assert [one.said.predicted for one in found] == [one.said.target for one in found]
 
 
-def test_a_target_hangs_on_name_and_number_and_is_never_the_persons_own():
+def test_a_target_depends_on_name_and_number_and_is_never_the_persons_own():
     faces = [face_at(0.5, 0, (x, 60)) for x in range(30, 300, 40)]
+    unchanged = protector(lambda context: context.images)
     names = ("a.jpg", "b.jpg", "a.jpg")
-    runs = [
-        protect(Photograph(smooth((120, 320))), faces, name, protector(lambda batch: batch.images)) for name in names
-    ]
+    runs = [protect(Photograph(smooth((120, 320))), faces, name, unchanged) for name in names]
     targets = [[one.said.target for one in found] for _, found in runs]
     assert targets[0] == targets[2] != targets[1] and len(set(targets[0])) > 2
     assert all(one.said.target != one.said.predicted_clean for _, found in runs for one in found)
-
-
-def test_only_methods_that_perturb_for_the_model_alone_can_protect_a_photograph():
-    able = ("p_fgvm", "i_fgsm", "p_fgvm_noise", "p_fgvm_features", "ddn")
-    others = ("random_equal_l2", "k_same", "pixelation", "clean")
-    assert all(works_alone(load_method(name)) for name in able)
-    assert not any(works_alone(load_method(name)) for name in others)
 
 
 def test_inverse_is_the_way_back():
@@ -289,12 +282,13 @@ def test_transparency_is_kept_with_the_colours_under_it():
         assert np.abs(read.seen - on_white).max() <= 1
 
 
-def test_transparency_that_cannot_be_kept_is_laid_on_white_and_said():
+def test_transparency_that_cannot_be_kept_is_laid_on_white_and_noted():
     # Grey of 16 bits, of which one level stands for nothing.
     grey = Image.fromarray(np.array([[0, 30_000], [50_000, 65_535]], np.uint16))
     read, _ = round_trip(encoded(grey, transparency=30_000))
     assert read.alpha is None and read.pixels[..., 0].tolist() == [[0, 255], [195, 255]]
-    assert read.notes == ("Transparency of its kind cannot be kept: it lies on white.",)
+    [note] = read.notes
+    assert "Transparency" in note and "white" in note
 
 
 def profile(red: bytes = b"rXYZ", blue: bytes = b"bXYZ") -> bytes:
@@ -308,7 +302,7 @@ def test_colours_of_another_profile_become_those_of_srgb():
     read, _ = round_trip(encoded(Image.fromarray(pixels), icc_profile=profile(red=b"bXYZ", blue=b"rXYZ")))
     # The profile says that what is stored as red is blue.
     assert np.abs(read.pixels[..., ::-1].astype(int) - pixels).max() <= 2
-    assert len(read.notes) == 1 and read.notes[0].startswith("Its colours were converted to sRGB from sRGB")
+    assert len(read.notes) == 1 and "converted to sRGB" in read.notes[0]
     grey = np.repeat(pixels[..., :1], 3, axis=-1)
     read, written = round_trip(encoded(Image.fromarray(grey), icc_profile=profile(red=b"bXYZ", blue=b"rXYZ")))
     assert written.mode == "L" and np.abs(read.pixels.astype(int) - grey).max() <= 2
@@ -320,9 +314,10 @@ def test_a_profile_of_srgb_changes_nothing():
     assert np.array_equal(read.pixels, pixels) and read.notes == ()
 
 
-def test_a_profile_that_cannot_be_used_is_left_out_and_said():
+def test_a_profile_that_cannot_be_used_is_left_out_and_noted():
     read, _ = round_trip(encoded(Image.fromarray(smooth((20, 24))), icc_profile=b"no profile"))
-    assert read.notes == ("Its colour profile cannot be read and was left out: colours may look different.",)
+    [note] = read.notes
+    assert "profile cannot be read" in note
 
 
 # A green that sRGB does not reach: in it red is below nothing.
@@ -330,7 +325,7 @@ GREEN = Image.fromarray(np.full((20, 24, 3), [90, 200, 90], np.uint8))
 LEFT = (90, 200, 90)
 # The same by colour-science 0.4.7.
 FROM_ADOBE_RGB, FROM_P3, FROM_LINEAR = (0, 201, 80), (0, 203, 72), (160, 229, 160)
-STATED = "Its colours were converted to sRGB from the gamma and primaries that its file states."
+STATED = "converted to sRGB from the gamma and primaries"
 P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 
@@ -361,14 +356,14 @@ def numbers(*values: float) -> bytes:
 
 
 DECLARED = {
-    "EXIF, Adobe RGB": (by_exif(0xFFFF, "R03", "JPEG"), FROM_ADOBE_RGB, "converted to sRGB from Adobe RGB (1998)."),
-    "EXIF, ColorSpace 2": (by_exif(2), FROM_ADOBE_RGB, "converted to sRGB from Adobe RGB (1998)."),
-    "EXIF, uncalibrated": (by_exif(0xFFFF), LEFT, "a colour space that EXIF calls uncalibrated, which is not"),
+    "EXIF, Adobe RGB": (by_exif(0xFFFF, "R03", "JPEG"), FROM_ADOBE_RGB, "sRGB from Adobe RGB (1998)"),
+    "EXIF, ColorSpace 2": (by_exif(2), FROM_ADOBE_RGB, "sRGB from Adobe RGB (1998)"),
+    "EXIF, uncalibrated": (by_exif(0xFFFF), LEFT, "uncalibrated"),
     "EXIF, sRGB": (by_exif(1, "R98"), LEFT, None),
     "EXIF, damaged": (encoded(GREEN, "PNG", exif=b"Exif\0\0no directory"), LEFT, None),
-    "cICP, Display P3": (by_chunks(cICP=bytes([12, 13, 0, 1])), FROM_P3, "converted to sRGB from Display P3."),
+    "cICP, Display P3": (by_chunks(cICP=bytes([12, 13, 0, 1])), FROM_P3, "sRGB from Display P3"),
     "cICP, sRGB, before all else": (by_chunks(cICP=bytes([1, 13, 0, 1]), gAMA=numbers(1)), LEFT, None),
-    "cICP, PQ": (by_chunks(cICP=bytes([9, 16, 0, 1])), LEFT, "of H.273's primaries 9 and transfer 16, which is not"),
+    "cICP, PQ": (by_chunks(cICP=bytes([9, 16, 0, 1])), LEFT, "primaries 9 and transfer 16"),
     "gAMA": (by_chunks(gAMA=numbers(1)), FROM_LINEAR, STATED),
     "cHRM": (by_chunks(cHRM=numbers(*P3)), FROM_P3, STATED),
     "gAMA and cHRM of sRGB": (by_chunks(gAMA=numbers(0.45455), cHRM=numbers(*SRGB)), LEFT, None),
@@ -392,11 +387,12 @@ def test_what_is_grey_stays_grey_in_another_colour_space():
     assert written.mode == "L" and read.pixels.min() > grey.min()
 
 
-@pytest.mark.parametrize("kind", ["WEBP", "GIF", "TIFF", "PNG"])
-def test_frames_that_are_left_out_are_said(kind: str):
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_frames_that_are_left_out_are_noted(kind: str):
     frames = [Image.fromarray(smooth((20, 24), seed)) for seed in range(3)]
     read = read_photograph(encoded(frames[0], kind, save_all=True, append_images=frames[1:]), "a")
-    assert read.notes == ("Its file holds 3 frames, of which the first alone is protected and written.",)
+    [note] = read.notes
+    assert "3 frames" in note and "first" in note
     assert read_photograph(encoded(frames[0], kind), "a").notes == ()
 
 
@@ -404,7 +400,7 @@ def test_a_raw_files_thumbnail_is_not_taken_for_the_photograph():
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[ExifTags.Base.NewSubfileType] = 1
     content = encoded(Image.fromarray(smooth((20, 24))), "TIFF", tiffinfo=tags)
-    with pytest.raises(InputError, match=r"^a.dng: is a raw file or the like, .* thumbnail of 24 x 20 pixels .*; save"):
+    with pytest.raises(InputError, match=r"^a\.dng: .*thumbnail of 24 x 20 pixels"):
         read_photograph(content, "a.dng")
     assert read_photograph(encoded(Image.fromarray(smooth((20, 24))), "TIFF"), "a.tif").notes == ()
 
@@ -416,7 +412,7 @@ def recogniser(**how) -> Recogniser:
     return Recogniser("mean", "Mean", network=lambda images: images.mean(axis=(2, 3)), **how)
 
 
-def test_a_verdict_holds_the_similarity_of_before_and_after_to_the_threshold():
+def test_a_verdict_compares_the_similarity_of_before_and_after_with_the_threshold():
     before, after = (np.full((3, 4, 4), level, np.float32) for level in (0.2, 0.5))
     distance = -0.3 * 3**0.5
     for threshold, same in ((-0.53, True), (-0.51, False), (np.nan, None)):
@@ -431,7 +427,7 @@ MODEL = {"recogniser": "B", "seen": True, "predicted_clean": "7", "predicted": "
 OTHER = {"recogniser": "dlib", "seen": True, "target": None, "distance": "euclidean", "similarity": -0.41}
 
 
-def test_the_table_says_what_was_aimed_at_and_what_came_of_it():
+def test_the_table_gives_target_and_predictions_and_each_recognisers_verdict():
     rows = [ROW | MODEL | {"target": target} for target in ("9", "4")]
     hit, missed = (photograph_table([row]).rows[0] for row in rows)
     assert hit[2:] == ["Model B (dlib)", "person 7", "person 9 (the target)"]
@@ -445,22 +441,28 @@ def test_the_table_says_what_was_aimed_at_and_what_came_of_it():
         "distance 0.41",
     ]  # fmt: skip
     assert said[0].rows[1][2] == "dlib, under Model B"
-    assert said[0].notes == ("Face 1 is 20 pixels wide: recognisers are not made for so few.",)
-    assert said[2].notes[1] == "Without a threshold (make evaluation) there is no verdict by dlib."
-    assert said[3].notes[1].startswith("No verdict by dlib: such a recogniser is centred by other persons")
+    [narrow] = said[0].notes
+    assert "Face 1 is 20 pixels wide" in narrow
+    assert "threshold" in said[2].notes[1] and "dlib" in said[2].notes[1]
+    assert "centred" in said[3].notes[1] and "dlib" in said[3].notes[1]
 
 
 # ── The program ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def configure(folder: Path, **data: str) -> None:
+    """Write params.yaml; data: changes of its section of this name."""
+    quick = {"attack.p_fgvm.iterations": 8, "attack.p_fgvm_features.views": 1}
+    values = changed({"device": "cpu", "threads": 1} | quick)
+    values["data"] |= data
+    YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with settings, a trained Model A and photographs."""
     folder = tmp_path_factory.mktemp("protect")
-    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    values |= {"device": "cpu", "threads": 1}
-    values["attack"]["p_fgvm"]["iterations"] = 8
-    YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
+    configure(folder)
     record = training_record("A", image_height=H, image_width=W, classes=[f"p{n}" for n in range(CLASSES)])
     TrainedModel.write(small_a(), record, folder / "data/models/A")
     (folder / "data/installed-weights").touch()
@@ -499,10 +501,10 @@ def test_each_photograph_is_written_with_its_table_whatever_else_is_asked(projec
     }
     lines = [line for line in errors.splitlines() if line]
     assert [line.partition(": ")[2].partition(":")[0] for line in lines] == ["nobody.png", "words.jpg", "missing.jpg"]
-    assert "no face was found on its 300 x 200 pixels" in lines[0] and "turn it upright" in lines[0]
+    assert "no face was found on its 300 x 200 pixels" in lines[0]
     assert "not a whole picture" in lines[1] and "cannot be read" in lines[2]
     assert said.index("two faces.jpg -> all/two faces.protected.png") < said.index("IMG_1.webp -> ")
-    assert "Made against Model A alone" in said and said.rstrip().endswith("for anyone's safety.")
+    assert "Model A alone" in said and "safety" in said.splitlines()[-1]
 
     # Each for itself, in any order: the same bytes.
     for name in ("IMG_1.webp", "two faces.jpg"):
@@ -523,25 +525,30 @@ def test_results_of_another_photograph_are_not_overwritten(project: Path, run):
     status, said, errors = run("--out", "same", "IMG_1.webp", "other/IMG_1.png")
     before = contents(project / "same")
     assert status == 1 and "IMG_1.webp ->" in said
-    assert errors.startswith("error: other/IMG_1.png: same/IMG_1.protected.png and what lies beside it are of another")
+    assert errors.startswith("error: other/IMG_1.png: same/IMG_1.protected.png ") and "another photo" in errors
     assert run("--out", "same", "IMG_1.webp")[0] == 0 and contents(project / "same") == before
     # Without its table nobody knows whose a picture is.
     (project / "same/IMG_1.csv").unlink()
     assert run("--out", "same", "IMG_1.webp")[0] == 1
 
 
-def test_measured_thresholds_come_before_published_ones(project: Path, run):
+@pytest.mark.parametrize(
+    ("source", "threshold", "decision"), [("folder", -0.001, "another"), ("synthetic", -0.6, "the same")]
+)
+def test_thresholds_measured_on_photos_come_before_published_ones(project: Path, run, source, threshold, decision):
     lines = ["recogniser,fmr,threshold,note", "dlib,0.01,-0.001,", "dlib,0.001,-9,", "sface,0.01,,too few pairs"]
-    (project / "reports").mkdir()
+    (project / "reports/evaluation").mkdir(parents=True)
+    (project / "reports/evaluation/thresholds.csv").write_text("\n".join(lines) + "\n")
+    configure(project, **({"source": "folder", "root": "other"} if source == "folder" else {}))
     try:
-        (project / "reports/thresholds.csv").write_text("\n".join(lines) + "\n")
-        status, said, _ = run("--out", "measured", "other/IMG_1.png")
+        status, said, _ = run("--out", source, "other/IMG_1.png")
     finally:
         shutil.rmtree(project / "reports")
+        configure(project)
     assert status == 0
-    table = pd.read_csv(project / "measured/IMG_1.csv")
-    assert table["threshold"].tolist()[1:] == pytest.approx([-0.001, np.nan], nan_ok=True)
-    assert "another person (distance" in said and "no verdict by SFace" in said
+    table = pd.read_csv(project / source / "IMG_1.csv")
+    assert table["threshold"].tolist()[1:] == pytest.approx([threshold, np.nan], nan_ok=True)
+    assert f"{decision} person (distance" in said
 
 
 def test_a_method_that_needs_more_than_a_photograph_is_refused_with_those_that_do_not(run):
@@ -554,13 +561,13 @@ def test_a_method_that_needs_more_than_a_photograph_is_refused_with_those_that_d
 
 def test_a_model_that_is_not_trained_is_asked_for(run):
     status, _, errors = run("--model", "B", "IMG_1.webp")
-    assert status == 1 and errors == "error: data/models/B: Model B is not trained yet; run `make repro` first\n"
+    assert status == 1 and errors.startswith("error: data/models/B: ") and "not trained" in errors
 
 
 def test_the_method_on_features_needs_no_trained_model(project: Path, run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tools.protect.MODELS", project / "nowhere")
     status, said, _ = run("--method", "p_fgvm_features", "--out", "features", "two faces.jpg")
-    assert status == 0 and "P-FGVM (features) on dlib." in said and "Made against dlib in the hope" in said
+    assert status == 0 and "P-FGVM (features) on dlib" in said
     table = pd.read_csv(project / "features/two faces.csv")
     assert list(table["face"]) == [1, 1, 2, 2] and list(table["recogniser"]) == ["dlib", "sface"] * 2
     assert run("--method", "p_fgvm_features", "--strength", "light", "--out", "light", "two faces.jpg")[0] == 0
@@ -575,18 +582,18 @@ def test_the_method_on_features_needs_no_trained_model(project: Path, run, monke
     assert [line.split("|")[1].strip() for line in lines] == ["1", "", "2", ""]
 
 
-def test_descriptors_know_what_a_photograph_of_few_pixels_keeps():
+def test_an_attack_on_descriptors_allows_for_it_too():
     change, told = detail(0.7), []
 
-    def deidentify(batch: Batch) -> torch.Tensor:
-        [descriptor] = batch.descriptors
-        x_adv = batch.images + torch.from_numpy(change)
-        told.append((descriptor(x_adv) - batch.images.flatten(1)).detach().numpy().reshape(3, H, W))
-        with pytest.raises(ValueError, match="the protector has none"):
-            batch.model(x_adv)
+    def deidentify(context: Context) -> torch.Tensor:
+        [descriptor] = context.descriptors(["pixels"])
+        x_adv = context.images + torch.from_numpy(change)
+        told.append((descriptor(x_adv) - context.images.flatten(1)).detach().numpy().reshape(3, H, W))
+        with pytest.raises(ValueError, match="model"):
+            context.model(x_adv)
         return x_adv
 
-    features = Protector(IMAGE_SIZE, deidentify, descriptors=[Eye()])
+    features = Protector(IMAGE_SIZE, deidentify, descriptors={"pixels": Pixels()})
     _, [found] = protect(Photograph(smooth((100, 100))), [face_at(0.3, 10, (50, 50))], "a.jpg", features)
     kept = found.after - found.before
     assert found.said is None and np.linalg.norm(told[0] - kept) < 0.35 * np.linalg.norm(kept)
@@ -595,7 +602,7 @@ def test_descriptors_know_what_a_photograph_of_few_pixels_keeps():
 def test_a_folder_that_cannot_be_written_to_is_one_line(project: Path, run):
     (project / "taken").write_text("a file")
     status, _, errors = run("--out", "taken", "IMG_1.webp", "two faces.jpg")
-    assert (status, errors) == (1, "error: taken: File exists; name a folder in its place\n")
+    assert status == 1 and errors.startswith("error: taken: File exists") and errors.count("\n") == 1
 
 
 def test_a_name_too_long_for_its_results_stops_no_other_and_leaves_nothing(project: Path, run):
@@ -604,7 +611,7 @@ def test_a_name_too_long_for_its_results_stops_no_other_and_leaves_nothing(proje
     shutil.copy(project / "IMG_1.webp", project / f"{stem}.webp")
     status, said, errors = run("--out", "long", f"{stem}.webp", "IMG_1.webp")
     assert status == 1 and "IMG_1.webp -> long/IMG_1.protected.png" in said
-    assert errors == f"error: {stem}.webp: long/{stem}.before_after.png: File name too long; shorten the name\n\n"
+    assert errors.startswith(f"error: {stem}.webp: long/{stem}.before_after.png: File name too long")
     assert set(contents(project / "long")) == {"IMG_1.protected.png", "IMG_1.before_after.png", "IMG_1.csv"}
 
 
@@ -643,18 +650,11 @@ def test_a_line_names_files_of_any_name(line: str, names: list[str], tmp_path: P
     assert named_in(line) == list(map(Path, names))
 
 
-def test_make_protect_passes_names_on():
-    asked = ["make", "--dry-run", "protect", "PHOTO='a b.jpg' c.png", "OUT=my out"]
+# The second is a variable to make and to the shell.
+@pytest.mark.parametrize("line", ["'a b.jpg' c.png", "$HOME$(1).jpg"])
+def test_make_protect_passes_names_on(line: str):
+    asked = ["make", "--dry-run", "protect", f"PHOTO={line}", "OUT=my out"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
     [command] = [line for line in done.stdout.splitlines() if "tools.protect" in line]
-    assert command.endswith(
-        r"--model 'B' --method 'p_fgvm_features' --strength 'medium' --out 'my out' --line=''\''a b.jpg'\'' c.png'"
-    )
-    # What is a variable to make and to the shell is a name here.
-    asked[3:] = ["PHOTO=$HOME$(1).jpg"]
-    assert "--line='$HOME$(1).jpg'" in subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout
-
-
-def test_unreadable_pictures_are_input_errors():
-    with pytest.raises(InputError, match=r"a\.jpg: not a whole picture"):
-        read_photograph(b"no picture", "a.jpg")
+    words = shlex.split(command.split("&&")[1])
+    assert f"--line={line}" in words and words[words.index("--out") + 1] == "my out"

@@ -1,4 +1,4 @@
-"""Perceptual metrics, held against the packages on files, other libraries, and what is known of them."""
+"""Metrics of image quality against their packages on files and other libraries, and their table counted by hand."""
 
 import math
 import subprocess
@@ -8,12 +8,15 @@ import flip_evaluator
 import numpy as np
 import pytest
 import ssimulacra2 as ssimulacra2_package
+from numpy.lib.recfunctions import append_fields
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from pfgvm.errors import InputError
+from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS, quality
 from pfgvm.evaluation.quality.metrics import QUALITY, face_region, flip, on_face, psnr, ssimulacra2
+from tests.hand_made_sets import ATTACKED, Persons, evaluated, rows
 
 BY_NAME = {metric.name: metric.function for metric in QUALITY}
 
@@ -33,10 +36,6 @@ def noisy(original: np.ndarray, scale: float) -> np.ndarray:
 def saved(path, values: np.ndarray) -> str:
     Image.fromarray(values.transpose(1, 2, 0)).save(path)
     return str(path)
-
-
-def test_the_columns_are_those_of_the_tables():
-    assert list(BY_NAME) == ["psnr", "flip", "ssimulacra2", "flip_face", "mssim_face"]
 
 
 @pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
@@ -69,7 +68,7 @@ def test_flip_is_that_of_two_files(tmp_path):
     image, original = noisy(picture(), 5), picture()
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
     assert flip(image, original) == pytest.approx(flip_evaluator.evaluate(*files, "LDR")[1], abs=1e-6)
-    # ꟻLIP's scale ends at green against blue (Andersson et al., section 4.1).
+    # FLIP's scale ends at green against blue (Andersson et al., section 4.1).
     green, blue = (np.zeros((3, 64, 64), np.uint8) for _ in range(2))
     green[1] = blue[2] = 255
     assert flip(green, blue) == pytest.approx(1, abs=0.01)
@@ -145,7 +144,7 @@ def test_metrics_of_the_face_are_those_of_the_cut():
     ("image", "original", "message"),
     [
         (picture() / 255, picture(), "picture: float64 of shape"),
-        (picture(), picture().transpose(1, 2, 0), r"original: uint8 of shape \(109, 89, 3\); give an 8-bit RGB"),
+        (picture(), picture().transpose(1, 2, 0), r"original: uint8 of shape \(109, 89, 3\)"),
         (picture()[:, 1:], picture(), r"shapes differ \(\(3, 108, 89\) and \(3, 109, 89\)\)"),
     ],
     ids=["floats", "channels last", "shapes"],
@@ -158,3 +157,34 @@ def test_what_is_no_pair_of_pictures_is_refused(metric, image, original, message
 def test_the_table_of_metrics_is_read_without_pytorch():
     program = "import sys, pfgvm.evaluation.quality.metrics as q; sys.exit('torch' in sys.modules or not q.QUALITY)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_table_of_quality_counted_by_hand():
+    values = {
+        "mssim": [0.9, 0.7, 1, 1],
+        "psnr": [40, math.inf, 30, math.inf],
+        "flip": [0, 0.1, 0.2, 0.3],
+        "ssimulacra2": [90, 80, 70, -20],
+        "flip_face": [0, 0, 0, 0.4],
+        "mssim_face": [1, 1, 0, 0],
+    }
+    unchanged = rows("as is", ATTACKED, mssim=[1] * 4, psnr=[math.inf] * 4)
+    sets = [
+        evaluated("P-FGVM", rows("as is", ATTACKED, **values), rows("JPEG", ATTACKED)),
+        evaluated("Clean", unchanged),
+        evaluated("With LPIPS", append_fields(unchanged, "lpips", [0.1, 0.3, 0.0, 0.0], usemask=False)),
+    ]
+    table = quality(sets, Persons(), published="as is")
+    assert list(table) == QUALITY_COLUMNS
+    assert QUALITY_COLUMNS[:6] == ["model", "method", "images", "mssim", "mssim_low", "mssim_high"]
+    first, clean, with_lpips = table.to_dict("records")
+    assert (first["model"], first["method"], first["images"]) == ("A", "P-FGVM", 4)
+    # PSNR counts the images that are changed.
+    means = {"mssim": 0.9, "psnr": 35, "flip": 0.15, "ssimulacra2": 55, "flip_face": 0.1, "mssim_face": 0.5}
+    assert {name: first[name] for name in means} == pytest.approx(means)
+    # By person: a and b have 0.8 and 1, and 40 and 30.
+    assert (first["mssim_low"], first["mssim_high"]) == pytest.approx((0.8, 1))
+    assert (first["psnr_low"], first["psnr_high"]) == (30, 40)
+    assert math.isnan(clean["psnr"]) and clean["mssim"] == clean["mssim_low"] == 1
+    assert math.isnan(clean["lpips"])
+    assert [with_lpips[name] for name in ("lpips", "lpips_low", "lpips_high")] == pytest.approx([0.1, 0, 0.2])

@@ -1,36 +1,22 @@
-"""The stages of the report on a small made-up run: every file, whole, deterministic and readable offline."""
+"""The stages of both reports on a small made-up run: every file, whole, deterministic and readable offline."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
-from pfgvm.report import tables
 from pfgvm.report.comparison import formatted_tables
-from pfgvm.settings import Settings
-from stages import figures as figures_stage
-from stages import pictures as pictures_stage
-from stages import tables as tables_stage
+from pfgvm.report.plots.descriptions import EVALUATION_PLOTS, PAPER_PLOTS
 from stages.common.data_frames import read_table
-from stages.common.program import read_settings
-from tests.made_up_run import (
-    FILES,
-    KEYS,
-    METHODS,
-    ROOT,
-    draw_figures,
-    fabricate,
-    pictures,
-    show_pictures,
-    write_page,
-    write_tables,
-)
+from tests import made_up_run
+from tests.made_up_run import FILES, KEYS, ROOT
 
 PERSONS = ["<b>Ann & Bo</b>", "0042", "NA", "c_$x$"]
 IMAGE_SIZE = (40, 32)
@@ -53,137 +39,141 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> dict[str, Path]:
-    return fabricate(tmp_path_factory.mktemp("run"), pictures(PERSONS, 4, IMAGE_SIZE), IMAGE_SIZE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def settings() -> Iterator[Settings]:
-    committed = read_settings()
-    data = committed.data.model_copy(update={"image_size": IMAGE_SIZE})
-    made = committed.model_copy(update={"data": data})
-    with pytest.MonkeyPatch.context() as patch:
-        for stage in (tables_stage, figures_stage, pictures_stage):
-            patch.setattr(stage, "read_settings", lambda: made)
-        yield made
-
-
-@pytest.fixture(scope="module")
-def written(run, settings) -> Path:
-    write_tables(run)
-    draw_figures(run)
-    show_pictures(run, run["reports"] / "recognised_images.csv")
-    write_page(run, run["reports"])
-    return run["reports"]
+def run(tmp_path_factory) -> Path:
+    """A made-up run with both reports."""
+    folder = tmp_path_factory.mktemp("run")
+    made_up_run.fabricate(folder, made_up_run.images_of(PERSONS, 4, IMAGE_SIZE), IMAGE_SIZE)
+    made_up_run.fabricate_evaluation(folder, IMAGE_SIZE)
+    made_up_run.write_report(folder)
+    made_up_run.write_evaluation(folder)
+    return folder
 
 
 @pytest.fixture
-def changed(run, written, tmp_path) -> Callable[[pd.DataFrame], Path]:
-    """Write the report of other scores, on the same figures; gives its folder."""
+def reports(run) -> Path:
+    return run / "reports"
+
+
+@pytest.fixture
+def changed(run, tmp_path) -> Callable[[pd.DataFrame], Path]:
+    """Write the report of other scores, on the same figures; returns its folder."""
 
     def write(scores: pd.DataFrame) -> Path:
         scores.to_csv(tmp_path / "scores.csv", index=False)
-        reports = tmp_path / "reports"
-        write_tables({**run, "scores": tmp_path / "scores.csv", "reports": reports})
-        write_page(run, reports)
-        return reports
+        made_up_run.write_tables(run, tmp_path / "scores.csv", tmp_path / "reports")
+        made_up_run.write_page(run, tmp_path / "reports")
+        return tmp_path / "reports"
 
     return write
 
 
-def test_every_file_is_written_and_nothing_else(written, run):
-    assert {path.name for path in written.iterdir()} == FILES | {"faces"}
-    methods = {f"{model}/{key}" for model in "AB" for key in KEYS.values()}
-    names = {f"{name.removesuffix('.png')}.png" for name in pd.read_csv(run["split"])["image"]}
-    shown = {str(path.relative_to(written / "faces")) for path in (written / "faces").rglob("*") if path.is_file()}
-    assert shown == {f"{folder}/{name}" for folder in methods | {"clean"} for name in names}
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder`, by its path there."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_second_run_writes_the_same_bytes(written, run):
-    before = {name: (written / name).read_bytes() for name in FILES}
-    write_tables(run)
-    draw_figures(run)
-    show_pictures(run, written / "recognised_images.csv")
-    write_page(run, written)
-    assert before == {name: (written / name).read_bytes() for name in FILES}
+def test_every_file_is_written_and_nothing_else(reports):
+    assert {path.name for path in reports.iterdir()} == FILES | {"faces", "evaluation"}
+    images = [f"{number:06}.png" for number in range(16)]
+    folders = {f"{model}/{key}" for model in "AB" for key in KEYS} | {"clean"}
+    assert set(contents(reports / "faces")) == {f"{folder}/{name}" for folder in folders for name in images}
+    # The images of the paper's methods stand in reports/faces.
+    added = {f"any/{key}" for key in made_up_run.ADDED.values()}
+    assert set(contents(reports / "evaluation/faces")) == {f"{folder}/{name}" for folder in added for name in images}
 
 
-def test_csv_files_hold_the_agreed_columns(written):
-    columns = {name: list(pd.read_csv(written / f"{name}.csv").columns) for name in ("table1", "table3", "table4")}
-    assert columns == {
-        "table1": tables.TABLE1_COLUMNS,
-        "table3": tables.TABLE3_COLUMNS,
-        "table4": tables.TABLE4_COLUMNS,
-    }
-    assert (written / "table2.csv").read_text("utf-8").splitlines()[0] == (
-        "model,method,step_size,iterations,epsilon,lambda"
+def test_a_second_run_writes_the_same_bytes(run, reports):
+    before = contents(reports)
+    made_up_run.write_report(run)
+    made_up_run.write_evaluation(run)
+    assert contents(reports) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "plots"),
+    [("dvc.yaml", "reports", PAPER_PLOTS), ("stages/evaluation/dvc.yaml", "reports/evaluation", EVALUATION_PLOTS)],
+)
+def test_each_pipeline_draws_every_plot_of_its_page_from_the_tables_that_the_plot_names(file, folder, plots):
+    stages = YAML(typ="safe", pure=True).load(ROOT / file)["stages"]
+    drawn = {path for out in stages["figures"]["outs"] for path in out if path.endswith(".svg")}
+    assert drawn == {f"{folder}/{name}.svg" for name in plots} <= set(stages["page"]["deps"])
+    assert {f"{folder}/{source}" for plot in plots.values() for source in plot.sources} <= set(
+        stages["figures"]["deps"]
     )
-    assert len(pd.read_csv(written / "table3.csv")) == 2 * 5 * 2
 
 
-def test_metrics_are_those_of_table_3(written):
-    metrics = json.loads((written / "metrics.json").read_text("utf-8"))
-    table3 = pd.read_csv(written / "table3.csv").set_index(["model", "method", "pixels"])
+def test_metrics_are_those_of_table_3(reports):
+    metrics = json.loads((reports / "metrics.json").read_text("utf-8"))
+    table3 = pd.read_csv(reports / "table3.csv").set_index(["model", "method", "pixels"])
     assert metrics["B"]["I-FGVM"]["l2"] == pytest.approx(table3.loc[("B", "I-FGVM", "float"), "l2"], rel=1e-5)
     assert metrics["A"]["test_accuracy"] == 0.666667
 
 
-def test_the_page_loads_nothing_and_names_faces_descriptor_device_and_versions(written):
-    page = Page((written / "index.html").read_text("utf-8"))
-    # What is not the picture itself is a link to a file beside the page, or a place on it.
-    beside = {path.name for path in written.iterdir()} | {"faces/"}
-    assert {source for source in page.loaded if not source.startswith(("data:image/", "#"))} <= beside
-    assert sum(source.startswith("data:image/webp;base64,") for source in page.loaded) == 3
-    assert not {"link", "iframe"} & set(page.tags)
-    for said in (
-        "rendered, not photographs",
-        "dlib, frozen",
-        "ab" * 32,
-        "cpu",
-        "torch 2.11.0",
-        "16 images",
-        "6.25 %",
-        "25.00 %",
-    ):
-        assert said in page.text
+@pytest.mark.parametrize("page", ["index.html", "evaluation/index.html"])
+def test_a_page_loads_nothing_from_elsewhere(reports, page):
+    read = Page((reports / page).read_text("utf-8"))
+    folder = (reports / page).parent
+    # What is not the image itself is a link to a file of the reports, or a place on the page.
+    links = {source.partition("#")[0] for source in read.loaded if not source.startswith("data:image/webp;base64,")}
+    assert all((folder / link).resolve().is_relative_to(reports) and (folder / link).exists() for link in links)
+    assert not {"link", "iframe"} & set(read.tags)
 
 
-def test_captions_name_the_descriptor(written):
+def test_the_report_names_faces_descriptor_device_and_versions(reports):
+    text = Page((reports / "index.html").read_text("utf-8")).text
+    for named in ("rendered", "dlib, frozen", "ab" * 32, "cpu", "torch 2.11.0", "16 images", "6.25 %", "25.00 %"):
+        assert named in text
+
+
+def test_captions_name_the_descriptor(reports):
+    note = "Model B on dlib (the paper: VGG-Face)."
     for name in ("table1", "table2", "table3", "table4"):
-        for form in ("md", "tex"):
-            assert "Model B on dlib (the paper: VGG-Face)." in (written / f"{name}.{form}").read_text("utf-8")
-    page = Page((written / "index.html").read_text("utf-8"))
-    assert page.text.count("Model B on dlib (the paper: VGG-Face).") == 5
-    assert "Model B (dlib)" in (written / "learning_curves.svg").read_text("utf-8")
+        assert all(note in (reports / f"{name}.{form}").read_text("utf-8") for form in ("md", "tex"))
+    assert Page((reports / "index.html").read_text("utf-8")).text.count(note) == 5
+    for plot in ("learning_curves.svg", "evaluation/curves.svg"):
+        assert "Model B (dlib)" in (reports / plot).read_text("utf-8")
 
 
-def test_a_failure_leaves_the_earlier_files(written, run, tmp_path):
-    before = {name: (written / name).read_bytes() for name in FILES}
+def test_a_failure_leaves_the_earlier_files(run, reports, tmp_path):
+    before = contents(reports)
     wrong = tmp_path / "scores.csv"
-    wrong.write_text(run["scores"].read_text("utf-8").replace("8bit", "4bit"), "utf-8")
+    wrong.write_text((run / "data/scores.csv").read_text("utf-8").replace("8bit", "4bit"), "utf-8")
     with pytest.raises(InputError, match="4bit"):
-        write_tables({**run, "scores": wrong})
-    assert before == {name: (written / name).read_bytes() for name in FILES}
+        made_up_run.write_tables(run, wrong)
+    assert contents(reports) == before
+
+
+def test_a_page_has_as_many_faces_as_the_settings_allow(run, tmp_path):
+    whole = json.loads((run / "data/shown.json").read_text("utf-8"))
+    assert len(whole["images"]) == 16
+    sizes = [len(json.dumps(entry)) for entry in whole["images"]]
+    copy = made_up_run.fabricate(tmp_path, made_up_run.images_of(PERSONS, 4, IMAGE_SIZE), IMAGE_SIZE)
+    values = YAML(typ="safe", pure=True).load(copy / "params.yaml")
+    values["page"]["faces_mb"] = (sum(sizes[:3]) + sizes[3] / 2) / 1e6
+    YAML(typ="safe", pure=True).dump(values, copy / "params.yaml")
+    made_up_run.write_pictures(copy)
+    some = json.loads((copy / "data/shown.json").read_text("utf-8"))
+    assert some["images"] == whole["images"][:3] and "3 of the 16" in some["note"]
 
 
 def test_tables_stand_without_a_method(run, changed):
-    scores = read_table(run["scores"])
+    scores = read_table(run / "data/scores.csv")
     reports = changed(scores[(scores["method"] != "I-FGSM") | (scores["model"] == "A")])
     [line] = [line for line in (reports / "table3.md").read_text("utf-8").splitlines() if line.startswith("| I-FGSM ")]
     assert [cell.strip() for cell in line.strip("|").split("|")][5:] == ["–", "–", "–"]
 
 
-def test_a_further_method_is_shown_after_the_others(run, changed):
-    scores = read_table(run["scores"])
+def test_a_further_method_comes_after_the_others(run, changed):
+    scores = read_table(run / "data/scores.csv")
     further = scores[scores["method"] == "I-FGSM"].assign(method="Blur & <b>")
     reports = changed(pd.concat([scores, further]))
-    assert list(pd.read_csv(reports / "table3.csv")["method"].unique()) == [*METHODS, "Blur & <b>"]
+    assert list(pd.read_csv(reports / "table3.csv")["method"].unique()) == [*made_up_run.METHODS, "Blur & <b>"]
     assert "Blur & <b>" in Page((reports / "index.html").read_text("utf-8")).text
     assert "Blur \\& \\textless{}b\\textgreater{}" in (reports / "table3.tex").read_text("utf-8")
 
 
 def test_a_rate_over_no_image_is_null_in_report_json_and_a_dash_on_the_page(run, changed):
-    reports = changed(read_table(run["scores"]).assign(predicted_clean="nobody"))
+    reports = changed(read_table(run / "data/scores.csv").assign(predicted_clean="nobody"))
     report = json.loads((reports / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
     assert {row["mr_correct"] for row in report["table3"]} == {None}
     rows = formatted_tables(report)["table3_full"].rows
@@ -191,9 +181,9 @@ def test_a_rate_over_no_image_is_null_in_report_json_and_a_dash_on_the_page(run,
     assert (reports / "index.html").read_text("utf-8").count('">–</td>') >= len(rows)
 
 
-def test_report_json_holds_the_tables_as_numbers(written):
-    report = json.loads((written / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
-    table3 = pd.read_csv(written / "table3.csv")
+def test_report_json_holds_the_tables_as_numbers(reports):
+    report = json.loads((reports / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
+    table3 = pd.read_csv(reports / "table3.csv")
     for name in ("l2", "mssim", "mr", "target_rate"):
         assert [row[name] for row in report["table3"]] == table3[name].tolist()
     assert all(row["mr_low"] <= row["mr"] <= row["mr_high"] for row in report["table3"])
@@ -203,14 +193,18 @@ def test_report_json_holds_the_tables_as_numbers(written):
     assert [float(row[5]) for row in rows] == table3["l2"].round(2).tolist()
 
 
-def test_the_page_holds_the_style(written):
-    html = (written / "index.html").read_text("utf-8")
-    for name in ("style.css", "tables.js", "viewer.js"):
-        assert (ROOT / "reports" / "page" / name).read_text("utf-8").rstrip("\n") in html
+def test_the_evaluations_report_has_table_3_of_the_methods_that_it_adds(reports):
+    report = json.loads((reports / "evaluation/report.json").read_text("utf-8"), parse_constant=pytest.fail)
+    table3 = pd.read_csv(reports / "evaluation/table3.csv")
+    assert list(table3["method"].unique()) == ["Clean", "P-FGVM (features)", made_up_run.TOOL]
+    [full] = [table for table in report["tables"] if table["label"] == "table:results-full"]
+    assert [row[2] for row in full["rows"]] == table3["method"].tolist()
+    assert report["claims"] and report["summary"]["rows"]
 
 
 @pytest.mark.parametrize("stage", ["tables", "figures", "pictures", "page"])
-def test_the_report_is_made_without_pytorch(stage):
+@pytest.mark.parametrize("room", ["stages", "stages.evaluation"])
+def test_reports_are_written_without_pytorch(room, stage):
     # It takes seconds to load.
-    program = f"import sys, stages.{stage}; sys.exit('torch' in sys.modules)"
+    program = f"import sys, {room}.{stage}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

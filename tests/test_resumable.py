@@ -1,4 +1,4 @@
-"""Work kept batch by batch: shards share it out, nothing is made twice, nothing is taken for what it is not."""
+"""Outputs computed batch by batch: shards share the batches, and finished ones of the same inputs are reused."""
 
 import multiprocessing
 import os
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pfgvm.errors import InputError
 from pfgvm.models.batching import batches
 from stages.common.files import atomic_write
-from stages.common.resumable import WHOLE, Shard, fingerprint, write_in_batches
+from stages.networks.resumable import WHOLE, Shard, fingerprint, write_in_batches
 
 
 @given(st.integers(1, 40), st.integers(0, 100))
@@ -31,7 +31,7 @@ def test_no_shard(text: str):
 
 
 class Work:
-    """Ten images in batches of four; what is made is written down."""
+    """Ten images in batches of four; `made` lists the batches computed."""
 
     def __init__(self, folder: Path) -> None:
         self.out = folder / "out.bin"
@@ -72,7 +72,7 @@ def test_any_number_of_shards_makes_the_same(work, count):
     assert work.out.read_bytes() == WHOLE_FILE
 
 
-def test_what_was_done_before_a_failure_is_not_done_again(work):
+def test_batches_finished_before_a_failure_are_reused(work):
     def failing(images: slice) -> bytes:
         if images.start == 4:
             raise RuntimeError
@@ -86,7 +86,7 @@ def test_what_was_done_before_a_failure_is_not_done_again(work):
     assert work.out.read_bytes() == WHOLE_FILE
 
 
-def test_batches_made_from_something_else_do_not_count(work):
+def test_batches_of_other_inputs_are_not_reused(work):
     work.write(Shard("1-of-2"), key="other")
     work.made.clear()
     work.write()
@@ -123,16 +123,14 @@ def test_a_killed_process_leaves_finished_batches_and_no_lock(work):
 
 def test_one_batch_is_in_memory_at_a_time(tmp_path):
     tracemalloc.start()
-    write_in_batches(
-        tmp_path / "out.bin", b"", batches(200, 1), lambda images: bytes(1_000_000), key="key", shard=WHOLE
-    )
+    write_in_batches(tmp_path / "out.bin", b"", batches(50, 1), lambda images: bytes(1_000_000), key="key", shard=WHOLE)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (tmp_path / "out.bin").stat().st_size == 200_000_000
+    assert (tmp_path / "out.bin").stat().st_size == 50_000_000
     assert peak < 5_000_000
 
 
-def test_half_a_batch_is_no_batch(work):
+def test_a_partial_batch_is_not_reused(work):
     work.write(Shard("1-of-3"))
     [batch] = work.out.parent.glob(".out.bin.batches/key/0")
     batch.rename(batch.with_name(".0.partial"))
@@ -141,7 +139,7 @@ def test_half_a_batch_is_no_batch(work):
     assert work.made == ALL and work.out.read_bytes() == WHOLE_FILE
 
 
-def test_of_two_writers_the_second_is_told(tmp_path: Path):
+def test_the_second_of_two_writers_is_refused(tmp_path: Path):
     path = tmp_path / "table.csv"
     with atomic_write(path) as partial:
         partial.write_text("first")
@@ -165,7 +163,7 @@ def test_the_fingerprint_follows_the_code(monkeypatch, tmp_path: Path):
     before = fingerprint([], 1)
     edited = tmp_path / "p_fgvm.py"
     edited.write_text("x = 1\n")
-    monkeypatch.setattr("stages.common.resumable.__file__", str(edited))
+    monkeypatch.setattr("stages.networks.resumable.__file__", str(edited))
     assert fingerprint([], 1) != before
 
 

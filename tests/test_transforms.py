@@ -1,4 +1,4 @@
-"""Transforms of published pictures, held against the libraries themselves, against others, and closed forms."""
+"""Transforms of published images against the libraries themselves, other libraries, and closed forms."""
 
 import io
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter, median_filter
 
-from pfgvm.evaluation.transforms import PURIFIERS, SURVIVAL, TRANSFORMS
+from pfgvm.evaluation.transforms import POST_PROCESSING, PURIFIERS, TRANSFORMS
 
 RANDOM = np.random.default_rng(0)
 SIZES = [(32, 32), (33, 47), (109, 89), (218, 178)]
@@ -39,20 +39,11 @@ def mean_difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def test_the_names_are_those_of_the_tables():
-    assert SURVIVAL == (
-        "PNG",
-        "JPEG 95",
-        "JPEG 85",
-        "JPEG 75",
-        "JPEG 50",
-        "WebP 80",
-        "half size",
-        "blur 1 px",
-        "crop 2 %",
-        "5 bits",
-    )
+    assert POST_PROCESSING == (
+        "PNG", "JPEG 95", "JPEG 85", "JPEG 75", "JPEG 50", "WebP 80", "half size", "blur 1 px", "crop 2 %", "5 bits",
+    )  # fmt: skip
     assert PURIFIERS == ("median 3x3", "JPEG 50")
-    assert set(TRANSFORMS) == {*SURVIVAL, *PURIFIERS}
+    assert set(TRANSFORMS) == {*POST_PROCESSING, *PURIFIERS}
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)

@@ -1,4 +1,4 @@
-"""The pipeline at other settings in copies of the project: seeds and readings, for real and by hand."""
+"""The pipeline at other settings in copies of the project: seeds, and readings of the paper."""
 
 import os
 import shutil
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation.statistics import mean_over_runs
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report import readings, seeds
-from pfgvm.report.words import PAPER_METHODS
+from pfgvm.settings import parse
 from tests.project import ROOT
 from tests.published import PAPER
 from tests.records import training_record
@@ -80,11 +82,11 @@ def test_readings_run_in_copies(built):
     built.restore()
 
 
-def test_a_failing_variant_says_where(built):
+def test_a_failing_variant_names_the_setting(built):
     output = built.tool(
         "seeds", "--count", "1", "--paper", "reports/paper.yaml", "--out", "data/failed", succeeds=False
     )
-    assert output == "error: count: 1 seeds have no spread; give 2 or more\n"
+    assert output.startswith("error: count: 1 ")
     built.set(**{"train.learning_rate": -1.0})
     output = built.tool(
         "seeds", "--count", "2", "--paper", "reports/paper.yaml", "--out", "data/failed", succeeds=False
@@ -110,7 +112,7 @@ def project(tmp_path, monkeypatch):
     ran = []
     monkeypatch.setattr(variants, "_run", lambda copy, module, *arguments: ran.append((module, *arguments)))
     run_variant("one", {}, ["scores"])
-    assert [words[0] for words in ran] == ["tools.set_parameters", "dvc"]
+    assert ran == [("dvc", "repro", "scores")]
     return tmp_path
 
 
@@ -118,14 +120,15 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_copy_holds_what_the_project_holds_and_what_was_made_there(project):
+def test_a_copy_has_the_project_s_files_and_its_own_outputs(project):
     copy = project / ".variants/one"
     (copy / "data/scores.csv").write_text("made there")
     (copy / "dvc.lock").write_text("the copy's")
     (project / "pfgvm/old/gone.py").unlink()
     (project / "reports/page/gone.css").unlink()
     (project / "pfgvm/new.py").write_text("new")
-    run_variant("one", {}, ["scores"])
+    run_variant("one", {"attack.lambda": 0.5}, ["scores"])
+    assert parse(YAML(typ="safe").load(copy / "params.yaml"), "params.yaml").attack.penalty == {"A": 0.5, "B": 0.5}
     assert {"pfgvm/kept.py", "pfgvm/new.py", "data/scores.csv", ".dvc/config.local"} <= files(copy)
     assert not {"pfgvm/old/gone.py", "reports/page/gone.css"} & files(copy)
     assert (copy / "dvc.lock").read_text() == "the copy's" and (project / "dvc.lock").read_text() == "the project's"

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.beside_paper import beside_paper
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
 from pfgvm.report.page import in_script, render
 from pfgvm.report.viewer import chosen_note, difference, embedded, in_turn, of_image, png
-from pfgvm.report.words import PAPER_METHODS
 from tests.project import ROOT
 
 RANDOM = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def test_images_come_in_turn_of_every_model_method_and_outcome():
     assert in_turn(shuffled, ["n7"], seed=0) == order != in_turn(shuffled, ["n7"], seed=1)
 
 
-def test_what_is_said_of_an_image_stands_with_its_set():
+def test_the_row_of_a_set_has_its_scores_and_what_recognisers_match():
     scores = scores_of(
         ("A", "P-FGVM", "i", "a", "b", 0.5), ("B", "P-FGVM", "i", "a", "a", 0.6), ("A", "X", "j", "a", "a", 0.7)
     )
@@ -104,8 +104,7 @@ def test_what_is_said_of_an_image_stands_with_its_set():
 
 
 def test_the_note_says_what_was_left_out():
-    assert chosen_note(16, 16) == "All 16 attacked images."
-    assert chosen_note(3, 60).startswith("3 of the 60 attacked images: ")
+    assert "All 16" in chosen_note(16, 16) and "3 of the 60" in chosen_note(3, 60)
 
 
 # ── The first screen ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,53 +131,31 @@ def made_report(differences: dict[str, tuple], mr: dict[str, float]) -> dict:
     return {"table3": rows, "differences": apart, "table4": [{"model": "A", "test_accuracy": 0.719}], "run": run}
 
 
+LESS = (-0.62, -0.74, -0.5)
+
+
 @pytest.mark.parametrize(
-    ("differences", "mr", "claim", "said"),
+    ("i_fgsm", "mr", "denied", "numbers"),
     [
-        (
-            {"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": (-0.62, -0.74, -0.5)},
-            {"I-FGVM": 0.967},
-            "changes images least",
-            "Mean L2 2.50, I-FGVM 1.10 more (1.02 to 1.20), I-FGSM 0.62 more (0.50 to 0.74). "
-            "Misled: 100.0 % of 50 images (I-FGVM 96.7 %, I-FGSM 100.0 %).",
-        ),
-        (
-            {"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": (0.2, 0.1, 0.3)},
-            {},
-            "does not change images least",
-            "I-FGSM 0.20 less (0.10 to 0.30)",
-        ),
-        (
-            {"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": (-0.2, -0.5, 0.1)},
-            {},
-            "does not change images least",
-            "I-FGSM about as much (from 0.10 less to 0.50 more)",
-        ),
-        (
-            {"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": (-0.2, -0.3, -0.1)},
-            {"I-FGSM": 0.89},
-            "changes images least",
-            "(I-FGVM 100.0 %, I-FGSM 89.0 %). I-FGSM misleads too seldom to be compared.",
-        ),
-        (
-            {"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": (-0.2, -0.3, -0.1)},
-            {"I-FGSM": 0.5, "I-FGVM": 0.5},
-            "has no baseline to be held against",
-            "I-FGVM and I-FGSM mislead too seldom to be compared.",
-        ),
+        (LESS, {"I-FGVM": 0.967}, False, ("0.62 more (0.50 to 0.74)", "50 images (I-FGVM 96.7 %, I-FGSM 100.0 %)")),
+        ((0.2, 0.1, 0.3), {}, True, ("0.20 less (0.10 to 0.30)",)),
+        ((-0.2, -0.5, 0.1), {}, True, ("from 0.10 less to 0.50 more",)),
+        # A baseline that fails often is not compared.
+        ((0.2, 0.1, 0.3), {"I-FGSM": 0.89}, False, ("I-FGSM 89.0 %", "I-FGSM misleads too seldom")),
+        (LESS, {"I-FGSM": 0.5, "I-FGVM": 0.5}, None, ("I-FGVM and I-FGSM mislead too seldom",)),
     ],
-)  # fmt: skip
-def test_the_claim_follows_from_the_differences(differences, mr, claim, said):
-    [found] = headline(made_report(differences, mr))
-    assert found.claim == f"On Model A P-FGVM {claim}."
-    assert said in found.numbers
+)
+def test_the_claim_follows_from_the_differences(i_fgsm, mr, denied, numbers):
+    [found] = headline(made_report({"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": i_fgsm}, mr))
+    assert found.claim.startswith("On Model A P-FGVM ")
+    assert ("no baseline" in found.claim) == (denied is None) and ("not" in found.claim) == (denied is True)
+    assert all(number in found.numbers for number in ("2.50", *numbers))
+    assert ("1.10 more (1.02 to 1.20)" in found.numbers) == (denied is not None)
 
 
 def test_the_faces_are_named():
-    assert faces_sentence(made_report({}, {})) == (
-        "CelebA, aligned and cropped: 30 persons, 900 images of 50 x 100 pixels; of the clean test images "
-        "Model A names 71.9 % rightly."
-    )
+    sentence = faces_sentence(made_report({}, {}))
+    assert all(part in sentence for part in ("CelebA", "30 persons", "900 images of 50 x 100", "Model A", "71.9 %"))
 
 
 def test_beside_the_paper_l2_is_compared_at_its_size():
@@ -211,4 +188,4 @@ def test_a_long_table_is_folded(rows: int, folded: bool):
     templates = {"macros.html.j2": macros, "t": "{% from 'macros.html.j2' import table with context %}{{ table(t) }}"}
     html = render("t", templates, t=FormattedTable("table:x", "X", "all", [("", "n"), ("", "m")], [["1", "2"]] * rows))
     assert html.count("<td") == 2 * rows
-    assert ("<summary>Show the 31 rows</summary>" in html) == ("</details>" in html) == folded
+    assert ("31 rows</summary>" in html) == ("</details>" in html) == folded

@@ -14,6 +14,8 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 _setup_privateuseone_for_python_backend("single")
 DEVICE = torch.device("single:0")
+# Module.to(memory_format=…) would else convert the outer tensor of a parameter and leave its numbers as they were.
+torch.__future__.set_swap_module_params_on_conversion(True)
 
 
 class OnDevice(Tensor):

@@ -1,6 +1,6 @@
-"""The references of adv-lib against the smallest L2 that there is, and against what every attack promises.
+"""Minimum-norm attacks against the smallest L2 of linear models, and P-FGVM's distance to the best of them.
 
-What they promise of models is in test_any_model.py.
+test_any_model.py covers the kinds of models.
 """
 
 import sys
@@ -8,6 +8,7 @@ from functools import partial
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.optimize import nnls
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from pfgvm.attacks import cw_l2, ddn, fmn
 from pfgvm.attacks.common import adv_lib
 from pfgvm.errors import InputError
+from pfgvm.evaluation.findings.minimum_norm import MINIMUM_NORM_COLUMNS, distance_to_best
 from tests import small
 from tests.small import CLASSES, classes
 
@@ -322,6 +324,54 @@ def test_without_adv_lib_the_remedy_is_named(attack, model, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "adv_lib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "adv_lib", None)
-    with pytest.raises(InputError, match="needs adv-lib, which is not installed; `make setup`"):
+    with pytest.raises(InputError, match=r"needs adv-lib.*`make setup`"):
         attack(model, faces(2), classes(2))
     assert "visdom" not in sys.modules
+
+
+# ── Distance to the best ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def scores(*lines: tuple[str, str, str, str, float, str]) -> pd.DataFrame:
+    """Lines of model, method, image, prediction, L2 and pixel format; every image's target is t."""
+    table = pd.DataFrame(lines, columns=["model", "method", "image", "predicted", "l2", "pixels"])
+    return table.assign(person=table["image"].str[0], target="t")
+
+
+def test_the_best_l2_of_an_image_is_the_smallest_that_reaches_its_target():
+    table = scores(
+        ("A", "P-FGVM", "a1", "t", 3.0, "float"),
+        ("A", "P-FGVM", "a2", "t", 4.0, "float"),
+        ("A", "P-FGVM", "b1", "t", 2.0, "float"),
+        # Still classified correctly: neither misses its own person nor reaches the target.
+        ("A", "P-FGVM", "b2", "b", 0.1, "float"),
+        ("A", "I-FGSM", "a1", "t", 2.5, "float"),
+        ("A", "I-FGSM", "a2", "x", 0.2, "float"),
+        ("A", "DDN", "a1", "t", 1.0, "float"),
+        ("A", "DDN", "a2", "t", 5.0, "float"),
+        ("A", "DDN", "b1", "x", 0.3, "float"),
+        # Not among the methods asked for.
+        ("A", "Noise", "a1", "t", 0.01, "float"),
+        # As published, and on a model without minimum-norm attacks.
+        ("A", "DDN", "b1", "t", 0.4, "8bit"),
+        ("B", "P-FGVM", "a1", "t", 9.0, "float"),
+    )
+    found = distance_to_best(table, ("P-FGVM", "I-FGVM", "I-FGSM"), ("DDN", "FMN"))
+    assert list(found) == MINIMUM_NORM_COLUMNS
+    by_method = {row["method"]: row for row in found.to_dict("records")}
+    assert list(by_method) == ["P-FGVM", "I-FGSM", "DDN"] and set(found["model"]) == {"A"}
+    # The best: 1 of a1, 4 of a2 (P-FGVM's own), 2 of b1. Excess: 2 and 0 of a, 0 of b.
+    assert by_method["P-FGVM"] == pytest.approx(
+        {
+            "model": "A", "method": "P-FGVM", "images": 3, "reached": 0.75, "l2": 3, "l2_best": 7 / 3,
+            "excess": 2 / 3, "low": 0, "high": 1,
+        }
+    )  # fmt: skip
+    assert (by_method["I-FGSM"]["excess"], by_method["I-FGSM"]["reached"]) == (1.5, 0.5)
+    assert np.isnan(by_method["I-FGSM"]["low"])
+    assert (by_method["DDN"]["l2"], by_method["DDN"]["l2_best"], by_method["DDN"]["excess"]) == (3, 2.5, 0.5)
+
+
+def test_without_minimum_norm_attacks_there_is_no_best():
+    found = distance_to_best(scores(("A", "P-FGVM", "a1", "t", 3.0, "float")), ("P-FGVM",), ("DDN",))
+    assert list(found) == MINIMUM_NORM_COLUMNS and found.empty

@@ -1,0 +1,410 @@
+"""The programs of the evaluation on a few faces: what they write, against the library called directly."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import sklearn  # noqa: F401  # sets environment variables as it loads, not within a test
+import torch
+from onnx import helper
+from ruamel.yaml import YAML
+from skimage.metrics import peak_signal_noise_ratio
+from torchvision.models import alexnet
+
+from pfgvm import seeding
+from pfgvm.attacks import gaussian_blur
+from pfgvm.attacks.methods.random_equal_l2 import random_control
+from pfgvm.evaluation.detectability import features
+from pfgvm.evaluation.metrics import mssim
+from pfgvm.evaluation.quality.metrics import QUALITY
+from pfgvm.evaluation.recognition.alignment import chips
+from pfgvm.evaluation.transforms import POST_PROCESSING, PURIFIERS, TRANSFORMS
+from pfgvm.models.target_models import Recipe
+from stages.adversarial.adversarial_set import row_type
+from stages.common.data_frames import read_table
+from stages.common.face_archive import read_images, write_faces
+from stages.common.program import read_settings
+from stages.evaluation import adaptive, calibration, evaluate, gallery, quality, recognition, robustness, strengths
+from stages.evaluation import visibility as visibility_stage
+from stages.evaluation.evaluated_set import read_enrolments, read_evaluated
+from stages.evaluation.views import CONTROL, PUBLISHED, VIEWS
+from stages.networks.trained_model import TrainedModel
+from tests.committed_settings import changed
+from tests.faces_on_disk import celeba, people, picture
+from tests.hand_made_sets import EVERYONE, ROW, axes, person_of
+from tests.records import training_record
+
+SIZE = (48, 40)
+CLASSES = ["a", "b", "c"]
+FUNCTIONS = {metric.name: metric.function for metric in QUALITY}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A working directory with the committed settings, changed (__ for the dot)."""
+    monkeypatch.chdir(tmp_path)
+
+    def configured(**changes: object) -> Path:
+        values = changed({key.replace("__", "."): value for key, value in changes.items()})
+        YAML(typ="safe", pure=True).dump(values, tmp_path / "params.yaml")
+        return tmp_path
+
+    return configured
+
+
+# ── Clean images ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_other_persons_set_the_thresholds(project):
+    folder = project()
+    faces = people(6, 4)
+    # One of the others has a single image.
+    faces["60"] = dict(list(faces["60"].items())[:1])
+    celeba(folder / "faces", faces)
+    (folder / "subset.csv").write_text("image,person\n" + "".join(f"{image},20\n" for image in faces["20"]))
+    files = {"subset": folder / "subset.csv", "calibration": folder / "drawn.csv", "faces": folder / "drawn.zip"}
+    drawn = []
+    for seed in range(6):
+        project(
+            evaluation__calibration={"persons": 3, "images_per_person": 2},
+            data__source="celeba",
+            data__root="faces",
+            subset__seed=seed,
+        )
+        calibration.main(**files)
+        table = read_table(files["calibration"])
+        assert len(set(table["person"])) == 3 and "20" not in set(table["person"])
+        assert all(image in faces[person] for image, person in table.itertuples(index=False))
+        counts = table["person"].value_counts().to_dict()
+        assert all(count == min(2, len(faces[person])) for person, count in counts.items())
+        drawn.append(tuple(table["image"]))
+    assert len(set(drawn)) > 1
+
+
+def test_the_gallery_has_the_persons_recognised_and_the_others(faces_on_disk):
+    folder = faces_on_disk["folder"]
+    # Batches of 16, one of which has both.
+    groups = {"gallery": "a", "calibration": "x"}
+    for group, person in groups.items():
+        names = [f"{person}{number}.png" for number in range(13)]
+        write_faces(names, lambda name: picture(name, size=SIZE[::-1]), folder / f"{group}.zip")
+        lines = [f"{name},{person}{number % 3}\n" for number, name in enumerate(names)]
+        (folder / f"{group}.csv").write_text("image,person\n" + "".join(lines))
+    gallery.main(
+        split=folder / "gallery.csv",
+        faces=folder / "gallery.zip",
+        calibration=folder / "calibration.csv",
+        other_faces=folder / "calibration.zip",
+        out=folder / "gallery.npy",
+    )
+    found = np.load(folder / "gallery.npy")
+    assert found.dtype.names == ("image", "person", "group", "found", "embedding_found")
+    assert found["group"].tolist() == ["gallery"] * 13 + ["calibration"] * 13
+    assert found["person"].tolist() == [f"{person}{number % 3}" for person in "ax" for number in range(13)]
+    for group in groups:
+        part = found[found["group"] == group]
+        pixels = read_images(folder / f"{group}.zip", part["image"].tolist(), SIZE)
+        assert part["embedding_found"] == pytest.approx(embeddings(pixels), abs=1e-3)
+    # There is no face in noise.
+    assert not found["found"].any()
+
+
+# ── Adversarial sets ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def faces_on_disk(project, tmp_path: Path) -> dict[str, Any]:
+    """Two models, five faces and a recogniser whose embedding is the aligned face."""
+    # The recogniser's name is also that of a field.
+    line = {"file": "mine.onnx", "input_size": [6, 5]}
+    curves = {"evaluation__curves__images": 3, "evaluation__curves__strengths": [0.5, 2.0]}
+    own = {"evaluation__root": str(tmp_path), "evaluation__recognisers": {"found": line}}
+    project(data__image_size=list(SIZE), device="cpu", attack__batch_size=4, **own, **curves)
+    x, y = (helper.make_tensor_value_info(name, 1, shape) for name, shape in (("x", [1, 3, 6, 5]), ("y", [1, 90])))
+    graph = helper.make_graph([helper.make_node("Flatten", ["x"], ["y"])], "flat", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "mine.onnx")
+    for name, descriptor in {"A": "none", "B": "dlib"}.items():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = Recipe(name, len(CLASSES), SIZE, descriptor).build()
+        record = training_record(name, classes=CLASSES, image_height=SIZE[0], image_width=SIZE[1])
+        TrainedModel.write(network, record, tmp_path / "models" / name)
+    images = [f"{number}.png" for number in range(5)]
+    write_faces(images, lambda name: picture(name, size=SIZE[::-1]), tmp_path / "faces.zip")
+    return {"folder": tmp_path, "images": images, "pixels": read_images(tmp_path / "faces.zip", images, SIZE)}
+
+
+def written_set(faces_on_disk: dict[str, Any], method: str, *, attacked: bool = True) -> np.ndarray:
+    """The faces with noise of a twentieth, as the file of `method`; attacked: on Model A, or on none."""
+    noise = 0.05 * np.random.default_rng(1).normal(size=faces_on_disk["pixels"].shape)
+    made = np.zeros(5, row_type(method, "none", faces_on_disk["images"], ["a"], SIZE))
+    made["method"], made["image"] = method, faces_on_disk["images"]
+    if attacked:
+        made["model"], made["seen_by"], made["target"] = "A", "none", "a"
+    made["pixels"] = np.clip(faces_on_disk["pixels"] + noise, 0, 1)
+    np.save(faces_on_disk["folder"] / f"{method}.npy", made)
+    return made
+
+
+def evaluated(faces_on_disk: dict[str, Any], method: str) -> np.ndarray:
+    """What evaluate.py writes of the set of `method`."""
+    folder = faces_on_disk["folder"]
+    out = folder / "evaluated" / f"{method}.npy"
+    evaluate.main(models=folder / "models", faces=folder / "faces.zip", adversarial=folder / f"{method}.npy", out=out)
+    return np.load(out)
+
+
+def predictions(faces_on_disk: dict[str, Any], model: str, values: torch.Tensor) -> list[str]:
+    network = TrainedModel.read(faces_on_disk["folder"] / "models" / model).network(torch.device("cpu"))
+    with torch.no_grad():
+        return [CLASSES[person] for person in network(values).argmax(1).tolist()]
+
+
+def embeddings(pixels: np.ndarray) -> np.ndarray:
+    """The aligned faces of `pixels` in [0, 1], (n, 90), from 0 to 255."""
+    return 255 * chips(pixels, (6, 5)).transpose(0, 3, 1, 2).reshape(len(pixels), -1)
+
+
+def of_8_bit(pixels: np.ndarray) -> np.ndarray:
+    return np.rint(255 * pixels).astype(np.uint8)
+
+
+def as_float(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def test_the_views_are_the_published_image_the_control_and_all_transforms():
+    assert VIEWS[:2] == [PUBLISHED, CONTROL] == ["PNG", CONTROL]
+    assert set(VIEWS) == {*POST_PROCESSING, *PURIFIERS, CONTROL} and len(set(VIEWS)) == len(VIEWS)
+
+
+def test_an_image_is_evaluated_in_every_view(faces_on_disk):
+    made = written_set(faces_on_disk, "p_fgvm")
+    found = evaluated(faces_on_disk, "p_fgvm")
+    assert found["view"].tolist() == VIEWS * 5
+    assert found["image"].tolist() == [image for image in faces_on_disk["images"] for _ in VIEWS]
+    for name, value in {"method": "p_fgvm", "model": "A", "target": "a", "seen_by": "none"}.items():
+        assert set(found[name].tolist()) == {value}
+    assert "lpips" not in found.dtype.names
+
+    pictures, clean = of_8_bit(made["pixels"]), of_8_bit(faces_on_disk["pixels"])
+    for view in set(VIEWS) - {CONTROL}:
+        own = found[found["view"] == view]
+        both = [as_float(np.stack([TRANSFORMS[view](one) for one in part])) for part in (pictures, clean)]
+        values, originals = map(torch.from_numpy, both)
+        assert own["embedding_found"] == pytest.approx(embeddings(both[0]), abs=1e-3)
+        assert own["mssim"] == pytest.approx(mssim(values, originals).numpy(), abs=1e-12)
+        assert own["predicted_A"].tolist() == predictions(faces_on_disk, "A", values)
+        # The other model, the detector, metrics and features are given the published image alone.
+        published = view == PUBLISHED
+        assert own["predicted_B"].tolist() == (predictions(faces_on_disk, "B", values) if published else [""] * 5)
+        for name in ("psnr", "ssimulacra2", "flip"):
+            assert (own[name] != 0).tolist() == [published] * 5
+        assert own["features"].any(axis=1).tolist() == [published] * 5
+    published = found[found["view"] == PUBLISHED]
+    psnr = [peak_signal_noise_ratio(*pair) for pair in zip(clean, pictures, strict=True)]
+    assert published["psnr"] == pytest.approx(psnr)
+    assert published["features"] == pytest.approx(np.stack([features(one) for one in pictures]))
+
+
+def test_the_control_is_the_clean_face_under_noise_of_the_same_l2(faces_on_disk):
+    made = written_set(faces_on_disk, "p_fgvm")
+    found = evaluated(faces_on_disk, "p_fgvm")
+    protected, originals = torch.from_numpy(made["pixels"].copy()), torch.from_numpy(faces_on_disk["pixels"])
+    noisy = random_control(originals, protected, faces_on_disk["images"], seed=0).numpy()
+    control = found[found["view"] == CONTROL]
+    assert control["embedding_found"] == pytest.approx(embeddings(as_float(of_8_bit(noisy))), abs=1e-3)
+    # Compared with the clean image, and as unlike it as the protected one.
+    assert control["mssim"] == pytest.approx(found[found["view"] == PUBLISHED]["mssim"], abs=0.02)
+    assert control["mssim"].max() < 0.999
+
+
+def test_without_an_attacked_model_all_models_predict_in_every_view(faces_on_disk):
+    made = written_set(faces_on_disk, "clean", attacked=False)
+    found = evaluated(faces_on_disk, "clean")
+    values = torch.from_numpy(as_float(of_8_bit(made["pixels"])))
+    for model in "AB":
+        own = found[found["view"] == PUBLISHED][f"predicted_{model}"]
+        assert own.tolist() == predictions(faces_on_disk, model, values) and found[f"predicted_{model}"].all()
+
+
+def test_an_images_evaluation_does_not_depend_on_the_others(faces_on_disk):
+    made = written_set(faces_on_disk, "p_fgvm")
+    together = evaluated(faces_on_disk, "p_fgvm").reshape(5, -1)[[3, 1]].ravel()
+    np.save(faces_on_disk["folder"] / "p_fgvm.npy", made[[3, 1]])
+    alone = evaluated(faces_on_disk, "p_fgvm")
+    assert all(np.array_equal(alone[name], together[name]) for name in alone.dtype.names)
+
+
+def test_lpips_is_measured_with_the_weights_given(faces_on_disk, project):
+    folder = faces_on_disk["folder"]
+    written_set(faces_on_disk, "p_fgvm")
+    weights = folder / "alexnet.pth"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(alexnet().state_dict(), weights)
+    own = {"evaluation__root": str(folder), "evaluation__lpips": weights.name}
+    project(data__image_size=list(SIZE), device="cpu", evaluation__recognisers={"dlib": "installed"}, **own)
+
+    def measured() -> np.ndarray:
+        found = evaluated(faces_on_disk, "p_fgvm")
+        return found[found["view"] == PUBLISHED]["lpips"]
+
+    first = measured()
+    assert (first > 0).all()
+    # Other weights are another metric: finished batches do not count.
+    torch.save({name: value + 0.01 for name, value in torch.load(weights).items()}, weights)
+    assert (measured() != first).all()
+
+
+def at_strengths(faces_on_disk: dict[str, Any], method: str) -> np.ndarray:
+    """What strengths.py writes of the set of `method`."""
+    folder = faces_on_disk["folder"]
+    out = folder / "strengths" / f"{method}.npy"
+    strengths.main(method=method, faces=folder / "faces.zip", adversarial=folder / f"{method}.npy", out=out)
+    return np.load(out)
+
+
+def test_an_attacks_perturbation_is_multiplied_by_the_strength(faces_on_disk):
+    made = written_set(faces_on_disk, "p_fgvm")
+    found = at_strengths(faces_on_disk, "p_fgvm")
+    # Three of the five images, drawn by the seed, at two strengths.
+    drawn = set(seeding.shuffled(faces_on_disk["images"], 0, "curve images")[:3])
+    assert set(found["image"].tolist()) == drawn and len(found) == 6
+    assert set(found["method"].tolist()) == {"p_fgvm"} and set(found["seen_by"].tolist()) == {"none"}
+    for one in found:
+        place = faces_on_disk["images"].index(one["image"])
+        clean = faces_on_disk["pixels"][place]
+        image = of_8_bit((clean + np.float32(one["strength"]) * (made["pixels"][place] - clean)).clip(0, 1))
+        assert one["embedding_found"] == pytest.approx(embeddings(as_float(image)[None])[0], abs=1e-3)
+        for name in ("mssim_face", "flip_face"):
+            assert one[name] == pytest.approx(FUNCTIONS[name](image, of_8_bit(clean)))
+
+
+def test_a_conventional_method_runs_at_the_strength(faces_on_disk):
+    written_set(faces_on_disk, "gaussian_blur", attacked=False)
+    found = at_strengths(faces_on_disk, "gaussian_blur")
+    for one in found:
+        clean = torch.from_numpy(faces_on_disk["pixels"][[faces_on_disk["images"].index(one["image"])]])
+        [blurred] = gaussian_blur(clean, sigma=0.03 * one["strength"]).numpy()
+        expected = FUNCTIONS["mssim_face"](of_8_bit(blurred), of_8_bit(clean[0].numpy()))
+        assert one["mssim_face"] == pytest.approx(expected)
+    assert len({*found["mssim_face"].tolist()}) == 6
+
+
+# ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+EMBEDDINGS = [(f"embedding_{name}", np.float32, 3) for name in ("dlib", "sface")]
+
+
+@pytest.fixture
+def files(project) -> dict[str, Path]:
+    """A gallery, evaluated sets, sets at several strengths and the split, as the programs before the tables write."""
+    folder, random, names = project(), np.random.default_rng(0), EVERYONE.split()
+    crowd = [f"{chr(0x4E00 + i)}{j}" for i in range(32) for j in range(3)]
+    enrolled = np.zeros(108, [("image", "U4"), ("person", "U4"), ("group", "U11"), *EMBEDDINGS])
+    enrolled["image"], enrolled["group"] = names + crowd, ["gallery"] * 12 + ["calibration"] * 96
+    enrolled["person"] = [person_of(image) for image in names + crowd]
+    for name, *_ in EMBEDDINGS:
+        enrolled[name] = np.concatenate([axes(EVERYONE), random.normal(size=(96, 3))])
+    np.save(folder / "gallery.npy", enrolled)
+
+    fields = [("method", "U20"), ("model", "U1"), ("seen_by", "U8")]
+    own = [(name, ROW[name]) for name in ROW.names if not name.startswith("embedding_")]
+    sets = {
+        "any/clean": ["clean"],
+        "any/external": ["tool", "other"],
+        "A/p_fgvm": ["p_fgvm"],
+        "B/p_fgvm": ["p_fgvm"],
+    }
+    for path, methods in sets.items():
+        made = np.zeros((len(methods), 12, len(VIEWS)), np.dtype([*fields, *own, *EMBEDDINGS]))
+        made["method"], made["image"], made["view"] = np.reshape(methods, (-1, 1, 1)), np.reshape(names, (-1, 1)), VIEWS
+        attacked = path.endswith("p_fgvm")
+        made["model"], made["seen_by"] = path[0] if attacked else "", "dlib" if path == "B/p_fgvm" else ""
+        made["predicted_A"] = made["predicted_B"] = np.reshape([person_of(name) for name in names], (-1, 1))
+        made["features"] = random.normal(size=(len(methods), 12, 1, 2)) + (0 if path == "any/clean" else 5)
+        for name, *_ in EMBEDDINGS:
+            made[name] = axes(EVERYONE, turn=int(attacked))[:, None]
+        save(folder / "evaluated" / f"{path}.npy", made.ravel())
+
+    row = [*fields, ("image", "U4"), ("strength", float), ("mssim_face", float), ("flip_face", float), *EMBEDDINGS]
+    for path, method in {"B/p_fgvm": "p_fgvm", "any/pixelation": "pixelation"}.items():
+        made = np.zeros((12, 2), row)
+        made["method"], made["image"], made["strength"] = method, np.reshape(names, (-1, 1)), [0.5, 1.0]
+        made["model"], made["seen_by"] = ("B", "dlib") if path == "B/p_fgvm" else ("", "")
+        for name, *_ in EMBEDDINGS:
+            made[name] = axes(EVERYONE)[:, None]
+        save(folder / "strengths" / f"{path}.npy", made.ravel())
+    # Whatever else lies there does not count.
+    (folder / "evaluated" / "A" / "stray.npy").touch()
+    split = "".join(f"{name},{person_of(name)},train\n" for name in names)
+    (folder / "split.csv").write_text("image,person,split\n" + split)
+    return {
+        "evaluated": folder / "evaluated",
+        "strengths": folder / "strengths",
+        "gallery": folder / "gallery.npy",
+        "split": folder / "split.csv",
+    }
+
+
+def save(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, values)
+
+
+def test_sets_and_enrolments_are_read_from_their_files(files):
+    sets = read_evaluated(files["evaluated"])
+    # Where no model was attacked, the images are a set of every model.
+    assert [(one.model, one.method, one.seen_by) for one in sets] == [
+        (model, method, "dlib" if (model, method) == ("B", "P-FGVM") else "")
+        for model in "AB"
+        for method in ("Clean", "P-FGVM", "other", "tool")
+    ]
+    assert all(one.view(CONTROL)["image"].tolist() == EVERYONE.split() for one in sets)
+    dlib, sface = read_enrolments(files["gallery"], read_settings())
+    assert (dlib.recogniser.distance, sface.recogniser.distance) == ("euclidean", "cosine")
+    assert len(dlib.gallery.images) == 12 and len(dlib.others.images) == 96
+    assert np.allclose(sface.gallery.embeddings, axes(EVERYONE)) and sface.thresholds[0].pairs == 96 * 93 // 2
+
+
+def test_the_tables_have_a_row_for_each_set(files):
+    known = {name: files[name] for name in ("evaluated", "gallery")}
+    out = files["evaluated"].parent / "reports"
+    recognition.main(**known, split=files["split"], out=out)
+    robustness.main(**known, split=files["split"], out=out / "robustness.csv")
+    adaptive.main(**known, out=out / "adaptive.csv")
+    quality.main(evaluated=files["evaluated"], split=files["split"], out=out / "quality.csv")
+    visibility_stage.main(strengths=files["strengths"], gallery=files["gallery"], out=out / "visibility.csv")
+    tables = {path.stem: read_table(path) for path in out.glob("*.csv")}
+    assert {name: len(table) for name, table in tables.items()} == {
+        # sets x recognisers x rates
+        "recognition": 8 * 2 * 2,
+        "thresholds": 2 * 2,
+        # images x others of their persons
+        "pairs": 12 * 3,
+        # sets x recognisers x persons
+        "recognised_persons": 8 * 2 * 3,
+        # sets x recognisers x images
+        "recognised_images": 8 * 2 * 12,
+        "transfer": 8,
+        "robustness": 8 * len(POST_PROCESSING),
+        # of each recogniser two that retrain and one that collects; the purifiers; a detector but for clean sets
+        "adaptive": 8 * (2 * 3 + 2) + 6,
+        "quality": 8,
+        # methods x strengths x recognisers
+        "visibility": 2 * 2 * 2,
+    }
+    found = tables["recognition"]
+    rates = found[found["fmr"] == "0.01"].groupby("method")["tmr_protected"].agg(set)
+    assert rates.map(lambda own: {float(rate) for rate in own}).to_dict() == {
+        "Clean": {1}, "tool": {1}, "other": {1}, "P-FGVM": {0},
+    }  # fmt: skip
+    assert found[found["seen"] == "True"].groupby(["model", "method", "recogniser"]).size().to_dict() == {
+        ("B", "P-FGVM", "dlib"): 2
+    }
+    assert set(tables["visibility"]["method"]) == {"P-FGVM", "Pixelation"}
