@@ -1,6 +1,7 @@
 """A copy of the project to run for real, at a scale that takes seconds a stage."""
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -160,10 +161,12 @@ class Project:
             )
 
     def lose(self, *patterns: str) -> None:
-        """Remove what matches `patterns`, and DVC's cache, so that nothing but running its stages brings it back."""
+        """Remove what matches `patterns`, and its copies in DVC's cache, so that only its stages bring it back."""
         for path in [path for pattern in patterns for path in self.folder.glob(pattern)]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.rmtree(self.folder / ".dvc/cache")
+            for file in [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]:
+                digest = hashlib.md5(file.read_bytes()).hexdigest()
+                (self.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).unlink(missing_ok=True)
+                file.unlink()
 
     def restore(self) -> None:
         """Back to the last commit and its outputs, as if nothing had run since."""
