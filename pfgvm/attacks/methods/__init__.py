@@ -1,1 +1,1 @@
-"""The methods, one a file: a function of the file's name, and METHOD, what the pipeline needs to know of it."""
+"""The methods, one a file: a function of its name, `parameters` and `deidentify`; pfgvm/methods.py lists them."""
