@@ -17,9 +17,7 @@ from stages.common.data_frames import read_numbers
 from stages.common.face_archive import read_pixels
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
-from stages.reporting.image_sets import ImageSet, image_sets, sets_of, shown_image, write_image
-
-MEGABYTE = 1_000_000
+from stages.reporting.image_sets import ImageSet, fitting_entries, image_sets, sets_of, shown_image, write_image
 
 
 def main(*, scores: Path, faces: Path, adversarial: Path, trajectories: Path, out: Path, shown: Path) -> None:
@@ -49,13 +47,10 @@ def main(*, scores: Path, faces: Path, adversarial: Path, trajectories: Path, ou
             write_image(each.pixels(image), out / each.folder / f"{names[image]}.png")
 
     examples = chosen_examples(scored, MODEL_NAMES[0], count=1).to_dict("records")
-    entries, room = [], settings.page.faces_mb * MEGABYTE
-    for image in viewer.in_turn(published, [row["image"] for row in examples], settings.attack.seed):
-        entry = shown_image(image, clean(image), published, None, sets)
-        room -= len(json.dumps(entry))
-        if room < 0:
-            break
-        entries.append(entry)
+    order = viewer.in_turn(published, [row["image"] for row in examples], settings.attack.seed)
+    entries = fitting_entries(
+        order, lambda image: shown_image(image, clean(image), published, None, sets), settings.page.faces_mb
+    )
     content = {
         "note": viewer.chosen_note(len(entries), len(names)),
         "images": entries,

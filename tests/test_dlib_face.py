@@ -12,8 +12,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pfgvm.errors import InputError
 from pfgvm.faces.geometry import CELEBA_POINTS
-from pfgvm.models import dlib_file
+from pfgvm.models import dlib_file, installed_weights
 from pfgvm.models.dlib_face import TEMPLATE_POINTS, DlibFace, FaceChips
+from pfgvm.models.installed_weights import dlib_weights
 
 REFERENCE = Path(__file__).parent / "data" / "dlib_face_reference.npz"
 # the template in pixels of the chip, as dlib places it at padding 0.25
@@ -27,7 +28,7 @@ def face() -> DlibFace:
 
 @pytest.fixture(scope="module")
 def weights() -> bytes:
-    return dlib_file.weights_path().read_bytes()
+    return dlib_weights().read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_affine_layers_fold_into_the_convolutions(reference):
 
 def test_every_weight_comes_from_the_file():
     # a weight left at its random start would differ between two readings
-    first, second = (dlib_file.read_weights(dlib_file.weights_path()) for _ in range(2))
+    first, second = (dlib_file.read_weights(dlib_weights()) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     DlibFace().load_state_dict(first, strict=True)
 
@@ -118,7 +119,7 @@ def test_a_missing_weights_file_is_named(tmp_path):
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(dlib_file, "find_spec", lambda name: None)
+    monkeypatch.setattr(installed_weights, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"install the package face-recognition-models 0\.3\.0"):
         dlib_file.load()
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pfgvm.models import dlib_file
+from pfgvm.models.installed_weights import dlib_weights
 from pfgvm.models.vgg_face import VGGFace
 from tests.project import stages_run
 
@@ -99,7 +99,7 @@ def test_an_edited_style_makes_the_page_alone(built):
 
 
 def test_replaced_weights_make_their_model_stale(built):
-    dlibs = dlib_file.weights_path()
+    dlibs = dlib_weights()
     shutil.copy(dlibs, built.folder / "weights.dat")
     built.set(**{"train.B.weights": "weights.dat"})
     built.dvc("repro", "train@B")

@@ -23,11 +23,6 @@ def build(image_size: tuple[int, int]) -> Descriptor:
     return Descriptor(DlibFace(), image_size)
 
 
-def installed() -> Path:
-    """The weights file that installs with the environment. Raises InputError where it is missing."""
-    return dlib_file.weights_path()
-
-
 def load(image_size: tuple[int, int], weights: str | Path | None) -> Descriptor:
     """The descriptor with the weights of dlib's file; None: the installed one. InputError: see `dlib_file.load`."""
     return Descriptor(dlib_file.load(weights), image_size)

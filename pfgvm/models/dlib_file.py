@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,35 +11,18 @@ from torch import Tensor, nn
 
 from pfgvm.errors import InputError
 from pfgvm.models.dlib_face import CHANNEL_MEANS, CHIP_SIZE, Affine, Block, DlibFace
+from pfgvm.models.installed_weights import dlib_weights
 
-_PACKAGE = "face_recognition_models"
-_FILE_NAME = "dlib_face_recognition_resnet_model_v1.dat"
-_REMEDY = f"take {_FILE_NAME} from the package face-recognition-models 0.3.0"
-
-
-def weights_path() -> Path:
-    """The weights file inside the installed package face-recognition-models; InputError where it is missing.
-
-    The package is only looked up, never imported: its own import fails on current Pythons.
-    """
-    spec = find_spec(_PACKAGE)
-    folders = (spec and spec.submodule_search_locations) or []
-    path = next((Path(folder, "models", _FILE_NAME) for folder in folders), None)
-    if path is None or not path.is_file():
-        raise InputError(
-            f"dlib's face network {_FILE_NAME} is missing: "
-            "install the package face-recognition-models 0.3.0 (`make setup` does)"
-        )
-    return path
+_REMEDY = "take dlib_face_recognition_resnet_model_v1.dat from the package face-recognition-models 0.3.0"
 
 
 def load(path: str | Path | None = None) -> DlibFace:
     """The trained network in evaluation mode, from dlib's weights file (None: the installed one).
 
-    InputError: see `weights_path` and `read_weights`.
+    InputError: see `dlib_weights` and `read_weights`.
     """
     face = DlibFace()
-    face.load_state_dict(read_weights(weights_path() if path is None else path))
+    face.load_state_dict(read_weights(dlib_weights() if path is None else path))
     return face.eval()
 
 

@@ -58,10 +58,6 @@ def build(image_size: tuple[int, int]) -> Descriptor:
     return Descriptor(VGGFace(), image_size)
 
 
-def installed() -> None:
-    """There is no such file: the weights are the user's own."""
-
-
 def load(image_size: tuple[int, int], weights: str | Path | None) -> Descriptor:
     """The descriptor with the weights of a file (see `read_weights`), or with random ones."""
     descriptor = build(image_size)

@@ -21,8 +21,8 @@ def descriptor_weights(name: str, settings: Settings) -> Path:
     """
     chosen = settings.train.B
     if name != chosen.descriptor:
-        if found := DESCRIPTORS[name].module.installed():
-            return found
+        if installed := DESCRIPTORS[name].installed:
+            return installed()
         raise InputError(
             f"{name}: none of its weights install with the environment; set train.B.descriptor to {name} and "
             f"train.B.weights to your file of them, or take {name} out of attack.p_fgvm_features.descriptors"

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,9 +15,7 @@ from stages.common.face_archive import read_pixels
 from stages.common.files import atomic_write
 from stages.common.program import read_settings, run
 from stages.evaluation.evaluated_set import read_scores, sets_in
-from stages.reporting.image_sets import image_sets, sets_of, shown_image, write_image
-
-MEGABYTE = 1_000_000
+from stages.reporting.image_sets import fitting_entries, image_sets, sets_of, shown_image, write_image
 
 
 def main(
@@ -49,15 +48,13 @@ def main(
         for image in each.places:
             write_image(each.pixels(image), out / each.folder / f"{names[image]}.png")
 
-    entries, room = [], settings.page.faces_mb * MEGABYTE
     by_image = read_numbers(recognised)
-    for image in viewer.in_turn(published, [], settings.attack.seed):
+
+    def entry(image: str) -> dict[str, Any]:
         [clean] = read_pixels(faces, [image], settings.data.image_size)
-        entry = shown_image(image, clean, published[published["image"] == image], by_image, sets)
-        room -= len(json.dumps(entry))
-        if room < 0:
-            break
-        entries.append(entry)
+        return shown_image(image, clean, published, by_image, sets)
+
+    entries = fitting_entries(viewer.in_turn(published, [], settings.attack.seed), entry, settings.page.faces_mb)
     content = {
         "note": viewer.chosen_note(len(entries), len(names)),
         "images": entries,

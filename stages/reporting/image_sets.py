@@ -1,6 +1,7 @@
 """The images of adversarial sets as people look at them: files, and what a page's viewer shows."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from pfgvm.methods import key_of, label_of
 from pfgvm.report import viewer
 from stages.adversarial.adversarial_set import read_set
 from stages.common.files import atomic_write
+
+MEGABYTE = 1_000_000
 
 
 class ImageSet(NamedTuple):
@@ -56,6 +59,19 @@ def write_image(pixels: np.ndarray, path: Path) -> None:
     """Write uint8 pixels, (3, H, W), to `path` as PNG."""
     with atomic_write(path) as partial:
         partial.write_bytes(viewer.png(pixels))
+
+
+def fitting_entries(
+    images: Iterable[str], entry: Callable[[str], dict[str, Any]], megabytes: float
+) -> list[dict[str, Any]]:
+    """What a page holds of `images`: the entry of each in turn, until as JSON they would exceed `megabytes`."""
+    entries, room = [], megabytes * MEGABYTE
+    for image in images:
+        entries.append(entry(image))
+        room -= len(json.dumps(entries[-1]))
+        if room < 0:
+            return entries[:-1]
+    return entries
 
 
 def shown_image(

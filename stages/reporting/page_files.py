@@ -1,17 +1,33 @@
-"""What pages are made of: plots and templates."""
+"""A page as a file, and what it is made of: data, plots and templates."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pfgvm.report.page import PlotOnPage
 from pfgvm.report.plots.descriptions import Plot
+from stages.common.files import atomic_write
 
 
-def read_plots(folder: Path, plots: Mapping[str, Plot]) -> dict[str, PlotOnPage]:
-    """The `plots`, SVG files in `folder`, with what a page says of each."""
-    return {name: PlotOnPage(name, *plot, (folder / f"{name}.svg").read_text("utf-8")) for name, plot in plots.items()}
+def write_page(
+    page: Callable[..., str],
+    described: Mapping[str, Plot],
+    *,
+    report: Path,
+    faces: Path,
+    plots: Path,
+    templates: Path,
+    out: Path,
+) -> None:
+    """Write to `out` the HTML that `page` makes of the data `report` and `faces`, both JSON.
 
-
-def read_templates(folder: Path) -> dict[str, str]:
-    """The files of `folder` by name: markup, style and script."""
-    return {path.name: path.read_text("utf-8") for path in sorted(folder.iterdir())}
+    described: the plots of the page, SVG files in the folder `plots`. templates: the folder of markup, style, script.
+    """
+    numbers, images = (json.loads(path.read_text("utf-8")) for path in (report, faces))
+    drawn = {
+        name: PlotOnPage(name, *plot, (plots / f"{name}.svg").read_text("utf-8")) for name, plot in described.items()
+    }
+    texts = {path.name: path.read_text("utf-8") for path in sorted(templates.iterdir())}
+    html = page(numbers, images, drawn, templates=texts)
+    with atomic_write(out) as partial:
+        partial.write_text(html, "utf-8", newline="\n")

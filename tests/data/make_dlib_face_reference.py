@@ -12,7 +12,7 @@ import dlib
 import numpy as np
 from PIL import Image
 
-from pfgvm.models.dlib_file import weights_path
+from pfgvm.models.installed_weights import dlib_weights
 
 HERE = Path(__file__).parent
 FACES = HERE.parents[1] / "data" / "synthetic-faces" / "img_align_celeba.zip"
@@ -23,7 +23,7 @@ BOX = (36, 79, 144, 187)
 
 def make_reference(path_to_faces: Path, path_to_reference: Path) -> None:
     chips = np.stack([*face_chips(path_to_faces), noise_chip()])
-    network = dlib.face_recognition_model_v1(str(weights_path()))
+    network = dlib.face_recognition_model_v1(str(dlib_weights()))
     descriptors = np.array([network.compute_face_descriptor(chip) for chip in chips])
     np.savez_compressed(path_to_reference, chips=chips, descriptors=descriptors, dlib_version=dlib.__version__)
 
