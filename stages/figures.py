@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.methods import PROPOSED, key_of
-from pfgvm.report import figures
+from pfgvm.report import paper_figures
 from pfgvm.report.plots.descriptions import PAPER_PLOTS
 from pfgvm.report.plots.drawing import svg
 from pfgvm.report.plots.learning_curves import learning_curves
-from pfgvm.report.plots.persons import persons_figure
+from pfgvm.report.plots.persons_plot import persons_figure
 from pfgvm.report.words import model_name
 from stages.common.data_frames import read_numbers, read_table
 from stages.common.face_archive import read_images
@@ -32,7 +32,7 @@ def main(
     scored = read_table(scores)
     shown = {
         model: read_examples(
-            figures.chosen_examples(scored, model),
+            paper_figures.chosen_examples(scored, model),
             faces,
             adversarial / model / f"{key_of(PROPOSED)}.npy",
             record.image_size,
@@ -50,8 +50,8 @@ def main(
         "learning_curves": learning_curves(histories, epochs_used, headings),
     }
     files = {
-        "figure1.png": figures.png(figures.figure1(shown, headings)),
-        "figure2.png": figures.png(figures.figure2(followed, headings)),
+        "figure1.png": paper_figures.png(paper_figures.figure1(shown, headings)),
+        "figure2.png": paper_figures.png(paper_figures.figure2(followed, headings)),
         **{f"{name}.svg": svg(plot, prefix=name, title=PAPER_PLOTS[name].title) for name, plot in plots.items()},
     }
     for name, content in files.items():
@@ -61,7 +61,7 @@ def main(
 
 def read_examples(
     rows: pd.DataFrame, faces: Path, adversarial: Path, image_size: tuple[int, int]
-) -> list[figures.Example]:
+) -> list[paper_figures.Example]:
     """What Figure 1 shows of one model: the images of `rows` (of its scores) before and after the attack.
 
     faces: the zip of the originals. adversarial: P-FGVM's images. image_size: height, width.
@@ -71,18 +71,18 @@ def read_examples(
     for image, person, predicted, target in rows[["image", "person", "predicted", "target"]].values.tolist():
         [clean] = read_images(faces, [image], image_size)
         [protected] = attacked["pixels"][attacked["image"] == image]
-        shown.append(figures.Example(clean, protected, person, predicted, target))
+        shown.append(paper_figures.Example(clean, protected, person, predicted, target))
     return shown
 
 
-def read_trajectory(trajectory: Path, faces: Path, image_size: tuple[int, int]) -> figures.Trajectory:
+def read_trajectory(trajectory: Path, faces: Path, image_size: tuple[int, int]) -> paper_figures.Trajectory:
     """What Figure 2 shows of one model: the iterates of one image from the noise start, and the image itself.
 
     trajectory: rows of image, step and pixels. faces: the zip of the originals. image_size: height, width.
     """
     iterates = np.load(trajectory)
     [clean] = read_images(faces, [str(iterates["image"][0])], image_size)
-    return figures.Trajectory(iterates["pixels"], iterates["step"].tolist(), clean)
+    return paper_figures.Trajectory(iterates["pixels"], iterates["step"].tolist(), clean)
 
 
 if __name__ == "__main__":

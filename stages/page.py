@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pfgvm.report.page import page
 from pfgvm.report.plots.descriptions import PAPER_PLOTS
+from pfgvm.report.report_page import page
 from stages.common.program import run
 from stages.reporting.page_files import write_page
 

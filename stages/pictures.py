@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pfgvm.faces.external import exported_names
+from pfgvm.faces.external_images import exported_names
 from pfgvm.faces.images import to_8bit
 from pfgvm.report import viewer
-from pfgvm.report.figures import AMPLIFICATION, chosen_examples
+from pfgvm.report.paper_figures import AMPLIFICATION, chosen_examples
 from pfgvm.settings import MODEL_NAMES
 from stages.common.data_frames import read_numbers
 from stages.common.face_archive import read_pixels

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pfgvm.faces.split import stratified_split
+from pfgvm.faces.stratified_split import stratified_split
 from stages.common.data_frames import read_table, write_table
 from stages.common.program import read_settings, run
 

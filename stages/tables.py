@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from pfgvm.report import tables
-from pfgvm.report.comparison import formatted_tables
+from pfgvm.report import table_data
+from pfgvm.report.paper_tables import formatted_tables
 from pfgvm.report.render import LATEX_PREAMBLE, latex, markdown
 from pfgvm.report.run_summary import run_summary
 from stages.common.data_frames import csv_text, read_numbers, read_table
@@ -17,10 +17,10 @@ from stages.reporting.run_digest import run_digest
 from stages.reporting.training_records import read_records
 
 COLUMNS = {
-    "table1": tables.TABLE1_COLUMNS,
-    "table2": tables.TABLE2_COLUMNS,
-    "table3": tables.TABLE3_COLUMNS,
-    "table4": tables.TABLE4_COLUMNS,
+    "table1": table_data.TABLE1_COLUMNS,
+    "table2": table_data.TABLE2_COLUMNS,
+    "table3": table_data.TABLE3_COLUMNS,
+    "table4": table_data.TABLE4_COLUMNS,
 }
 # What table1.md to table4.md hold.
 FORMATTED = {"table1": ["table1"], "table2": ["table2"], "table3": ["table3", "table3_full"], "table4": ["table4"]}
@@ -32,17 +32,17 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
     records = read_records(models)
     scored = read_numbers(scores)
     numbers = {
-        "table1": tables.architecture(records),
-        "table2": tables.attack_parameters(settings),
-        "table3": tables.results(scored, {record.model: record.descriptor for record in records}),
-        "table4": tables.training(records),
+        "table1": table_data.architecture(records),
+        "table2": table_data.attack_parameters(settings),
+        "table3": table_data.results(scored, {record.model: record.descriptor for record in records}),
+        "table4": table_data.training(records),
     }
     summary = run_summary(settings, records, read_table(split), numbers["table3"], run_digest(scores))
     epochs = {record.model: pd.read_csv(models / record.model / "history.csv") for record in records}
-    differences = tables.differences(scored)
+    differences = table_data.differences(scored)
     published = YAML(typ="safe", pure=True).load(paper)
-    persons = tables.by_person(scored)
-    report = tables.report(numbers | {"differences": differences, "persons": persons}, summary, published)
+    persons = table_data.by_person(scored)
+    report = table_data.report(numbers | {"differences": differences, "persons": persons}, summary, published)
 
     formatted = formatted_tables(report)
     files = {
@@ -55,7 +55,7 @@ def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> 
         files[f"{name}.csv"] = csv_text(table[COLUMNS[name]])
         files[f"{name}.md"] = "\n".join(map(markdown, forms)).encode()
         files[f"{name}.tex"] = (LATEX_PREAMBLE + "\n".join(map(latex, forms))).encode()
-    metrics = tables.metrics_by_method(numbers["table3"], numbers["table4"])
+    metrics = table_data.metrics_by_method(numbers["table3"], numbers["table4"])
     files["metrics.json"] = json.dumps(metrics, indent=2).encode()
     files["report.json"] = (json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     for name, content in files.items():

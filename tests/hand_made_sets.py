@@ -7,7 +7,7 @@ import numpy as np
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.verification import Faces, Threshold
-from pfgvm.evaluation.recognition.comparison import Comparison
+from pfgvm.evaluation.recognition.embedding_distance import Comparison
 
 NOTE = "needs 3,000 pairs of other persons; there are 20"
 ROW = np.dtype(

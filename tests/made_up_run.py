@@ -12,20 +12,20 @@ import pandas as pd
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, SHARES
-from pfgvm.evaluation.findings.by_person import RECOGNISED_IMAGES_COLUMNS, RECOGNISED_PERSONS_COLUMNS
+from pfgvm.evaluation.findings.adaptive_attackers import ADAPTIVE_COLUMNS, SHARES
 from pfgvm.evaluation.findings.enrolment import PAIRS_COLUMNS, THRESHOLDS_COLUMNS
-from pfgvm.evaluation.findings.minimum_norm import MINIMUM_NORM_COLUMNS
-from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS
-from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS
-from pfgvm.evaluation.findings.robustness import ROBUSTNESS_COLUMNS
+from pfgvm.evaluation.findings.l2_ratios import MINIMUM_NORM_COLUMNS
+from pfgvm.evaluation.findings.mean_quality import QUALITY_COLUMNS
+from pfgvm.evaluation.findings.per_identity import RECOGNISED_IMAGES_COLUMNS, RECOGNISED_PERSONS_COLUMNS
+from pfgvm.evaluation.findings.recognition_rates import RECOGNITION_COLUMNS
+from pfgvm.evaluation.findings.robustness_rates import ROBUSTNESS_COLUMNS
 from pfgvm.evaluation.findings.trade_off import CURVES_COLUMNS, EQUAL_MR_COLUMNS
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS
-from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS
+from pfgvm.evaluation.findings.visibility_rates import VISIBILITY_COLUMNS
 from pfgvm.evaluation.scoring import SCORE_COLUMNS
 from pfgvm.evaluation.transforms import POST_PROCESSING, PURIFIERS
 from pfgvm.methods import PAPER_METHODS, label_of
-from pfgvm.report import tables
+from pfgvm.report import table_data
 from pfgvm.report.plots.descriptions import PAPER_PLOTS
 from pfgvm.settings import MODEL_NAMES
 from stages import figures, page, pictures
@@ -182,7 +182,7 @@ def _scores(
     split, random = read_table(folder / "data/split.csv"), _random(model, method)
     targets = _targets(split)
     parts = []
-    for pixels in tables.PIXELS:
+    for pixels in table_data.PIXELS:
         predicted = np.where(random.random(len(split)) < missed, targets, split["person"])
         table = split.assign(model=model, method=method, pixels=pixels, target=targets if target is None else target)
         table = table.assign(predicted_clean=split["person"], predicted=predicted, linf=0.02)

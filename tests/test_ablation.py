@@ -5,7 +5,7 @@ import pytest
 
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.verification import Faces, Threshold
-from pfgvm.evaluation.recognition.comparison import Comparison
+from pfgvm.evaluation.recognition.embedding_distance import Comparison
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from tools.ablation import at_flip, matched, mean_quality, moved
 

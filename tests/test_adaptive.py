@@ -9,11 +9,11 @@ import pytest
 import sklearn  # noqa: F401  # sets environment variables as it loads, not within a test
 
 from pfgvm import seeding
-from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS, adaptive
+from pfgvm.evaluation.findings.adaptive_attackers import ADAPTIVE_COLUMNS, adaptive
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.verification import Faces, Threshold
-from pfgvm.evaluation.recognition.comparison import Comparison
+from pfgvm.evaluation.recognition.embedding_distance import Comparison
 from tests.hand_made_sets import EVERYONE, NOTE, axes, evaluated, person_of, rows
 
 

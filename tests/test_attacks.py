@@ -17,7 +17,7 @@ from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.gradient import loss_gradient
 from pfgvm.errors import InputError
 from pfgvm.models.batching import batches, padded
-from stages.adversarial.methods import load_method
+from stages.adversarial.method_modules import load_method
 from stages.networks.trained_model import TrainedModel
 from tests.records import training_record
 from tests.small import CLASSES, IMAGE_SIZE, classes, faces, small_a, small_b

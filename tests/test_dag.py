@@ -119,7 +119,7 @@ for line in sys.stdin:
     program, *method = line.split()
     importlib.import_module(program)
     if method:
-        from stages.adversarial.methods import load_method
+        from stages.adversarial.method_modules import load_method
         load_method(*method)
     # What these load when a setting names it.
     if "pfgvm.models.target_models" in sys.modules:
@@ -283,7 +283,7 @@ EDITS = {
     "pfgvm/report/table3.py": ({"tables", "page"}, {"train", "attack", "score", "noise", "control"}),
     "pfgvm/report/evaluation/summary.py": (of_evaluation("tables"), {"train", "attack", "score", "noise", "control"}),
     "pfgvm/models/training.py": ({"train"}, {"select", "split"}),
-    "pfgvm/photographs/protect.py": (set(), {""}),
+    "pfgvm/photographs/protection.py": (set(), {""}),
     "stages/adversarial/making.py": ({"attack", "noise", "control"}, {"train", "select", "split", "score@X"}),
     "stages/reporting/image_sets.py": ({"pictures"}, {"train", "attack", "score@", "noise", "control"}),
     "stages/evaluation/evaluate.py": (of_evaluation("evaluate"), {"train", "attack", "score", "tables", "page"}),

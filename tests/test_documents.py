@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pfgvm.report.render import markdown
-from pfgvm.report.seeds import with_summary
+from pfgvm.report.seeds_tables import with_summary
 from pfgvm.report.table3 import table3
 from tests.committed import committed, committed_table
 from tests.project import ROOT

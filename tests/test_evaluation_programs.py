@@ -19,7 +19,7 @@ from pfgvm.attacks import gaussian_blur
 from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.evaluation.detectability import features
 from pfgvm.evaluation.metrics import mssim
-from pfgvm.evaluation.quality.metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY
 from pfgvm.evaluation.recognition.alignment import chips
 from pfgvm.evaluation.transforms import POST_PROCESSING, PURIFIERS, TRANSFORMS
 from pfgvm.models.target_models import Recipe
@@ -30,7 +30,7 @@ from stages.common.program import read_settings
 from stages.evaluation import adaptive, calibration, evaluate, gallery, quality, recognition, robustness, strengths
 from stages.evaluation import visibility as visibility_stage
 from stages.evaluation.evaluated_set import read_enrolments, read_evaluated
-from stages.evaluation.views import CONTROL, PUBLISHED, VIEWS
+from stages.evaluation.image_forms import CONTROL, PUBLISHED, VIEWS
 from stages.networks.trained_model import TrainedModel
 from tests.committed_settings import changed
 from tests.faces_on_disk import celeba, people, picture

@@ -6,16 +6,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pfgvm.evaluation.findings.adaptive import ADAPTIVE_COLUMNS
-from pfgvm.evaluation.findings.by_person import RECOGNISED_PERSONS_COLUMNS
-from pfgvm.evaluation.findings.minimum_norm import MINIMUM_NORM_COLUMNS
-from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS
-from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS
-from pfgvm.evaluation.findings.robustness import ROBUSTNESS_COLUMNS
+from pfgvm.evaluation.findings.adaptive_attackers import ADAPTIVE_COLUMNS
+from pfgvm.evaluation.findings.l2_ratios import MINIMUM_NORM_COLUMNS
+from pfgvm.evaluation.findings.mean_quality import QUALITY_COLUMNS
+from pfgvm.evaluation.findings.per_identity import RECOGNISED_PERSONS_COLUMNS
+from pfgvm.evaluation.findings.recognition_rates import RECOGNITION_COLUMNS
+from pfgvm.evaluation.findings.robustness_rates import ROBUSTNESS_COLUMNS
 from pfgvm.evaluation.findings.trade_off import EQUAL_MR_COLUMNS
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS
+from pfgvm.report.evaluation.evaluation_tables import evaluation_tables
 from pfgvm.report.evaluation.summary import claims, summary_table
-from pfgvm.report.evaluation.tables import evaluation_tables
 from pfgvm.report.formatted_table import FormattedTable
 from tests.committed import committed_table
 

@@ -17,7 +17,7 @@ from pfgvm import seeding
 from pfgvm.attacks import random_equal_l2
 from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.errors import InputError
-from pfgvm.faces.external import exported_names, matching_files, read_external, tools_folders
+from pfgvm.faces.external_images import exported_names, matching_files, read_external, tools_folders
 from stages.adversarial.adversarial_set import read_set
 from stages.common.face_archive import read_pixels, write_faces
 from stages.evaluation import external

@@ -12,7 +12,7 @@ from pfgvm import seeding
 from pfgvm.attacks import p_fgvm_features
 from pfgvm.attacks.common.features import feature_gradient
 from pfgvm.attacks.common.views import random_view
-from pfgvm.attacks.common.visibility import held_back, hiding
+from pfgvm.attacks.common.visual_weights import held_back, hiding
 from pfgvm.errors import InputError
 
 SHAPE = (3, 14, 12)

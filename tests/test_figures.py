@@ -8,14 +8,14 @@ import pytest
 from matplotlib import font_manager
 from PIL import Image
 
-from pfgvm.report import figures
+from pfgvm.report import paper_figures
 
 HEADINGS = {"A": "Model A", "B": "Model B (dlib)"}
 
 
-def example(person: str = "a", clean: float = 0.5, change: float = 0.02) -> figures.Example:
+def example(person: str = "a", clean: float = 0.5, change: float = 0.02) -> paper_figures.Example:
     pixels = np.full((3, 40, 32), clean, dtype=np.float32)
-    return figures.Example(pixels, pixels + np.float32(change), person, "b", "b")
+    return paper_figures.Example(pixels, pixels + np.float32(change), person, "b", "b")
 
 
 def shades(figure) -> list[float]:
@@ -34,14 +34,14 @@ def test_figure_1_shows_protected_test_images_of_different_persons_first():
         ],
         columns="image person split target predicted_clean predicted l2".split(),
     ).assign(model="A", method="P-FGVM", pixels="float")
-    assert list(figures.chosen_examples(scores, "A")["image"]) == ["2.jpg", "1.jpg"]
-    assert list(figures.chosen_examples(scores, "A", count=9)["image"]) == ["2.jpg", "1.jpg", "4.jpg", "5.jpg"]
-    assert figures.chosen_examples(scores, "B").empty
+    assert list(paper_figures.chosen_examples(scores, "A")["image"]) == ["2.jpg", "1.jpg"]
+    assert list(paper_figures.chosen_examples(scores, "A", count=9)["image"]) == ["2.jpg", "1.jpg", "4.jpg", "5.jpg"]
+    assert paper_figures.chosen_examples(scores, "B").empty
 
 
 def test_figure_1_holds_clean_protected_and_ten_times_the_absolute_change():
     shown = {"A": [example(change=0.02), example(change=-0.03)], "B": [example(), example(change=0.3)]}
-    figure = figures.figure1(shown, HEADINGS)
+    figure = paper_figures.figure1(shown, HEADINGS)
     assert shades(figure) == [0.5, 0.52, 0.2, 0.5, 0.47, 0.3, 0.5, 0.52, 0.2, 0.5, 0.8, 1.0]
     texts = [text.get_text() for text in figure.texts]
     assert {"Model A", "Model B (dlib)", "person a\nseen as b\ntarget b"} <= set(texts)
@@ -49,16 +49,16 @@ def test_figure_1_holds_clean_protected_and_ten_times_the_absolute_change():
 
 def test_figure_1_shows_every_pixel_as_it_is():
     random = np.random.default_rng(0).random((3, 40, 32), dtype=np.float32)
-    figure = figures.figure1({"A": [figures.Example(random, random, "a", "b", "b")]}, HEADINGS)
-    drawn = np.asarray(Image.open(io.BytesIO(figures.png(figure))).convert("RGB"))
+    figure = paper_figures.figure1({"A": [paper_figures.Example(random, random, "a", "b", "b")]}, HEADINGS)
+    drawn = np.asarray(Image.open(io.BytesIO(paper_figures.png(figure))).convert("RGB"))
     scale, left, top = 9, 190, 60
     seen = drawn[top : top + 40 * scale, left : left + 32 * scale][scale // 2 :: scale, scale // 2 :: scale]
     assert np.abs(seen.transpose(2, 0, 1) / 255 - random).max() < 1 / 255
 
 
 def test_figure_1_takes_names_as_they_are():
-    figure = figures.figure1({"A": [example(person="$\\frac_&<" + "x" * 50)]}, HEADINGS)
-    figures.png(figure)
+    figure = paper_figures.figure1({"A": [example(person="$\\frac_&<" + "x" * 50)]}, HEADINGS)
+    paper_figures.png(figure)
     assert "person $\\frac_&<xxxx…\nseen as b\ntarget b" in [text.get_text() for text in figure.texts]
 
 
@@ -78,14 +78,14 @@ def few_fonts(monkeypatch):
 
 
 def _forget_fonts() -> None:
-    figures._fonts.cache_clear()
-    figures._font_with.cache_clear()
+    paper_figures._fonts.cache_clear()
+    paper_figures._font_with.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["李小龍", "김민수", "山田太郎", "🧑", "a\nb", "\u200bab"])
 def test_a_name_without_a_font_is_written_by_its_escapes(few_fonts, name, recwarn, caplog):
-    figure = figures.figure1({"A": [example(person=name)]}, HEADINGS)
-    figures.png(figure)
+    figure = paper_figures.figure1({"A": [example(person=name)]}, HEADINGS)
+    paper_figures.png(figure)
     escaped = name.encode("unicode_escape").decode()
     shown = escaped if len(escaped) <= 14 else f"{escaped[:13]}…"
     assert below(figure) == [f"person {shown}\nseen as b\ntarget b"]
@@ -94,13 +94,16 @@ def test_a_name_without_a_font_is_written_by_its_escapes(few_fonts, name, recwar
 
 
 def test_names_of_one_length_without_a_font_are_told_apart(few_fonts):
-    shown = [figures.png(figures.figure1({"A": [example(person=name)]}, HEADINGS)) for name in ("李小龍", "王菲菲")]
+    shown = [
+        paper_figures.png(paper_figures.figure1({"A": [example(person=name)]}, HEADINGS))
+        for name in ("李小龍", "王菲菲")
+    ]
     assert shown[0] != shown[1]
 
 
 def test_names_that_begin_alike_are_shortened_no_further_than_they_differ(few_fonts):
     names = ["Jennifer_Capriati", "Jennifer_Capshaw", "李小龍", "李小龙"]
-    figure = figures.figure1({"A": [example(person=name) for name in names]}, HEADINGS)
+    figure = paper_figures.figure1({"A": [example(person=name) for name in names]}, HEADINGS)
     shown = [text.split("\n")[0] for text in below(figure)]
     assert shown[:2] == ["person Jennifer_Capriati", "person Jennifer_Capshaw"]
     assert len(set(shown)) == 4
@@ -111,19 +114,22 @@ def test_names_that_begin_alike_are_shortened_no_further_than_they_differ(few_fo
 
 def test_a_font_that_is_installed_is_used(few_fonts, recwarn, caplog):
     # STIX, which comes with Matplotlib, has this one letter of Japanese; its usual font has none.
-    figure = figures.figure1({"A": [example(person="の")]}, HEADINGS)
-    figures.png(figure)
+    figure = paper_figures.figure1({"A": [example(person="の")]}, HEADINGS)
+    paper_figures.png(figure)
     assert below(figure) == ["person の\nseen as b\ntarget b"]
     [text] = [text for text in figure.texts if text.get_text() in below(figure)]
-    assert text.get_fontfamily() == [figures.FONT, "STIXGeneral"]
+    assert text.get_fontfamily() == [paper_figures.FONT, "STIXGeneral"]
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     assert not caplog.records
 
 
 def test_figure_2_clips_the_noise_and_ends_with_the_original():
     noise = np.stack([np.full((3, 40, 32), value, dtype=np.float32) for value in (-2.0, 0.4, 3.0)])
-    rows = {"A": figures.Trajectory(noise, [0, 5, 50], noise[1]), "B": figures.Trajectory(noise[:2], [0, 58], noise[1])}
-    figure = figures.figure2(rows, HEADINGS)
+    rows = {
+        "A": paper_figures.Trajectory(noise, [0, 5, 50], noise[1]),
+        "B": paper_figures.Trajectory(noise[:2], [0, 58], noise[1]),
+    }
+    figure = paper_figures.figure2(rows, HEADINGS)
     assert shades(figure) == [0.0, 0.4, 1.0, 0.4, 0.0, 0.4, 0.4]
     texts = [text.get_text() for text in figure.texts]
     assert texts == [
@@ -140,7 +146,7 @@ def test_figure_2_clips_the_noise_and_ends_with_the_original():
 
 
 def test_a_figure_is_the_same_file_twice_and_says_nothing_of_its_maker():
-    first, second = (figures.png(figures.figure1({"A": [example()]}, HEADINGS)) for _ in range(2))
+    first, second = (paper_figures.png(paper_figures.figure1({"A": [example()]}, HEADINGS)) for _ in range(2))
     assert first == second
     assert b"Matplotlib" not in first
     assert Image.open(io.BytesIO(first)).info.keys() <= {"dpi"}

@@ -11,7 +11,7 @@ from torchvision.models import alexnet
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation.quality.lpips import lpips_metric
-from pfgvm.evaluation.quality.metrics import LPIPS
+from pfgvm.evaluation.quality.quality_metrics import LPIPS
 
 # After which of torchvision's layers LPIPS looks at AlexNet.
 LAYERS = (1, 4, 7, 9, 11)

@@ -34,7 +34,7 @@ from pfgvm.attacks import (
 from pfgvm.attacks.common.context import Context, Gallery
 from pfgvm.attacks.methods.p_fgvm_noise import gaussian_start, noise_images
 from pfgvm.errors import InputError
-from stages.adversarial.methods import load_method
+from stages.adversarial.method_modules import load_method
 
 FOLDER = Path(pfgvm.attacks.__file__).parent
 KEYS = [method.key for method in methods.METHODS]

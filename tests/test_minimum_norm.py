@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pfgvm.attacks import cw_l2, ddn, fmn
 from pfgvm.attacks.common import adv_lib
 from pfgvm.errors import InputError
-from pfgvm.evaluation.findings.minimum_norm import MINIMUM_NORM_COLUMNS, distance_to_best
+from pfgvm.evaluation.findings.l2_ratios import MINIMUM_NORM_COLUMNS, distance_to_best
 from tests import small
 from tests.small import CLASSES, classes
 

@@ -207,7 +207,7 @@ def test_finished_batches_stay_valid_after_unrelated_edits(built):
     built.set(**{"attack.i_fgsm.epsilon": 0.5, "attack.p_fgvm_noise.std": 0.5})
     built.edit("pfgvm/attacks/methods/i_fgsm.py", '"""I-FGSM, the', '"""(Edited.) I-FGSM, the')
     built.edit("pfgvm/settings.py", '"""The schema', '"""(Edited.) The schema')
-    built.edit("pfgvm/report/page.py", "def page(", "def page (")
+    built.edit("pfgvm/report/report_page.py", "def page(", "def page (")
     key = first.split("/")[0]
     assert batches("2-of-2") == [f"{key}/0", f"{key}/1"]
     built.set(**{"attack.lambda": 0.5})

@@ -13,19 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from pfgvm.evaluation.findings.by_person import RECOGNISED_PERSONS_COLUMNS
-from pfgvm.evaluation.findings.robustness import ROBUSTNESS_COLUMNS
-from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS
+from pfgvm.evaluation.findings.per_identity import RECOGNISED_PERSONS_COLUMNS
+from pfgvm.evaluation.findings.robustness_rates import ROBUSTNESS_COLUMNS
+from pfgvm.evaluation.findings.visibility_rates import VISIBILITY_COLUMNS
 from pfgvm.report.plots.drawing import svg
 from pfgvm.report.plots.learning_curves import learning_curves
 from pfgvm.report.plots.palette import KNOWN
-from pfgvm.report.plots.persons import persons_figure
+from pfgvm.report.plots.persons_plot import persons_figure
 from pfgvm.report.plots.recognised_persons import recognised_persons_figure
-from pfgvm.report.plots.recognition import recognition_figure
-from pfgvm.report.plots.robustness import robustness_figure
-from pfgvm.report.plots.trade_off import trade_off
-from pfgvm.report.plots.visibility import visibility_figure
-from pfgvm.report.tables import PERSONS_COLUMNS
+from pfgvm.report.plots.recognition_plot import recognition_figure
+from pfgvm.report.plots.robustness_plot import robustness_figure
+from pfgvm.report.plots.trade_off_plot import trade_off
+from pfgvm.report.plots.visibility_plot import visibility_figure
+from pfgvm.report.table_data import PERSONS_COLUMNS
 
 HEADINGS = {"A": "Model A", "B": "Model B (dlib)"}
 P_FGVM = KNOWN["P-FGVM"]

@@ -28,7 +28,7 @@ from pfgvm.evaluation.recognition.detection import Face
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.photographs.photograph import Photograph, png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protect import Classifier, Protector, framed, protect, shown
+from pfgvm.photographs.protection import Classifier, Protector, framed, protect, shown
 from pfgvm.photographs.same_person import verdict
 from stages.networks.trained_model import TrainedModel
 from tests.committed_settings import changed

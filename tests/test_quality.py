@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.findings.quality import QUALITY_COLUMNS, quality
-from pfgvm.evaluation.quality.metrics import QUALITY, face_region, flip, on_face, psnr, ssimulacra2
+from pfgvm.evaluation.findings.mean_quality import QUALITY_COLUMNS, quality
+from pfgvm.evaluation.quality.quality_metrics import QUALITY, face_region, flip, on_face, psnr, ssimulacra2
 from tests.hand_made_sets import ATTACKED, Persons, evaluated, rows
 
 BY_NAME = {metric.name: metric.function for metric in QUALITY}
@@ -155,7 +155,9 @@ def test_what_is_no_pair_of_pictures_is_refused(metric, image, original, message
 
 
 def test_the_table_of_metrics_is_read_without_pytorch():
-    program = "import sys, pfgvm.evaluation.quality.metrics as q; sys.exit('torch' in sys.modules or not q.QUALITY)"
+    program = (
+        "import sys, pfgvm.evaluation.quality.quality_metrics as q; sys.exit('torch' in sys.modules or not q.QUALITY)"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from pfgvm.errors import InputError
 from pfgvm.evaluation.recognition import installed_files
 from pfgvm.evaluation.recognition.alignment import ARCFACE_POINTS, arcface_points, celeba_points, chips, similarity
-from pfgvm.evaluation.recognition.comparison import comparison
+from pfgvm.evaluation.recognition.embedding_distance import comparison
 from pfgvm.evaluation.recognition.installed_files import installed_file
 from pfgvm.evaluation.recognition.onnx_network import OnnxNetwork
 from pfgvm.evaluation.recognition.recognisers import Recogniser, open_recogniser, trial_faces

@@ -9,21 +9,21 @@ import pandas as pd
 import pytest
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.findings.by_person import (
+from pfgvm.evaluation.findings.enrolment import Enrolment
+from pfgvm.evaluation.findings.per_identity import (
     RECOGNISED_IMAGES_COLUMNS,
     RECOGNISED_PERSONS_COLUMNS,
     recognised_images,
     recognised_persons,
 )
-from pfgvm.evaluation.findings.enrolment import Enrolment
-from pfgvm.evaluation.findings.recognition import RECOGNITION_COLUMNS, over_persons, recognition
+from pfgvm.evaluation.findings.recognition_rates import RECOGNITION_COLUMNS, over_persons, recognition
 from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.transfer import TRANSFER_COLUMNS, transfer
 from pfgvm.evaluation.findings.verification import Faces
-from pfgvm.evaluation.findings.visibility import VISIBILITY_COLUMNS, AtStrength, visibility
-from pfgvm.evaluation.recognition.comparison import Comparison
+from pfgvm.evaluation.findings.visibility_rates import VISIBILITY_COLUMNS, AtStrength, visibility
+from pfgvm.evaluation.recognition.embedding_distance import Comparison
 from pfgvm.evaluation.statistics import interval
-from pfgvm.report.tables import PERSONS_COLUMNS, by_person
+from pfgvm.report.table_data import PERSONS_COLUMNS, by_person
 from tests.hand_made_sets import (
     ATTACKED,
     CLEAN,

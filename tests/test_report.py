@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
-from pfgvm.report.comparison import formatted_tables
+from pfgvm.report.paper_tables import formatted_tables
 from pfgvm.report.plots.descriptions import EVALUATION_PLOTS, PAPER_PLOTS
 from stages.common.data_frames import read_table
 from tests import made_up_run

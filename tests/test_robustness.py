@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pfgvm.evaluation.findings.robustness import ROBUSTNESS_COLUMNS, robustness
+from pfgvm.evaluation.findings.robustness_rates import ROBUSTNESS_COLUMNS, robustness
 from pfgvm.evaluation.statistics import interval
 from tests.hand_made_sets import ATTACKED, KNOWN, UNKNOWN, Persons, evaluated, rows
 

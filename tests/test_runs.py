@@ -14,9 +14,9 @@ from PIL import Image
 
 from pfgvm.evaluation.statistics import difference_of_means, difference_of_rates
 from pfgvm.report.runs.faces import shared_faces, shared_images, side_by_side
-from pfgvm.report.runs.page import runs_page
 from pfgvm.report.runs.run import COMPARED_COLUMNS, Run, compared, differing_settings
-from pfgvm.report.runs.tables import accuracies_table, results_table, settings_table
+from pfgvm.report.runs.runs_page import runs_page
+from pfgvm.report.runs.runs_tables import accuracies_table, results_table, settings_table
 from tests.project import ROOT
 
 CHROMIUM = shutil.which("chromium")

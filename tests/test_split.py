@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pfgvm.errors import InputError
-from pfgvm.faces.split import apportion, stratified_split
+from pfgvm.faces.stratified_split import apportion, stratified_split
 
 PAPER = {"train": 0.70, "validation": 0.15, "test": 0.15}
 # Shares in whole per cent, so that exact arithmetic can judge what binary fractions gave.

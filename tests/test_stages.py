@@ -29,7 +29,7 @@ from pfgvm.models.training_record import TrainingRecord
 from pfgvm.settings import Attack, parse
 from stages.adversarial.adversarial_set import row_type
 from stages.adversarial.attacked_images import attacked_images
-from stages.adversarial.methods import load_method
+from stages.adversarial.method_modules import load_method
 from stages.common.data_frames import csv_text, read_table, write_table
 from stages.common.face_archive import read_images, read_pixels, write_faces
 from stages.common.files import atomic_write

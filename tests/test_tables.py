@@ -10,10 +10,10 @@ import pytest
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation import statistics
-from pfgvm.report import comparison, tables
+from pfgvm.report import paper_tables, table_data
 from pfgvm.report import table3 as table3_module
 from pfgvm.report.formatted_table import FormattedTable
-from pfgvm.report.persons import persons_table
+from pfgvm.report.persons_table import persons_table
 from pfgvm.report.render import latex, markdown
 from pfgvm.settings import MODEL_NAMES
 from tests.published import PAPER
@@ -44,7 +44,7 @@ def printed_paper() -> pd.DataFrame:
     rows = []
     for model in MODEL_NAMES:
         for method, cell in PAPER["table3"][model].items():
-            row = dict.fromkeys(tables.TABLE3_COLUMNS, 0.5)
+            row = dict.fromkeys(table_data.TABLE3_COLUMNS, 0.5)
             row |= {"model": model, "method": method, "pixels": "float", "images": 900, "descriptor": "none"}
             rows.append(
                 row | {"l2": cell["l2"], "mssim_legacy": cell["si"], "mr": cell["mr"], "mr_low": 0, "mr_high": 1}
@@ -54,17 +54,17 @@ def printed_paper() -> pd.DataFrame:
 
 def table3(results: pd.DataFrame) -> FormattedTable:
     """Table 3 of `results` beside the paper's."""
-    return table3_module.table3(tables.as_records(results), PAPER, DESCRIPTORS)
+    return table3_module.table3(table_data.as_records(results), PAPER, DESCRIPTORS)
 
 
 def table3_full(results: pd.DataFrame) -> FormattedTable:
     """Table 3 in full."""
-    report = tables.report({}, {}, {})
-    return table3_module.table3_full(tables.as_records(results), report["metrics"], DESCRIPTORS)
+    report = table_data.report({}, {}, {})
+    return table3_module.table3_full(table_data.as_records(results), report["metrics"], DESCRIPTORS)
 
 
 def test_rates_follow_their_definitions():
-    [row] = tables.results(HAND, DESCRIPTORS).to_dict("records")
+    [row] = table_data.results(HAND, DESCRIPTORS).to_dict("records")
     assert row["images"] == 4
     assert row["l2"] == 3.0
     assert row["mr"] == 2 / 4
@@ -76,9 +76,9 @@ def test_rates_follow_their_definitions():
 
 def test_rates_over_no_image_are_empty():
     scores = HAND[HAND["image"] == "3.jpg"].assign(split="train")
-    results = tables.results(scores, DESCRIPTORS)
+    results = table_data.results(scores, DESCRIPTORS)
     assert results.loc[0, ["mr_correct", "mr_test"]].isna().all()
-    first = results[tables.TABLE3_COLUMNS].to_csv(index=False).splitlines()[1]
+    first = results[table_data.TABLE3_COLUMNS].to_csv(index=False).splitlines()[1]
     assert first.startswith("A,none,P-FGVM,float,1,3.0,0.9,0.98,1.0,,,0.0,1.0,")
     assert results.loc[0, ["mr_test_low", "mr_test_high", "l2_low"]].isna().all()
     assert [cell for cell in table3_full(results).rows[0] if cell == "–"] == ["–"] * 3
@@ -88,8 +88,8 @@ def test_results_are_ordered_and_hold_only_what_was_scored():
     parts = [("B", "I-FGSM", "8bit"), ("A", "Random (equal L2)", "float"), ("B", "I-FGSM", "float")]
     parts += [("A", "I-FGVM", "float"), ("A", "P-FGVM (noise)", "8bit")]
     scores = pd.concat([HAND.assign(model=a, method=b, pixels=c) for a, b, c in parts])
-    results = tables.results(scores, DESCRIPTORS)
-    assert list(results.columns) == tables.TABLE3_COLUMNS
+    results = table_data.results(scores, DESCRIPTORS)
+    assert list(results.columns) == table_data.TABLE3_COLUMNS
     assert results[["model", "method", "pixels", "descriptor"]].values.tolist() == [
         ["A", "I-FGVM", "float", "none"],
         ["A", "P-FGVM (noise)", "8bit", "none"],
@@ -102,7 +102,7 @@ def test_results_are_ordered_and_hold_only_what_was_scored():
 def test_methods_stand_as_in_the_evaluation_and_unknown_ones_follow_by_name():
     methods = ["Random (equal L2)", "P-FGVM", "A-FGVM", "I-FGSM", "Z"]
     scores = pd.concat([HAND.assign(method=method) for method in methods])
-    results = tables.results(scores, DESCRIPTORS)
+    results = table_data.results(scores, DESCRIPTORS)
     assert list(results["method"]) == ["P-FGVM", "I-FGSM", "Random (equal L2)", "A-FGVM", "Z"]
     assert [row[2] for row in table3_full(results).rows] == list(results["method"])
 
@@ -110,12 +110,12 @@ def test_methods_stand_as_in_the_evaluation_and_unknown_ones_follow_by_name():
 @pytest.mark.parametrize(("column", "label"), [("model", "C"), ("pixels", "16bit")])
 def test_an_unknown_label_is_refused(column, label):
     with pytest.raises(InputError, match=f"the {column} '{label}'; known are"):
-        tables.results(HAND.assign(**{column: label}), DESCRIPTORS)
+        table_data.results(HAND.assign(**{column: label}), DESCRIPTORS)
 
 
 def test_the_columns_of_table_3_are_the_agreed_ones_first():
     agreed = "model,descriptor,method,pixels,images,l2,mssim,mssim_legacy,mr,mr_correct,mr_test,target_rate,clean_error"
-    assert tables.TABLE3_COLUMNS[:13] == agreed.split(",")
+    assert table_data.TABLE3_COLUMNS[:13] == agreed.split(",")
 
 
 def test_means_do_not_depend_on_the_order_of_the_sum():
@@ -186,7 +186,7 @@ def test_a_vanishing_loss_prints_without_a_sign():
 
 def test_table_3_says_how_coarse_a_rate_is():
     scores = pd.concat([HAND.assign(image=str(number), predicted="c") for number in range(20)])
-    note = table3(tables.results(scores, DESCRIPTORS)).notes[0]
+    note = table3(table_data.results(scores, DESCRIPTORS)).notes[0]
     assert all(part in note for part in ("Model A", "80 images", "1.25 % of MR", "P-FGVM 95.4–100.0 %"))
 
 
@@ -212,7 +212,7 @@ def test_differences_are_paired_by_image_and_resampled_by_person():
     extra = scores[scores["method"] == "I-FGVM"].head(1).assign(image="only there", l2=1000.0)
     eight_bit = scores.assign(pixels="8bit", l2=7.0)
     shuffled = pd.concat([scores, extra, eight_bit]).sample(frac=1, random_state=1)
-    found = tables.differences(shuffled)
+    found = table_data.differences(shuffled)
     assert list(found.columns) == "model method baseline measure difference low high".split()
     assert found[["model", "method", "baseline"]].drop_duplicates().values.tolist() == [["A", "P-FGVM", "I-FGVM"]]
     rows = found.set_index("measure")
@@ -227,7 +227,7 @@ def test_differences_are_paired_by_image_and_resampled_by_person():
     half = 1.96 * by_person.std() / 20**0.5
     assert rows.loc["l2", "low"] == pytest.approx(by_person.mean() - half, abs=0.15 * half)
     assert rows.loc["l2", "high"] == pytest.approx(by_person.mean() + half, abs=0.15 * half)
-    pd.testing.assert_frame_equal(found, tables.differences(scores))
+    pd.testing.assert_frame_equal(found, table_data.differences(scores))
 
 
 def test_the_interval_over_clusters_covers_the_truth_as_often_as_it_says():
@@ -241,7 +241,7 @@ def test_the_interval_over_clusters_covers_the_truth_as_often_as_it_says():
 
 
 def test_one_person_alone_has_no_interval():
-    row = tables.differences(pairs_of(persons=1, images=3)).set_index("measure").loc["l2"]
+    row = table_data.differences(pairs_of(persons=1, images=3)).set_index("measure").loc["l2"]
     assert math.isnan(row["low"]) and math.isnan(row["high"]) and not math.isnan(row["difference"])
 
 
@@ -258,7 +258,7 @@ def test_the_interval_is_wilson_s(hits, count):
     centre = (rate + z**2 / (2 * count)) / (1 + z**2 / count)
     reach = z * math.sqrt(rate * (1 - rate) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     assert statistics.interval(hits, count) == pytest.approx((centre - reach, centre + reach), abs=1e-12)
-    results = tables.results(pd.concat([HAND] * 3), DESCRIPTORS)
+    results = table_data.results(pd.concat([HAND] * 3), DESCRIPTORS)
     assert results.loc[0, ["mr_low", "mr_high"]].tolist() == list(statistics.interval(6, 12))
 
 
@@ -268,13 +268,13 @@ def test_table_2_marks_what_differs():
         for method, values in PAPER["table2"][model].items():
             rows.append({"model": model, "method": method, **values})
     parameters = pd.DataFrame(rows)
-    table = comparison.table2(tables.as_records(parameters), PAPER, DESCRIPTORS)
+    table = paper_tables.table2(table_data.as_records(parameters), PAPER, DESCRIPTORS)
     assert not any("†" in text for text in (*table.notes, *table.rows[0]))
     assert table.rows[0] == ["P-FGVM", "ours", "1.0", "50", "–", "0.22", "0.55", "58", "–", "0.28"]
     assert table.rows[4][2:6] == ["ε/N", "20", "0.026", "–"]
 
     parameters.loc[0, "lambda"] = 0.28
-    table = comparison.table2(tables.as_records(parameters), PAPER, DESCRIPTORS)
+    table = paper_tables.table2(table_data.as_records(parameters), PAPER, DESCRIPTORS)
     assert table.rows[0][5] == "0.28 †"
     assert table.notes[0].startswith("† ")
 
@@ -283,8 +283,8 @@ def test_table_1_pairs_layers_and_names_the_paper_s_where_they_differ():
     layers = [{"layer": "dlib face descriptor", "output": "128", "parameters": 5_000_000}]
     layers += [{"layer": name, "output": "1", "parameters": 10} for name in PAPER["table1"]["B"][1:3]]
     layers += [{"layer": "FC(8)+Softmax", "output": "8", "parameters": 2056}]
-    frame = tables.architecture([training_record("B", layers=layers)])
-    rows = comparison.table1(tables.as_records(frame), PAPER, {"B": "dlib"}).rows
+    frame = table_data.architecture([training_record("B", layers=layers)])
+    rows = paper_tables.table1(table_data.as_records(frame), PAPER, {"B": "dlib"}).rows
     ours = [row for row in rows if row[0] == "B"]
     assert [row[2] for row in ours] == ["VGG-Face CNN descriptor (VGG-16)", "same", "same", "FC(30)+Softmax"]
     assert ours[0][4] == "5,000,000"
@@ -293,7 +293,7 @@ def test_table_1_pairs_layers_and_names_the_paper_s_where_they_differ():
 
 def test_the_table_by_identity_has_the_tenth_at_either_end():
     rows = [("A", "P-FGVM", f"p{number}", 2, 3 - number / 20, number // 2 / 10) for number in range(20)]
-    table = persons_table(pd.DataFrame(rows, columns=tables.PERSONS_COLUMNS))
+    table = persons_table(pd.DataFrame(rows, columns=table_data.PERSONS_COLUMNS))
     # By MR, then by L2, the largest first.
     assert table.rows == [
         ["A", "P-FGVM", "20", "p0: 0.0 %, 3.00; p1: 0.0 %, 2.95", "p18: 90.0 %, 2.10; p19: 90.0 %, 2.05"]
@@ -311,12 +311,12 @@ def test_table_4_in_the_paper_s_form():
         test_size=12,
         test_accuracy=11 / 12,
     )
-    training = tables.training([record])
+    training = table_data.training([record])
     agreed = "model,descriptor,dataset,image_height,image_width,classes,images,train_size,validation_size,test_size,"
     agreed += "learning_rate,batch_size,epochs,epoch_used,train_accuracy,validation_accuracy,test_accuracy"
-    assert tables.TABLE4_COLUMNS == agreed.split(",")
-    assert list(training.columns)[:17] == tables.TABLE4_COLUMNS
-    table = comparison.table4(tables.as_records(training), PAPER, {"B": "dlib"})
+    assert table_data.TABLE4_COLUMNS == agreed.split(",")
+    assert list(training.columns)[:17] == table_data.TABLE4_COLUMNS
+    table = paper_tables.table4(table_data.as_records(training), PAPER, {"B": "dlib"})
     cells = {row[0]: row[1:] for row in table.rows}
     assert cells["Descriptor"] == ["–", "–", "dlib, frozen", "VGG-Face"]
     assert cells["Persons"] == ["–", "30", "4", "30"]
@@ -328,7 +328,7 @@ def test_table_4_in_the_paper_s_form():
 
 def test_table_4_prints_what_was_done_not_what_the_paper_says():
     record = training_record("A", normalization="none", optimization="SGD", loss="hinge")
-    rows = comparison.table4(tables.as_records(tables.training([record])), PAPER, {"A": "none"}).rows
+    rows = paper_tables.table4(table_data.as_records(table_data.training([record])), PAPER, {"A": "none"}).rows
     cells = {row[0]: row[1:3] for row in rows}
     assert cells["Normalization"] == ["none", "MinMax"]
     assert cells["Optimization"] == ["SGD", "Backprop+Adam"]
@@ -336,9 +336,9 @@ def test_table_4_prints_what_was_done_not_what_the_paper_says():
 
 
 def test_metrics_hold_the_float_rows_and_no_empty_value():
-    results = tables.results(pd.concat([HAND, HAND.assign(pixels="8bit", l2=9.0)]), DESCRIPTORS)
+    results = table_data.results(pd.concat([HAND, HAND.assign(pixels="8bit", l2=9.0)]), DESCRIPTORS)
     table4 = pd.DataFrame([{"model": "A", "test_accuracy": 2 / 3}, {"model": "B", "test_accuracy": math.nan}])
-    assert tables.metrics_by_method(results, table4) == {
+    assert table_data.metrics_by_method(results, table4) == {
         "A": {
             "test_accuracy": 0.666667,
             "P-FGVM": {"l2": 3.0, "mssim": 0.9, "mssim_legacy": 0.98, "mr": 0.5, "target_rate": 0.25},
@@ -349,7 +349,7 @@ def test_metrics_hold_the_float_rows_and_no_empty_value():
 
 def test_what_is_missing_is_null_in_json():
     frame = pd.DataFrame({"rate": [0.5, math.nan], "formula": ["ε/N", None], "count": [3, 4]})
-    rows = json.loads(json.dumps(tables.as_records(frame), allow_nan=False))
+    rows = json.loads(json.dumps(table_data.as_records(frame), allow_nan=False))
     assert rows == [{"rate": 0.5, "formula": "ε/N", "count": 3}, {"rate": None, "formula": None, "count": 4}]
 
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from pfgvm.errors import InputError
 from pfgvm.evaluation.statistics import mean_over_runs
 from pfgvm.methods import PAPER_METHODS
-from pfgvm.report import readings, seeds
+from pfgvm.report import readings_table, seeds_tables
 from pfgvm.settings import parse
 from tests.project import ROOT
 from tests.published import PAPER
@@ -165,16 +165,16 @@ def of_seed(seed: int, l2: float, mr: float) -> pd.DataFrame:
         for model in "AB"
         for place, method in enumerate(PAPER_METHODS, 1)
     ]
-    return pd.DataFrame(rows, columns=seeds.SEEDS_COLUMNS)
+    return pd.DataFrame(rows, columns=seeds_tables.SEEDS_COLUMNS)
 
 
 def test_the_summary_is_the_mean_with_its_interval():
     values = [2.0, 2.5, 3.5]
-    found = seeds.with_summary(pd.concat(of_seed(seed, l2, 0.95) for seed, l2 in enumerate(values)))
+    found = seeds_tables.with_summary(pd.concat(of_seed(seed, l2, 0.95) for seed, l2 in enumerate(values)))
     rows = found[(found["model"] == "B") & (found["method"] == "I-FGVM")].set_index("seed")
     assert tuple(rows.loc[SUMMARY, "l2"]) == pytest.approx(mean_over_runs([2 * value for value in values]))
     assert list(rows.loc[SUMMARY, "test_accuracy"]) == pytest.approx([0.8] * 3)
-    table3, table4 = seeds.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    table3, table4 = seeds_tables.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
     cells = {row[0]: row for row in table3.rows if row[0]}
     middle, low, high = mean_over_runs(values)
     assert cells["P-FGVM"][2] == f"{middle:.2f}"
@@ -186,18 +186,18 @@ def test_the_summary_is_the_mean_with_its_interval():
 
 
 def test_no_interval_leaves_what_a_measure_can_be():
-    found = seeds.with_summary(pd.concat([of_seed(0, 0.1, 0.9), of_seed(1, 2.0, 1.0), of_seed(2, 0.1, 1.0)]))
+    found = seeds_tables.with_summary(pd.concat([of_seed(0, 0.1, 0.9), of_seed(1, 2.0, 1.0), of_seed(2, 0.1, 1.0)]))
     rows = found[(found["model"] == "A") & (found["method"] == "I-FGSM")].set_index("seed")
     assert tuple(rows.loc[SUMMARY, "mr"]) == pytest.approx((29 / 30, mean_over_runs([0.9, 1.0, 1.0])[1], 1))
     assert rows.loc["low", "l2"] == 0 and rows.loc["high", "l2"] > 6
-    table3, _ = seeds.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    table3, _ = seeds_tables.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
     [row] = [place for place, row in enumerate(table3.rows) if row[0] == "I-FGSM"]
     assert table3.rows[row + 1][4].endswith(" to 100.0")
 
 
 def test_what_often_fails_is_not_compared_over_seeds():
-    found = seeds.with_summary(pd.concat(of_seed(seed, 2.0, 0.89) for seed in range(2)))
-    table3, _ = seeds.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    found = seeds_tables.with_summary(pd.concat(of_seed(seed, 2.0, 0.89) for seed in range(2)))
+    table3, _ = seeds_tables.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
     cells = {row[0]: row for row in table3.rows if row[0]}
     assert cells["Improvement over I-FGSM"][2:] == ["not comparable"] * 6
     assert any(note.startswith("not comparable") for note in table3.notes)
@@ -225,8 +225,8 @@ def scores_of_paper(size: tuple[int, int]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("size", [(218, 178), (109, 89)])
 def test_the_paper_s_own_numbers_have_no_distance(size):
-    found = readings.of_one_reading(scores_of_paper(size), size, PAPER, target="random", checkpoint="best")
-    assert list(found.columns) == readings.READINGS_COLUMNS
+    found = readings_table.of_one_reading(scores_of_paper(size), size, PAPER, target="random", checkpoint="best")
+    assert list(found.columns) == readings_table.READINGS_COLUMNS
     of_all = found[found["attacked"] == "all"]
     assert list(of_all["distance"]) == pytest.approx([0.0] * 3, abs=1e-9)
     assert list(of_all["l2_at_paper_size"]) == pytest.approx([3.38, 5.31, 5.68])
@@ -234,10 +234,10 @@ def test_the_paper_s_own_numbers_have_no_distance(size):
 
     moved = scores_of_paper(size)
     moved.loc[moved["method"] == "I-FGSM", "mssim_legacy"] += 0.005
-    far = readings.of_one_reading(moved, size, PAPER, target="least_likely", checkpoint="last")
+    far = readings_table.of_one_reading(moved, size, PAPER, target="least_likely", checkpoint="last")
     assert list(far[far["attacked"] == "all"]["distance"]) == pytest.approx([1 / 9] * 3)
 
-    table = readings.readings_table(pd.concat([far, found]), PAPER)
+    table = readings_table.readings_table(pd.concat([far, found]), PAPER)
     assert table.rows[0][:5] == ["paper", "", "", "", "3.38"]
     assert table.rows[1][:3] == ["random", "best", "all"]
     assert float(table.rows[-1][-1]) == max(float(row[-1]) for row in table.rows[1:])
@@ -246,7 +246,7 @@ def test_the_paper_s_own_numbers_have_no_distance(size):
 def test_seeds_of_one_run_take_float_rows_and_accuracies():
     scores = scores_of_paper((218, 178))
     scores = pd.concat([scores, scores.assign(pixels="8bit", l2=9.0)])
-    found = seeds.of_one_seed(7, scores, [training_record("A")])
+    found = seeds_tables.of_one_seed(7, scores, [training_record("A")])
     assert found["seed"].tolist() == ["7"] * 3
     assert list(found["l2"]) == pytest.approx([3.38, 5.31, 5.68])
     assert list(found["test_accuracy"]) == pytest.approx([2 / 3] * 3)

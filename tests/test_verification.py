@@ -8,7 +8,7 @@ import pytest
 
 from pfgvm.evaluation.findings.enrolment import Enrolment, genuine_pairs, thresholds_table
 from pfgvm.evaluation.findings.verification import Faces, impostor_pairs, match_rates, ranks, threshold
-from pfgvm.evaluation.recognition.comparison import Comparison
+from pfgvm.evaluation.recognition.embedding_distance import Comparison
 
 COSINE = Comparison("angle", "Angle")
 EUCLIDEAN = Comparison("near", "Near", distance="euclidean")

@@ -13,7 +13,7 @@ from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.beside_paper import beside_paper
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
-from pfgvm.report.page import in_script, render
+from pfgvm.report.report_page import in_script, render
 from pfgvm.report.viewer import chosen_note, difference, embedded, in_turn, of_image, png
 from tests.project import ROOT
 

@@ -17,10 +17,10 @@ import torch
 from pfgvm.attacks.methods.p_fgvm_features import p_fgvm_features, parameters
 from pfgvm.errors import InputError
 from pfgvm.evaluation.findings.enrolment import Enrolment
-from pfgvm.evaluation.findings.recognition import over_persons
+from pfgvm.evaluation.findings.recognition_rates import over_persons
 from pfgvm.evaluation.findings.verification import Faces, match_rates
 from pfgvm.evaluation.metrics import l2
-from pfgvm.evaluation.quality.metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.images import to_8bit
 from pfgvm.settings import MODEL_NAMES

@@ -19,8 +19,8 @@ from pfgvm.errors import InputError
 from pfgvm.faces.images import decode, to_8bit, to_size
 from pfgvm.methods import PAPER_METHODS, key_of
 from pfgvm.report.runs.faces import Pictures, shared_faces, shared_images, side_by_side
-from pfgvm.report.runs.page import runs_page
 from pfgvm.report.runs.run import Run, compared
+from pfgvm.report.runs.runs_page import runs_page
 from pfgvm.settings import MODEL_NAMES
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write

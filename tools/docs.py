@@ -15,9 +15,9 @@ from pfgvm.methods import FEATURES
 from pfgvm.report.evaluation.document import evaluation_document
 from pfgvm.report.evaluation.summary import claims, summary_table
 from pfgvm.report.numbers import number, per_cent, with_interval
-from pfgvm.report.readings import readings_table
+from pfgvm.report.readings_table import readings_table
 from pfgvm.report.render import markdown
-from pfgvm.report.seeds import seeds_tables
+from pfgvm.report.seeds_tables import seeds_tables
 from stages.common.data_frames import read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run

@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from pfgvm.errors import InputError
-from pfgvm.faces.external import exported_names
+from pfgvm.faces.external_images import exported_names
 from stages.adversarial.attacked_images import attacked_images
 from stages.common.face_archive import read_pixels
 from stages.common.files import atomic_write

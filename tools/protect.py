@@ -22,8 +22,8 @@ import pandas as pd
 import torch
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.recognition.comparison import recogniser_label
 from pfgvm.evaluation.recognition.detection import find_faces
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.geometry import CELEBA_SIZE
 from pfgvm.methods import ATTACKS, Method
@@ -31,14 +31,14 @@ from pfgvm.models.training_record import TrainingRecord
 from pfgvm.photographs.before_after import before_after
 from pfgvm.photographs.photograph import png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protect import Classifier, ProtectedFace, Protector, protect, shown
+from pfgvm.photographs.protection import Classifier, ProtectedFace, Protector, protect, shown
 from pfgvm.photographs.same_person import PUBLISHED_THRESHOLDS, verdict
-from pfgvm.report.figures import png as drawn
+from pfgvm.report.paper_figures import png as drawn
 from pfgvm.report.render import markdown
 from pfgvm.report.words import DATASETS, model_name
 from pfgvm.settings import MODEL_NAMES, Settings
 from stages.adversarial.descriptor_settings import open_descriptor
-from stages.adversarial.methods import load_method
+from stages.adversarial.method_modules import load_method
 from stages.common.data_frames import csv_text, read_table
 from stages.common.files import atomic_write
 from stages.common.program import mendable, print_any_name, read_settings, readable

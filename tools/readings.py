@@ -8,7 +8,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from pfgvm.methods import PAPER_METHODS, key_of, label_of
-from pfgvm.report.readings import of_one_reading, readings_table
+from pfgvm.report.readings_table import of_one_reading, readings_table
 from pfgvm.report.render import markdown
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write

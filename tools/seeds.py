@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
 from pfgvm.report.render import markdown
-from pfgvm.report.seeds import SEEDS_COLUMNS, of_one_seed, seeds_tables, with_summary
+from pfgvm.report.seeds_tables import SEEDS_COLUMNS, of_one_seed, seeds_tables, with_summary
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run

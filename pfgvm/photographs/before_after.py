@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from pfgvm.report.figures import AMPLIFICATION, DPI, FONT
+from pfgvm.report.paper_figures import AMPLIFICATION, DPI, FONT
 
 _GAP, _LEFT, _TOP = 9, 70, 40
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.words import model_name
 

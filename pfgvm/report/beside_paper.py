@@ -28,7 +28,7 @@ def beside_paper(
 ) -> list[tuple[str, dict[str, list[Cell]]]]:
     """By method of the paper, by model: the cells of L2, SI and MR of the float images.
 
-    results: the rows of pfgvm.report.tables.results. image_size: height, width; L2 is multiplied by l2_growth. What
+    results: the rows of pfgvm.report.table_data.results. image_size: height, width; L2 is multiplied by l2_growth. What
     lies within NEAR of the paper's is near it.
     """
     rows = {(row["model"], row["method"]): row for row in results if row["pixels"] == "float"}

@@ -20,7 +20,7 @@ class Finding(NamedTuple):
 
 
 def headline(report: Mapping[str, Any]) -> list[Finding]:
-    """One finding a model, by mean L2; report: pfgvm.report.tables.report, or the same read from report.json."""
+    """One finding a model, by mean L2; report: pfgvm.report.table_data.report, or the same read from report.json."""
     rows = {(row["model"], row["method"]): row for row in report["table3"] if row["pixels"] == "float"}
     apart = {(row["model"], row["baseline"]): row for row in report["differences"] if row["measure"] == "l2"}
     return [

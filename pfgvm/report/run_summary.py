@@ -41,7 +41,7 @@ def run_summary(
 ) -> dict[str, Any]:
     """What was run, as JSON can hold it.
 
-    records: one a trained model. split: columns image, person and split. results: pfgvm.report.tables.results; the
+    records: one a trained model. split: columns image, person and split. results: pfgvm.report.table_data.results; the
     paper's methods tell how many images were attacked, [0, 0] where none of them was run. digest: the run's name.
     """
     height, width = settings.data.image_size

@@ -28,7 +28,7 @@ NOT_COMPARABLE_NOTE = (
 def table3(results: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """Table 3 in the paper's form, in pairs of rows, ours over the paper's, from the float images.
 
-    results: the rows of pfgvm.report.tables.results. What was not run holds an en dash. Improvements follow
+    results: the rows of pfgvm.report.table_data.results. What was not run holds an en dash. Improvements follow
     from the values as printed, rounded to one decimal (the paper truncates); "not comparable" stands where a baseline's
     MR is below nine tenths of P-FGVM's.
     """
@@ -101,7 +101,7 @@ def _interval(row: Row) -> str:
 
 
 def table3_full(results: Sequence[Row], metrics: Sequence[Row], descriptors: Mapping[str, str]) -> FormattedTable:
-    """Every row of pfgvm.report.tables.results, with every metric of Table 3; rates in per cent.
+    """Every row of pfgvm.report.table_data.results, with every metric of Table 3; rates in per cent.
 
     metrics: of each its name, group, label and digits, in the order of the columns.
     """

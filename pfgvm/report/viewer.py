@@ -12,7 +12,7 @@ from PIL import Image
 
 from pfgvm import seeding
 from pfgvm.methods import PAPER_METHODS
-from pfgvm.report.tables import as_records
+from pfgvm.report.table_data import as_records
 
 # What a difference of 0 is stored as: small changes of either sign are then neighbouring values.
 ZERO = 128
@@ -63,7 +63,7 @@ def in_turn(scores: pd.DataFrame, first: Sequence[str], seed: int) -> list[str]:
 def of_image(image: str, scores: pd.DataFrame, recognised: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
     """What the viewer says of `image` under each model and method: a row of `scores`, and what recognisers give.
 
-    scores: rows of the 8-bit images. recognised: RECOGNISED_IMAGES_COLUMNS of pfgvm.evaluation.findings.by_person,
+    scores: rows of the 8-bit images. recognised: RECOGNISED_IMAGES_COLUMNS of pfgvm.evaluation.findings.per_identity,
     numbers as numbers; None where no recogniser was asked. A row's `recognised` holds, for each recogniser, the share
     of the person's other images that match and the person's rank, before and after.
     """

@@ -17,7 +17,7 @@ from pfgvm.models.batching import batches, padded
 from pfgvm.settings import Settings
 from stages.adversarial.adversarial_set import header, read_set, row_type
 from stages.adversarial.descriptor_settings import descriptor_weights, open_descriptor
-from stages.adversarial.methods import load_method
+from stages.adversarial.method_modules import load_method
 from stages.common.face_archive import read_images
 from stages.networks.computing import configure_device
 from stages.networks.resumable import WHOLE, Shard, fingerprint, write_in_batches

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pfgvm.evaluation.findings.adaptive import adaptive
+from pfgvm.evaluation.findings.adaptive_attackers import adaptive
 from pfgvm.evaluation.transforms import PURIFIERS
 from stages.common.data_frames import write_table
 from stages.common.program import read_settings, run
 from stages.evaluation.evaluated_set import read_enrolments, read_evaluated
-from stages.evaluation.views import PUBLISHED
+from stages.evaluation.image_forms import PUBLISHED
 
 
 def main(*, evaluated: Path, gallery: Path, out: Path) -> None:

@@ -12,7 +12,7 @@ from pfgvm.models.batching import batches
 from pfgvm.settings import Curves
 from stages.adversarial.attacked_images import attacked_images
 from stages.adversarial.making import Workshop
-from stages.adversarial.methods import load_method
+from stages.adversarial.method_modules import load_method
 from stages.common.data_frames import csv_text, read_table
 from stages.common.face_archive import read_images
 from stages.common.program import read_settings, run

@@ -11,7 +11,7 @@ from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.evaluation.detectability import FEATURES, features
 from pfgvm.evaluation.metrics import mssim
 from pfgvm.evaluation.quality.lpips import lpips_metric
-from pfgvm.evaluation.quality.metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY
 from pfgvm.evaluation.recognition.detection import detect
 from pfgvm.evaluation.scoring import predicted_persons
 from pfgvm.evaluation.transforms import TRANSFORMS
@@ -20,8 +20,8 @@ from pfgvm.models.batching import batches
 from stages.adversarial.adversarial_set import header, read_set
 from stages.common.face_archive import read_images
 from stages.common.program import read_settings, run
+from stages.evaluation.image_forms import CONTROL, PUBLISHED, VIEWS
 from stages.evaluation.recogniser_settings import embedding_fields, open_recognisers, recogniser_files
-from stages.evaluation.views import CONTROL, PUBLISHED, VIEWS
 from stages.networks.computing import configure_device
 from stages.networks.resumable import WHOLE, Shard, fingerprint, write_in_batches
 from stages.networks.trained_model import TrainedModel

@@ -8,8 +8,8 @@ import pandas as pd
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.sets import EvaluatedSet, in_order
 from pfgvm.evaluation.findings.verification import Faces
-from pfgvm.evaluation.findings.visibility import AtStrength
-from pfgvm.evaluation.recognition.comparison import comparison
+from pfgvm.evaluation.findings.visibility_rates import AtStrength
+from pfgvm.evaluation.recognition.embedding_distance import comparison
 from pfgvm.methods import METHODS, label_of
 from pfgvm.settings import MODEL_NAMES, Settings
 from stages.common.data_frames import read_numbers

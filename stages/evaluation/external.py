@@ -6,7 +6,7 @@ import numpy as np
 
 from pfgvm.errors import InputError
 from pfgvm.faces.disk import check_that_dvc_can_hash
-from pfgvm.faces.external import matching_files, read_external, tools_folders
+from pfgvm.faces.external_images import matching_files, read_external, tools_folders
 from pfgvm.methods import METHODS
 from stages.adversarial.adversarial_set import header, row_type
 from stages.adversarial.attacked_images import attacked_images

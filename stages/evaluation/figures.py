@@ -5,10 +5,10 @@ from pathlib import Path
 from pfgvm.report.plots.descriptions import EVALUATION_PLOTS
 from pfgvm.report.plots.drawing import svg
 from pfgvm.report.plots.recognised_persons import recognised_persons_figure
-from pfgvm.report.plots.recognition import recognition_figure
-from pfgvm.report.plots.robustness import robustness_figure
-from pfgvm.report.plots.trade_off import trade_off
-from pfgvm.report.plots.visibility import visibility_figure
+from pfgvm.report.plots.recognition_plot import recognition_figure
+from pfgvm.report.plots.robustness_plot import robustness_figure
+from pfgvm.report.plots.trade_off_plot import trade_off
+from pfgvm.report.plots.visibility_plot import visibility_figure
 from pfgvm.report.words import model_name
 from stages.common.data_frames import read_numbers
 from stages.common.files import atomic_write

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfgvm.evaluation.findings.minimum_norm import distance_to_best
+from pfgvm.evaluation.findings.l2_ratios import distance_to_best
 from pfgvm.methods import PAPER_METHODS, label_of, labels_of
 from stages.common.data_frames import read_numbers, write_table
 from stages.common.program import run

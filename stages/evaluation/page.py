@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pfgvm.report.page import evaluation_page
 from pfgvm.report.plots.descriptions import EVALUATION_PLOTS
+from pfgvm.report.report_page import evaluation_page
 from stages.common.program import run
 from stages.reporting.page_files import write_page
 

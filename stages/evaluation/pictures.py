@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
-from pfgvm.faces.external import exported_names
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
+from pfgvm.faces.external_images import exported_names
 from pfgvm.report import viewer
 from stages.common.data_frames import read_numbers
 from stages.common.face_archive import read_pixels

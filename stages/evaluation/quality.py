@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pfgvm.evaluation.findings.quality import quality
+from pfgvm.evaluation.findings.mean_quality import quality
 from stages.common.data_frames import read_table, write_table
 from stages.common.program import run
 from stages.evaluation.evaluated_set import read_evaluated
-from stages.evaluation.views import PUBLISHED
+from stages.evaluation.image_forms import PUBLISHED
 
 
 def main(*, evaluated: Path, split: Path, out: Path) -> None:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from pfgvm.evaluation.findings.by_person import recognised_images, recognised_persons
 from pfgvm.evaluation.findings.enrolment import genuine_pairs, thresholds_table
-from pfgvm.evaluation.findings.recognition import recognition
+from pfgvm.evaluation.findings.per_identity import recognised_images, recognised_persons
+from pfgvm.evaluation.findings.recognition_rates import recognition
 from pfgvm.evaluation.findings.transfer import transfer
 from stages.common.data_frames import read_table, write_table
 from stages.common.program import read_settings, run
 from stages.evaluation.evaluated_set import read_enrolments, read_evaluated
-from stages.evaluation.views import CONTROL, PUBLISHED
+from stages.evaluation.image_forms import CONTROL, PUBLISHED
 
 
 def main(*, evaluated: Path, gallery: Path, split: Path, out: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pfgvm.evaluation.findings.robustness import robustness
+from pfgvm.evaluation.findings.robustness_rates import robustness
 from pfgvm.evaluation.transforms import POST_PROCESSING
 from stages.common.data_frames import read_table, write_table
 from stages.common.program import read_settings, run

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from pfgvm.attacks.common.context import Context
-from pfgvm.evaluation.quality.metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY
 from pfgvm.faces.images import to_8bit
 from pfgvm.models.batching import batches
 from pfgvm.settings import MODEL_NAMES
 from stages.adversarial.adversarial_set import header, read_set
-from stages.adversarial.methods import load_method
+from stages.adversarial.method_modules import load_method
 from stages.common.face_archive import read_images
 from stages.common.program import read_settings, run
 from stages.evaluation.images_of_curves import images_of_curves

@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from pfgvm.report import tables as numbers
+from pfgvm.report import table_data as numbers
 from pfgvm.report.evaluation.document import evaluation_document
+from pfgvm.report.evaluation.evaluation_tables import evaluation_tables
 from pfgvm.report.evaluation.summary import claims, summary_table
-from pfgvm.report.evaluation.tables import evaluation_tables
 from pfgvm.report.run_summary import evaluated_run
 from pfgvm.report.table3 import table3_full
 from stages.common.data_frames import csv_text, read_numbers

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pfgvm.evaluation.findings.visibility import visibility
+from pfgvm.evaluation.findings.visibility_rates import visibility
 from stages.common.data_frames import write_table
 from stages.common.program import read_settings, run
 from stages.evaluation.evaluated_set import read_enrolments, read_strengths

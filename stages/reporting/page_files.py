@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pfgvm.report.page import PlotOnPage
 from pfgvm.report.plots.descriptions import Plot
+from pfgvm.report.report_page import PlotOnPage
 from stages.common.files import atomic_write
 
 

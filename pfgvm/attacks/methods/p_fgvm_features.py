@@ -14,7 +14,7 @@ from pfgvm.attacks.common.arguments import checked_images, checked_names, count,
 from pfgvm.attacks.common.context import Context
 from pfgvm.attacks.common.features import FeatureExtractor, feature_gradient
 from pfgvm.attacks.common.views import random_view
-from pfgvm.attacks.common.visibility import held_back, hiding
+from pfgvm.attacks.common.visual_weights import held_back, hiding
 
 if TYPE_CHECKING:
     from pfgvm.settings import Attack

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.evaluation.findings.verification import Faces, Threshold, impostor_pairs, threshold
-from pfgvm.evaluation.recognition.comparison import Comparison
+from pfgvm.evaluation.recognition.embedding_distance import Comparison
 
 FALSE_MATCH_RATES = (0.01, 0.001)
 THRESHOLDS_COLUMNS = ["recogniser", "fmr", "threshold", "pairs", "persons", "note"]

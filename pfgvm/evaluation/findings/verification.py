@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pfgvm.evaluation.recognition.comparison import Comparison
+from pfgvm.evaluation.recognition.embedding_distance import Comparison
 
 # So many false matches must at least be expected among the pairs behind a threshold: at 30 errors a rate is within 30 %
 # of the true one, at 90 % confidence ("rule of 30", Doddington et al. 2000).

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.quality.metrics import LPIPS, QualityMetric, check_pair
+from pfgvm.evaluation.quality.quality_metrics import LPIPS, QualityMetric, check_pair
 
 _REMEDY = "evaluation.lpips names torchvision's AlexNet weights, alexnet-owt-7be5be79.pth (docs/evaluation.md)"
 

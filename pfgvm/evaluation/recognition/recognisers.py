@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.recognition.comparison import INSTALLED, Comparison, comparison
+from pfgvm.evaluation.recognition.embedding_distance import INSTALLED, Comparison, comparison
 from pfgvm.settings import OnnxRecogniser
 
 _BATCH = 16

@@ -58,7 +58,7 @@ def equal_mr_table(equal_mr: pd.DataFrame) -> FormattedTable:
 
 def quality_table(quality: pd.DataFrame) -> FormattedTable:
     """Image-quality metrics of the published images; quality: QUALITY_COLUMNS."""
-    from pfgvm.evaluation.quality.metrics import LPIPS, QUALITY
+    from pfgvm.evaluation.quality.quality_metrics import LPIPS, QUALITY
 
     measured = [metric for metric in (*QUALITY, LPIPS) if quality[metric.name].notna().any()]
     metrics = {("MSSIM", "image"): ("mssim", 3)} | {metric.label: (metric.name, metric.digits) for metric in measured}

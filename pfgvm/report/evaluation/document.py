@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from pfgvm.report.evaluation.evaluation_tables import evaluation_tables
 from pfgvm.report.evaluation.summary import claims, summary_table
-from pfgvm.report.evaluation.tables import evaluation_tables
 from pfgvm.report.render import markdown
 
 

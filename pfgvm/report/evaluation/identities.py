@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
-from pfgvm.report.evaluation.recognition import HIGHEST_FMR
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
+from pfgvm.report.evaluation.recognition_table import HIGHEST_FMR
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.numbers import per_cent
-from pfgvm.report.persons import tenth
+from pfgvm.report.persons_table import tenth
 
 
 def recognised_persons_table(recognised: pd.DataFrame) -> FormattedTable:

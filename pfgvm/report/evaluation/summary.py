@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.methods import FEATURES, PROPOSED, label_of
-from pfgvm.report.evaluation.recognition import (
+from pfgvm.report.evaluation.recognition_table import (
     DROP_NOTE,
     HIGHEST_FMR,
     RECOGNITION_HEADS,

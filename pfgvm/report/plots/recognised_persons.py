@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.methods import PROPOSED
 from pfgvm.report.plots.drawing import INK, from_0_to_1, legend, styled
 from pfgvm.report.plots.palette import KNOWN
-from pfgvm.report.plots.persons import dots, identity_panels, name_identities
+from pfgvm.report.plots.persons_plot import dots, identity_panels, name_identities
 from pfgvm.report.words import model_name
 
 
@@ -19,8 +19,8 @@ from pfgvm.report.words import model_name
 def recognised_persons_figure(recognised: pd.DataFrame, descriptors: Mapping[str, str]) -> Figure:
     """By model a row of panels, one a recogniser: true-match rates of P-FGVM, an identity a line.
 
-    recognised: RECOGNISED_PERSONS_COLUMNS of pfgvm.evaluation.findings.by_person, numbers as numbers. descriptors: by
-    model, the recogniser that P-FGVM used. Ordered by the mean rate over the recognisers, the highest first.
+    recognised: RECOGNISED_PERSONS_COLUMNS of pfgvm.evaluation.findings.per_identity, numbers as numbers. descriptors:
+    by model, the recogniser that P-FGVM used. Ordered by the mean rate over the recognisers, the highest first.
     """
     matched = recognised[recognised["method"] == PROPOSED]
     names = list(dict.fromkeys(matched["recogniser"]))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.methods import PAPER_METHODS
-from pfgvm.report.figures import AMPLIFICATION, chosen_examples
+from pfgvm.report.paper_figures import AMPLIFICATION, chosen_examples
 from pfgvm.report.runs.run import Run
 from pfgvm.report.viewer import embedded
 from pfgvm.settings import MODEL_NAMES

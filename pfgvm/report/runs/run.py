@@ -34,9 +34,9 @@ class Run:
     """One run of the pipeline.
 
     name: what its user calls it. commit: abbreviated; "" where no commit holds its files. settings: params.yaml as
-    parsed. summary: pfgvm.report.run_summary.run_summary. training: the rows of pfgvm.report.tables.training. scores:
-    as for pfgvm.report.tables.results. faces: a checksum of each face's file, by image. weights: one of each model's,
-    by model.
+    parsed. summary: from pfgvm.report.run_summary. training: the rows of pfgvm.report.table_data.training. scores: as
+    for pfgvm.report.table_data.results. faces: a checksum of each face's file, by image. weights: one of each
+    model's, by model.
     """
 
     name: str

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.report.plots.drawing import INK, legend, styled
 from pfgvm.report.plots.method_lines import explained, method_line, rate_panels
 from pfgvm.report.plots.palette import styles
@@ -16,8 +16,8 @@ _MEASURES = {"mssim_face": "mean MSSIM of the face (Wang)", "flip_face": "mean F
 def visibility_figure(visibility: pd.DataFrame) -> Figure:
     """By recogniser a row: true matches, in [0, 1], against MSSIM and FLIP of the face, one line a method.
 
-    visibility: VISIBILITY_COLUMNS of pfgvm.evaluation.findings.visibility, numbers as numbers. The strength of the
-    settings has the larger marker, intervals of 95 % are thin; a method that used the recogniser is dashed.
+    visibility: VISIBILITY_COLUMNS of pfgvm.evaluation.findings.visibility_rates, numbers as numbers. The strength of
+    the settings has the larger marker, intervals of 95 % are thin; a method that used the recogniser is dashed.
     """
     how = styles(visibility["method"])
     drawn = visibility.rename(columns={"tmr": "y"}).assign(as_set=visibility["strength"] == 1).sort_values("strength")

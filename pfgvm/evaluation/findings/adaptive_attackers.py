@@ -12,7 +12,7 @@ from pfgvm.errors import InputError
 from pfgvm.evaluation.attackers import arrival, growing_gallery, retrained
 from pfgvm.evaluation.detectability import detector_auc
 from pfgvm.evaluation.findings.enrolment import Enrolment
-from pfgvm.evaluation.findings.recognition import over_persons
+from pfgvm.evaluation.findings.recognition_rates import over_persons
 from pfgvm.evaluation.findings.sets import EvaluatedSet, clean_set
 from pfgvm.evaluation.findings.verification import Faces
 from pfgvm.methods import CLEAN

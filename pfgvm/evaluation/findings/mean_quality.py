@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.evaluation.findings.sets import EvaluatedSet
-from pfgvm.evaluation.quality.metrics import LPIPS, QUALITY
+from pfgvm.evaluation.quality.quality_metrics import LPIPS, QUALITY
 from pfgvm.evaluation.statistics import mean_over_clusters
 
 _NAMES = ("mssim", *(metric.name for metric in (*QUALITY, LPIPS)))

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from pfgvm.report.evaluation.adaptive import adaptive_table
+from pfgvm.report.evaluation.adaptive_table import adaptive_table
 from pfgvm.report.evaluation.cost import equal_mr_table, minimum_norm_table, quality_table
 from pfgvm.report.evaluation.identities import recognised_persons_table
-from pfgvm.report.evaluation.recognition import recognition_table, transfer_table
-from pfgvm.report.evaluation.robustness import robustness_table
+from pfgvm.report.evaluation.recognition_table import recognition_table, transfer_table
+from pfgvm.report.evaluation.robustness_table import robustness_table
 from pfgvm.report.formatted_table import FormattedTable
 
 _TABLES: Mapping[str, Callable[[pd.DataFrame], FormattedTable]] = {

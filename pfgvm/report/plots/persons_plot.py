@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from pfgvm.methods import PROPOSED
 from pfgvm.report.names import escaped, shortened
-from pfgvm.report.persons import tenth, worst_first
+from pfgvm.report.persons_table import tenth, worst_first
 from pfgvm.report.plots.drawing import INK, SHADE, SMALL, from_0_to_1, panels, styled
 from pfgvm.report.plots.palette import KNOWN
 from pfgvm.report.words import model_name
@@ -24,8 +24,8 @@ _NAME_LENGTH = 24
 def persons_figure(persons: pd.DataFrame, descriptors: Mapping[str, str]) -> Figure:
     """By model a row of panels: MR and mean L2 of P-FGVM, an identity a line, the lowest MR first.
 
-    persons: PERSONS_COLUMNS of pfgvm.report.tables, numbers as numbers. descriptors: by model. Ordered by MR, then L2;
-    the tenth of the identities at either end lies on a shade.
+    persons: PERSONS_COLUMNS of pfgvm.report.table_data, numbers as numbers. descriptors: by model. Sorted by MR,
+    then L2; the tenth of the identities at either end lies on a shade.
     """
     models = {model: worst_first(rows) for model, rows in persons[persons["method"] == PROPOSED].groupby("model")}
     figure, grid = identity_panels(models, 2)

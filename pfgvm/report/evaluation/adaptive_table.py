@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
-from pfgvm.report.evaluation.recognition import reasons
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
+from pfgvm.report.evaluation.recognition_table import reasons
 from pfgvm.report.formatted_table import MISSING, FormattedTable, by_group
 from pfgvm.report.numbers import number, with_interval
 

@@ -18,7 +18,7 @@ DIFFERS = "†"
 def formatted_tables(report: Mapping[str, Any]) -> dict[str, FormattedTable]:
     """Every table of the report, by name: table1, table2, table3, table3_full, table4.
 
-    report: pfgvm.report.tables.report, or the same read from report.json.
+    report: pfgvm.report.table_data.report, or the same read from report.json.
     """
     paper, descriptors = report["paper"], report["run"]["descriptors"]
     return {
@@ -33,7 +33,7 @@ def formatted_tables(report: Mapping[str, Any]) -> dict[str, FormattedTable]:
 def table1(layers: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """The layers of both models; a column holds the paper's layer where it is another one.
 
-    layers: the rows of pfgvm.report.tables.architecture. paper: the published values. descriptors: name by model.
+    layers: the rows of pfgvm.report.table_data.architecture. paper: the published values. descriptors: name by model.
     """
     rows = []
     for model in MODEL_NAMES:
@@ -68,8 +68,8 @@ def _plain(layer: str) -> str:
 def table2(parameters: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """The attacks' parameters in pairs of rows, ours over the paper's; ours carries † where it differs.
 
-    parameters: the rows of pfgvm.report.tables.attack_parameters; step_size is a number, or a formula like the paper's
-    "ε/N"; None where an attack has no such parameter.
+    parameters: the rows of pfgvm.report.table_data.attack_parameters; step_size is a number or a formula
+    ("ε/N"); None where an attack has no such parameter.
     """
     names = {"step_size": "α", "iterations": "N", "epsilon": "ε", "lambda": "λ"}
     used = {(row["model"], row["method"]): row for row in parameters}
@@ -110,7 +110,7 @@ def _parameter(row: Mapping, name: str) -> str:
 def table4(training: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
     """Table 4 in the paper's form: one row a property, for each model ours and the paper's.
 
-    training: the rows of pfgvm.report.tables.training; `frozen` is None for a model without a descriptor.
+    training: the rows of pfgvm.report.table_data.training; `frozen` is None for a model without a descriptor.
     """
     trained = {row["model"]: row for row in training}
     sides = []

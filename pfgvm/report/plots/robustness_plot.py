@@ -18,7 +18,8 @@ _SPREAD = 0.8  # How much of a transform's place its methods take up.
 def robustness_figure(robustness: pd.DataFrame, headings: Mapping[str, str]) -> Figure:
     """By model a panel: MR after each transform, in [0, 1], one marker a method, with 95 % intervals.
 
-    robustness: ROBUSTNESS_COLUMNS of pfgvm.evaluation.findings.robustness, numbers as numbers. headings: by model.
+    robustness: ROBUSTNESS_COLUMNS of pfgvm.evaluation.findings.robustness_rates, numbers as numbers. headings: by
+    model.
     """
     transforms, methods = (list(dict.fromkeys(robustness[name])) for name in ("transform", "method"))
     models = sorted(set(robustness["model"]))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pfgvm.evaluation.findings.enrolment import FALSE_MATCH_RATES
-from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.numbers import between, per_cent
 

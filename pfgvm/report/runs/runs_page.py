@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from pfgvm.report.figures import AMPLIFICATION
-from pfgvm.report.page import render
+from pfgvm.report.paper_figures import AMPLIFICATION
+from pfgvm.report.report_page import render
 from pfgvm.report.runs.faces import RULE, SharedFace
 from pfgvm.report.runs.run import Run, differing_settings
-from pfgvm.report.runs.tables import accuracies_table, results_table, runs_table, settings_table
+from pfgvm.report.runs.runs_tables import accuracies_table, results_table, runs_table, settings_table
 
 
 def runs_page(

@@ -14,7 +14,7 @@ MINIMUM_NORM_COLUMNS = [
 def distance_to_best(scores: pd.DataFrame, methods: Sequence[str], references: Sequence[str]) -> pd.DataFrame:
     """One row a model and method, in MINIMUM_NORM_COLUMNS: mean L2 less the best known, over images that it reaches.
 
-    scores: as for pfgvm.report.tables.results; the images as computed count. An image is reached by a method where the
+    scores: as for pfgvm.report.table_data.results; only `float` rows count. An image is reached by a method where the
     model takes it for the target; its best known L2 is the smallest among the methods and references that reach it.
     `reached`: share in [0, 1] of the images that the method reaches. `excess`: mean of L2 − best L2 over these, with
     its 95 % interval by bootstrap over persons. Without a reference among the scores, the table is empty.

@@ -9,7 +9,7 @@ from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.published import NEAR, l2_growth, published_cells
 from pfgvm.report.table3 import MEASURES, SI_NOTE
-from pfgvm.report.tables import results
+from pfgvm.report.table_data import results
 
 READINGS_COLUMNS = [
     "target", "checkpoint", "attacked", "model", "method", "image_height", "image_width", "images", "l2",
@@ -22,7 +22,7 @@ def of_one_reading(
 ) -> pd.DataFrame:
     """The paper's methods under one reading, over `all` images and over the `test` images alone: READINGS_COLUMNS.
 
-    scores: as for pfgvm.report.tables.results, of one model, on images of `image_size` (height, width).
+    scores: as for pfgvm.report.table_data.results, of one model, on images of `image_size` (height, width).
     `l2_at_paper_size` is L2 times pfgvm.report.published.l2_growth.
     `distance` of a reading is the mean over its cells of |ours − paper's|, each in the unit of NEAR. Without a test
     image among those attacked, there is no reading of these.

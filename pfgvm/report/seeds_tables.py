@@ -11,7 +11,7 @@ from pfgvm.models.training_record import TrainingRecord
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.numbers import number
 from pfgvm.report.table3 import COMPARABLE, MEASURES, NOT_COMPARABLE_NOTE, SI_NOTE, TABLE3_HEADINGS
-from pfgvm.report.tables import results
+from pfgvm.report.table_data import results
 from pfgvm.report.words import NOT_COMPARABLE, descriptor_note
 from pfgvm.settings import MODEL_NAMES
 
@@ -26,7 +26,7 @@ _BOUNDS = {"l2": (0.0, math.inf), "mssim": (-1.0, 1.0), "mssim_legacy": (-1.0, 1
 def of_one_seed(seed: int, scores: pd.DataFrame, records: Sequence[TrainingRecord]) -> pd.DataFrame:
     """The float rows of Table 3 from `scores` with the accuracies of Table 4 beside them: SEEDS_COLUMNS.
 
-    scores: as for pfgvm.report.tables.results. records: of every model's training.
+    scores: as for pfgvm.report.table_data.results. records: of every model's training.
     """
     table3 = results(scores, {record.model: record.descriptor for record in records})
     accuracies = pd.DataFrame([record.model_dump(include={"model", *_ACCURACIES}) for record in records])

@@ -2,14 +2,14 @@
 
 import pandas as pd
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
-from pfgvm.report.evaluation.recognition import HIGHEST_FMR
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
+from pfgvm.report.evaluation.recognition_table import HIGHEST_FMR
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.numbers import per_cent
 
 
 def robustness_table(robustness: pd.DataFrame) -> FormattedTable:
-    """One row a set, one column a transform; robustness: from pfgvm.evaluation.findings.robustness."""
+    """One row a set, one column a transform; robustness: from pfgvm.evaluation.findings.robustness_rates."""
     transforms = list(dict.fromkeys(robustness["transform"]))
     recognisers = [column.removesuffix("_tmr") for column in robustness if column.endswith("_tmr")]
     lines = []

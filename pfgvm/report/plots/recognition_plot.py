@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pfgvm.evaluation.recognition.comparison import recogniser_label
+from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.methods import CLEAN
 from pfgvm.report.plots.drawing import INK, SMALL, from_0_to_1, legend, panels, styled
 from pfgvm.report.plots.palette import Style, styles
@@ -24,8 +24,8 @@ _LINE = 0.22  # Inches.
 def recognition_figure(recognition: pd.DataFrame, headings: Mapping[str, str]) -> Figure:
     """By recogniser a panel: true matches of each method on each model, with 95 % intervals, and of clean pictures.
 
-    recognition: RECOGNITION_COLUMNS of pfgvm.evaluation.findings.recognition, numbers as numbers, of which those at the
-    highest false-match rate are shown. headings: by model. What used the recogniser is dashed and marked "seen"; a
+    recognition: RECOGNITION_COLUMNS of pfgvm.evaluation.findings.recognition_rates, numbers as numbers; those at
+    the highest false-match rate are shown. headings: by model. What used the recogniser is dashed and marked "seen"; a
     recogniser without a threshold says why.
     """
     fmr = recognition["fmr"].max()

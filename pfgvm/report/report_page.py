@@ -10,11 +10,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from pfgvm.report.beside_paper import beside_paper
-from pfgvm.report.comparison import formatted_tables
-from pfgvm.report.figures import AMPLIFICATION
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
-from pfgvm.report.persons import persons_table
+from pfgvm.report.paper_figures import AMPLIFICATION
+from pfgvm.report.paper_tables import formatted_tables
+from pfgvm.report.persons_table import persons_table
 from pfgvm.report.published import l2_growth
 from pfgvm.report.run_summary import caveats, facts
 from pfgvm.report.viewer import ZERO
@@ -63,7 +63,7 @@ def page(
 ) -> str:
     """The page of the paper's tables and figures as HTML: nothing is loaded from elsewhere.
 
-    report: pfgvm.report.tables.report, or the same read from report.json. faces: what stages/pictures.py chose to show.
+    report: pfgvm.report.table_data.report, or the same read from report.json. faces: the choice of stages/pictures.py.
     plots: by name. templates: the files of reports/page by name.
     """
     run, paper = report["run"], report["paper"]

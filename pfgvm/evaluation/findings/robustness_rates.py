@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pfgvm.evaluation.findings.enrolment import Enrolment
-from pfgvm.evaluation.findings.recognition import over_persons
+from pfgvm.evaluation.findings.recognition_rates import over_persons
 from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.verification import match_rates
 from pfgvm.evaluation.statistics import interval, mean
