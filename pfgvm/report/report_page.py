@@ -1,4 +1,4 @@
-"""The report's page: what was found and run, in words, every table, plot and face in one file."""
+"""The pages of the report: claims, tables, plots and faces in one HTML file each."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ EVALUATION_SOURCES = {
 
 @dataclass(frozen=True)
 class PlotOnPage:
-    """A plot as the page shows it: name, title, how to read it, the CSV files behind it, and itself as SVG."""
+    """A plot on the page: name, title, caption, the CSV files that it is drawn from, and the SVG."""
 
     name: str
     title: str
@@ -61,9 +61,9 @@ def page(
     *,
     templates: Mapping[str, str],
 ) -> str:
-    """The page of the paper's tables and figures as HTML: nothing is loaded from elsewhere.
+    """The page of the paper's tables and figures as self-contained HTML.
 
-    report: pfgvm.report.table_data.report, or the same read from report.json. faces: the choice of stages/pictures.py.
+    report: pfgvm.report.table_data.report, or the same read from report.json. faces: from stages/pictures.py.
     plots: by name. templates: the files of reports/page by name.
     """
     run, paper = report["run"], report["paper"]
@@ -95,9 +95,9 @@ def evaluation_page(
     *,
     templates: Mapping[str, str],
 ) -> str:
-    """The evaluation's page as HTML: nothing is loaded from elsewhere.
+    """The evaluation's page as self-contained HTML.
 
-    report: what stages/evaluation/tables.py writes, formatted tables as dictionaries. The others are as for `page`.
+    report: from stages/evaluation/tables.py, formatted tables as dictionaries. The others: as for `page`.
     """
     return render(
         "evaluation.html.j2",
@@ -118,7 +118,7 @@ def _of_viewer(faces: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
-    """The template `name` of `templates`, files by name, filled with `values`."""
+    """The template `name` of `templates`, texts by file name, rendered with `values`."""
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(templates),
         autoescape=True,
@@ -131,11 +131,11 @@ def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
 
 
 def _code(text: str) -> Markup:
-    """What stands between backquotes as code, and a number on one line with its sign of per cent."""
+    """HTML of `text`: code between backquotes, and per cent signs that do not wrap."""
     parts = text.replace(" %", "\u00a0%").split("`")
-    return Markup("").join(Markup("<code>{}</code>").format(p) if place % 2 else p for place, p in enumerate(parts))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def in_script(values: Any) -> str:
-    """`values` as JSON that may stand in a script element, whatever names it holds."""
+    """`values` as JSON that is safe in a script element."""
     return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
