@@ -16,8 +16,8 @@ from pfgvm.settings import MODEL_NAMES
 COUNT = 2
 RULE = (
     f"At most {COUNT} images for each model, of different identities, that {PAPER_METHODS[0]} attacked in all runs. "
-    "Images that are classified correctly when clean and misclassified when protected in the first run come first, then "
-    "test images, then the order of file names. Images and numbers are those of the 8-bit files."
+    "Images that are classified correctly when clean and misclassified when protected in the first run come first, "
+    "then test images, then the order of file names. Images and numbers are those of the 8-bit files."
 )
 
 # By run, model and method: pixels by image name, uint8, (3, H, W).

@@ -92,9 +92,9 @@ def compared(runs: Sequence[Run]) -> pd.DataFrame:
     `value`: Wilson's for a rate, by bootstrap over identities for a mean.
 
     `difference` is the run's value minus the first run's, with its 95 % interval; NaN for the first run. If both runs
-    attacked the same images of the same identities, `paired` is "yes" and the interval is from the differences by image,
-    by bootstrap over identities. Otherwise `paired` is "no" and the identities of the runs are drawn independently. The
-    interval for test accuracies is Newcombe's, or 0 if both runs have the same model.
+    attacked the same images of the same identities, `paired` is "yes" and the interval is from the differences by
+    image, by bootstrap over identities. Otherwise `paired` is "no" and the identities of the runs are drawn
+    independently. The interval for test accuracies is Newcombe's, or 0 if both runs have the same model.
     """
     sets = [run.sets("float") for run in runs]
     present = {method for _, method in sets[0]}
