@@ -1,13 +1,14 @@
 """The pages of the report: claims, tables, plots and faces in one HTML file each."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pfgvm.report.beside_paper import beside_paper
 from pfgvm.report.formatted_table import FormattedTable
@@ -18,7 +19,7 @@ from pfgvm.report.persons_table import persons_table
 from pfgvm.report.published import l2_growth
 from pfgvm.report.run_summary import caveats, facts
 from pfgvm.report.viewer import ZERO
-from pfgvm.report.words import NOT_COMPARABLE, model_name
+from pfgvm.report.words import GLOSSARY, NOT_COMPARABLE, model_name
 from pfgvm.settings import MODEL_NAMES
 
 # The CSV files behind each table, by its label.
@@ -41,6 +42,9 @@ EVALUATION_SOURCES = {
     "table:recognised-persons": ("recognised_persons.csv",),
     "table:results-full": ("table3.csv",),
 }
+
+
+_TERM = re.compile(r"(?<![\w-])(MR|L2|SI|TMR|FMR)(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -127,13 +131,20 @@ def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["code"] = _code
-    return environment.get_template(name).render(not_comparable=NOT_COMPARABLE, **values) + "\n"
+    environment.filters["terms"] = _terms
+    template = environment.get_template(name)
+    return template.render(not_comparable=NOT_COMPARABLE, glossary=GLOSSARY, **values) + "\n"
 
 
 def _code(text: str) -> Markup:
     """HTML of `text`: code between backquotes, and per cent signs that do not wrap."""
     parts = text.replace(" %", "\u00a0%").split("`")
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def _terms(text: str) -> Markup:
+    """HTML of `text` as by `_code`, with the terms of GLOSSARY explained on hover."""
+    return Markup(_TERM.sub(lambda term: f'<abbr title="{escape(GLOSSARY[term[0]])}">{term[0]}</abbr>', _code(text)))
 
 
 def in_script(values: Any) -> str:

@@ -10,6 +10,21 @@ DATASETS = {"synthetic": "synthetic faces", "celeba": "CelebA", "folder": "own f
 PIXEL_FORMATS = {"float": "float", "8bit": "8-bit"}
 # An attack that fails on many images has a small L2 there, which is no measure of its cost.
 NOT_COMPARABLE = "not comparable"
+# The terms of both pages.
+GLOSSARY = {
+    "MR": "Misclassification rate: the share of images that the target model misclassifies.",
+    "L2": "L2 norm of the perturbation over all pixels and colour channels, for pixels in [0, 1].",
+    "SI": "Similarity of clean and protected images: mean MSSIM, legacy protocol; 1 for equal images.",
+    "MSSIM": "Mean structural similarity after Wang et al. (2004): Gaussian window (σ 1.5), data range 1. The legacy "
+    "protocol has a 7 x 7 uniform window and data range 2.",
+    "FLIP": "Visible difference of two images (Andersson et al., 2020), from 0 (none) to 1.",
+    "TMR": "True-match rate: the share of image pairs of one identity that a recogniser matches.",
+    "FMR": "False-match rate: the share of image pairs of different identities that match. It sets the threshold.",
+    "Rank-1": "The share of images whose identity comes first among all enrolled identities.",
+    "White-box": "The method uses this recogniser; all others are black-box.",
+    "P-FGVM": "The paper's method: gradient descent towards another identity, with a penalty on the perturbation.",
+    "I-FGVM, I-FGSM": "Its baselines: gradient steps and sign steps, clipped to a box of half-width ε.",
+}
 
 Row = Mapping[str, Any]
 

@@ -31,8 +31,8 @@ EVALUATION_PLOTS: Mapping[str, Plot] = {
     "robustness": Plot(
         "Robustness to post-processing",
         "A method is robust if its MR stays far above that of Clean, the model's error on unprotected images. MR of "
-        "the attacked model after JPEG, resizing and other post-processing; the methods of a transform are in the order "
-        "of the legend. Lines: 95 % CI (Wilson).",
+        "the attacked model after JPEG, resizing and other post-processing, with the methods in the order of the "
+        "legend. Lines: 95 % CI (Wilson).",
         ("robustness.csv",),
     ),
     "curves": Plot(

@@ -32,7 +32,7 @@ def learning_curves(
                 sns.lineplot(history, x="epoch", y=f"{split}_{measure}", ax=ax, legend=False, **style)
             ax.axvline(epochs_used[model], color=INK, linestyle=":", linewidth=1)
             ax.set(xlabel="epoch" if row else "", ylabel=_LABELS[measure])
-        grid[0, column].set_title(headings[model])
+        grid[0, column].set_title(f"{headings[model]}: accuracy and loss by epoch")
     from_0_to_1(grid[0, 0], "y")
     grid[1, 0].set_yscale("log")
     grid[1, 0].yaxis.set(
