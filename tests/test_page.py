@@ -107,7 +107,7 @@ def canvas(page, name: str) -> np.ndarray:
 
 def facts(page) -> dict[str, str]:
     names, texts = (page.locator(f"#facts {tag}").all_inner_texts() for tag in ("dt", "dd"))
-    return dict(zip(names, texts, strict=True))
+    return {name: text.replace("\xa0", " ") for name, text in zip(names, texts, strict=True)}
 
 
 def shown(page) -> list[str]:

@@ -88,7 +88,7 @@ CURVES = pd.concat(
         curve("P-FGVM", "lambda", 0.22, (0.44, 2.5, 0.83), (0.11, 2, 1), (0.22, 1.9, 1), (0.3, 2.2, 0.9)),
         curve("I-FGVM", "epsilon", 0.022, (0.013, 2, 0.58), (0.022, 3.1, 1), (0.044, 5.1, 1)),
         curve("I-FGSM", "epsilon", 0.026, (0.013, 1.5, 0.58), (0.026, 2.6, 1), (0.044, 4.1, 1)),
-        curve("P-FGVM", "lambda", 0.28, (0.1, 0.8, 1), (0.28, 0.5, 1), model="B"),
+        curve("P-FGVM", "lambda", 0.28, (0.1, 0.8, 1), (0.28, 0.5, 0.9), model="B"),
     ]
 )
 
@@ -101,9 +101,9 @@ def test_curves_run_over_the_parameter_and_mark_the_setting():
     ]
     assert line.get_xydata().tolist() == [[2, 1], [1.9, 1], [2.2, 0.9], [2.5, 0.83]]
     [set_at] = [line for line in figure.axes[2].lines if line.get_markersize() == 8]
-    assert set_at.get_xydata().tolist() == [[0.5, 1]]
+    assert set_at.get_xydata().tolist() == [[0.5, 0.9]]
     [si] = [line for line in figure.axes[3].lines if line.get_markersize() == 8]
-    assert si.get_xydata() == pytest.approx(np.array([[0.995, 1]]))
+    assert si.get_xydata() == pytest.approx(np.array([[0.995, 0.9]]))
     assert list(legend(figure)) == ["P-FGVM, over λ", "I-FGVM, over ε", "I-FGSM, over ε"]
 
 
@@ -118,6 +118,12 @@ def test_ends_and_settings_are_labelled_without_overlap():
     expected = {"● 0.11", "● 0.22", "● 0.44", "▲ 0.013", "▲ 0.022", "▲ 0.044", "▼ 0.013", "▼ 0.026", "▼ 0.044"}
     assert set(texts(figure.axes[0])) == set(texts(figure.axes[1])) == expected
     assert set(texts(figure.axes[2])) == {"● 0.1", "● 0.28"}
+
+
+def test_a_sentence_replaces_the_row_of_an_equal_mr():
+    equal = trade_off(CURVES.assign(mr=CURVES["mr"].where(CURVES["model"] == "A", 1)), HEADINGS)
+    assert titles(equal) == ["Model A", ""] and "Model B (dlib): MR is 100.0 %" in equal.get_suptitle()
+    assert trade_off(CURVES, HEADINGS).get_suptitle() == ""
 
 
 # ── Visibility ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from base64 import b64decode
 
 import numpy as np
@@ -181,6 +182,15 @@ def test_no_name_can_close_a_script():
 def test_code_is_marked_and_all_else_escaped():
     templates = {"t": "{{ text | code }}"}
     assert render("t", templates, text="see `a <b>` & <i>") == "see <code>a &lt;b&gt;</code> &amp; &lt;i&gt;\n"
+
+
+def test_terms_are_explained_and_names_of_methods_do_not_wrap():
+    html = render("t", {"t": "{{ text | terms }}"}, text="the MR of P-FGVM & 5 %, not TMRS")
+    assert re.fullmatch(
+        'the <abbr title="Misclassification rate[^"<]*">MR</abbr> of <span class="name">P-FGVM</span> &amp; 5\xa0%, '
+        "not TMRS\n",
+        html,
+    )
 
 
 @pytest.mark.parametrize(("rows", "folded"), [(30, False), (31, True)])

@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.beside_paper import beside_paper
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
@@ -44,6 +45,7 @@ EVALUATION_SOURCES = {
 }
 
 
+_METHOD = re.compile("|".join(map(re.escape, PAPER_METHODS)))
 _TERM = re.compile(r"(?<![\w-])(MR|L2|SI|TMR|FMR)(?!\w)")
 
 
@@ -137,14 +139,16 @@ def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
 
 
 def _code(text: str) -> Markup:
-    """HTML of `text`: code between backquotes, and per cent signs that do not wrap."""
+    """HTML of `text`: code between backquotes; per cent signs and names of methods do not wrap."""
     parts = text.replace(" %", "\u00a0%").split("`")
-    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+    html = Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+    return Markup(_METHOD.sub(r'<span class="name">\g<0></span>', str(html)))
 
 
 def _terms(text: str) -> Markup:
     """HTML of `text` as by `_code`, with the terms of GLOSSARY explained on hover."""
-    return Markup(_TERM.sub(lambda term: f'<abbr title="{escape(GLOSSARY[term[0]])}">{term[0]}</abbr>', _code(text)))
+    html = str(_code(text))
+    return Markup(_TERM.sub(lambda term: f'<abbr title="{escape(GLOSSARY[term[0]])}">{term[0]}</abbr>', html))
 
 
 def in_script(values: Any) -> str:

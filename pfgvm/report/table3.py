@@ -91,7 +91,7 @@ def _sampling_note(model: str, rows: Mapping) -> str:
     images = f"{scored[0]['images']} images" if len(counts) == 1 else f"{min(counts)} to {max(counts)} images"
     intervals = ", ".join(f"{row['method']} {_interval(row)} %" for row in scored)
     share = f"{100 / min(counts):.2f} % of MR"
-    return f"Model {model}: {images} (one is {share}); 95 % CI of MR (Wilson): {intervals}."
+    return f"Model {model}: {images}, one is {share}. 95 % CI of MR (Wilson): {intervals}."
 
 
 def _interval(row: Row) -> str:

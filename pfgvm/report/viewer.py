@@ -83,6 +83,6 @@ def chosen_note(shown: int, attacked: int) -> str:
         return f"All {attacked} attacked images."
     return (
         f"{shown} of the {attacked} attacked images: for each model those with the lowest and the highest MSSIM under "
-        f"{PAPER_METHODS[0]}, then a random draw over models, methods and outcomes. The folder faces next to this page "
-        "has all images."
+        f"{PAPER_METHODS[0]}. The others are a random draw over models, methods and outcomes. The folder faces next to "
+        "this page has all images."
     )

@@ -8,7 +8,7 @@
   // Two changes a second: below the limit of three flashes a second for safety.
   const FLICKER_MS = 500;
 
-  const percent = (rate) => `${(100 * rate).toFixed(1)} %`;
+  const percent = (rate) => `${(100 * rate).toFixed(1)}\u00a0%`;
   const option = (text, value = text) => new Option(text, value);
   const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
 

@@ -53,7 +53,7 @@ EVALUATION_PLOTS: Mapping[str, Plot] = {
 PAPER_PLOTS: Mapping[str, Plot] = {
     "persons": Plot(
         "P-FGVM by identity",
-        "The top has the worst cases: a low MR, or a large L2 at equal MR. MR and mean L2 over the images of each "
+        "The worst cases are at the top: a low MR, or a large L2 at equal MR. MR and mean L2 over the images of each "
         "identity, sorted by MR, then L2. Shaded: the tenth of the identities at either end. At most 12 identities are "
         "labelled.",
         ("persons.csv",),

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.methods import PROPOSED
+from pfgvm.report.evaluation.recognition_table import HIGHEST_FMR
 from pfgvm.report.plots.drawing import INK, from_0_to_1, legend, styled
 from pfgvm.report.plots.palette import KNOWN
 from pfgvm.report.plots.persons_plot import dots, identity_panels, label_identities
@@ -36,7 +37,7 @@ def recognised_persons_figure(recognised: pd.DataFrame, descriptors: Mapping[str
             white_box = " (white-box)" if name == descriptors[model] else ""
             ax.set_xlabel(f"TMR, {recogniser_label(name)}{white_box}")
             from_0_to_1(ax, "x")
-        label_identities(axes, f"{model_name(model, descriptors)}: TMR by identity", list(order))
+        label_identities(axes, f"{model_name(model, descriptors)}: TMR at {HIGHEST_FMR} by identity", list(order))
     clean = Line2D([], [], color=INK, marker="|", markersize=9, linestyle="", label="clean images")
     protected = Line2D([], [], color=KNOWN[PROPOSED].colour, marker="o", linestyle="", label=f"protected by {PROPOSED}")
     legend(figure, [protected, clean])
