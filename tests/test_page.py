@@ -233,7 +233,7 @@ def test_every_table_and_plot_links_its_data_and_every_link_leads_somewhere(visi
 
 
 def wait_until_drawn(page) -> None:
-    page.locator("#pictures[aria-busy=false]").wait_for()
+    page.locator("#canvases[aria-busy=false]").wait_for()
 
 
 def test_the_image_shown_is_the_published_one_to_the_bit_and_so_is_the_perturbation(page, run):

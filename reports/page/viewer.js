@@ -110,10 +110,10 @@
   const show = async (image) => {
     shown = image;
     const row = rowOf(image);
-    at("pictures").setAttribute("aria-busy", "true");
+    at("canvases").setAttribute("aria-busy", "true");
     for (const button of at("strip").children) button.setAttribute("aria-pressed", String(button.image === image));
     facts(image, row);
-    at("pictures").setAttribute("aria-label", `${image.name}, clean and protected by ${row.method} on Model ${row.model}`);
+    at("canvases").setAttribute("aria-label", `${image.name}, clean and protected by ${row.method} on Model ${row.model}`);
     const [clean, difference] = await Promise.all([pixels(image.clean), pixels(image.changes[row.change])]);
     if (shown !== image || rowOf(image) !== row) return;
     const times = Number(at("amplify").value);
@@ -124,7 +124,7 @@
     draw(at("perturbation"), mapped(clean, (i) => Math.min(255, times * Math.abs(protectedValue(i) - clean.data[i]))));
     scale(clean);
     arrange();
-    at("pictures").setAttribute("aria-busy", "false");
+    at("canvases").setAttribute("aria-busy", "false");
   };
 
   // The width before any zoom, in CSS pixels: that of a phone's screen.
@@ -135,7 +135,7 @@
     at("scale").textContent = at("zoom").value;
     const zoom = Number(at("zoom").value);
     at("frame").style.width = `${zoom * image.width}px`;
-    at("pictures").style.aspectRatio = `${image.width} / ${image.height}`;
+    at("canvases").style.aspectRatio = `${image.width} / ${image.height}`;
   };
 
   let timer = null;
@@ -150,8 +150,8 @@
     at("right").textContent = perturbation ? "" : "clean";
     const split = pressed(at("flicker")) ? (flipped ? 0 : 100) : Number(at("split").value);
     at("after").style.clipPath = `inset(0 ${100 - split}% 0 0)`;
-    at("pictures").style.setProperty("--split", `${split}%`);
-    at("pictures").classList.toggle("whole", perturbation || pressed(at("flicker")));
+    at("canvases").style.setProperty("--split", `${split}%`);
+    at("canvases").classList.toggle("whole", perturbation || pressed(at("flicker")));
   };
 
   const flicker = () => {
