@@ -45,7 +45,7 @@ def evaluation(run) -> Path:
 
 @pytest.fixture(params=["reports/index.html", "reports/evaluation/index.html"], ids=["report", "evaluation"])
 def either(request, run) -> Path:
-    """Either page in turn."""
+    """Both pages, one after the other."""
     return run / request.param
 
 
@@ -194,7 +194,7 @@ def test_sorted_the_papers_row_stays_under_ours(page):
     assert ours == sorted(ours)
 
 
-def test_a_table_shows_only_the_rows_that_hold_a_word(page):
+def test_a_table_is_filtered_by_words(page):
     page.get_by_label("Filter the rows of Table 3 in full").fill("noise 8-bit")
     assert column(page, "table-results-full", 2) == ["P-FGVM (noise)"] * 2
     assert page.locator("#table-results-full .tools [role=status]").inner_text() == "2 of 20 rows"
@@ -221,7 +221,7 @@ def test_a_table_is_copied_as_it_is_shown(visit, run):
     assert copied["LaTeX"].count("\\\\\n") == 5
 
 
-def test_every_table_and_plot_links_its_data_and_every_link_leads_somewhere(visit, either):
+def test_every_table_and_plot_links_its_data_and_every_link_has_a_target(visit, either):
     page = visit(path=either)
     for figure in page.locator("figure.table, figure.plot").all():
         assert figure.locator(".source a").count() >= 1
@@ -260,9 +260,9 @@ def test_the_facts_of_an_image_are_those_of_the_scores(page, scores):
         row = scores.loc["A", "I-FGVM", image]
         assert entries["Image"] == f"{image} ({row['split']})"
         assert entries["Identity"] == row["person"] and entries["Target"] == row["target"]
-        after = entries["Predicted, protected"]
+        after = entries["Protected"]
         assert row["predicted"] in after and f"{100 * float(row['confidence']):.1f} %" in after
-        assert row["predicted_clean"] in entries["Predicted, clean"]
+        assert row["predicted_clean"] in entries["Clean"]
         assert (entries["L2"], entries["MSSIM"]) == (f"{float(row['l2']):.2f}", f"{float(row['mssim']):.3f}")
 
 
@@ -396,7 +396,7 @@ def test_report_and_evaluation_name_the_same_run_and_link_to_each_other(visit, r
         (made_up_run.TOOL, "data/evaluation/adversarial/any/external.npy"),
     ],
 )
-def test_the_evaluations_viewer_has_the_images_of_every_method_and_what_recognisers_match(
+def test_the_evaluations_viewer_has_the_images_and_recognition_results_of_every_method(
     visit, run, evaluation, method, file
 ):
     page = visit(path=evaluation)

@@ -77,7 +77,7 @@ def test_learning_curves_mark_the_epoch_used():
 
 
 def curve(method: str, parameter: str, chosen: float, *points: tuple[float, float, float], model="A") -> pd.DataFrame:
-    """Points of (value, L2, MR), of which the value `chosen` is that of the settings; SI falls as L2 rises."""
+    """Points of (value, L2, MR), with `chosen` as the value of the settings; SI falls as L2 rises."""
     table = pd.DataFrame(points, columns=["value", "l2", "mr"])
     table = table.assign(model=model, method=method, parameter=parameter, mssim_legacy=1 - table["l2"] / 100)
     return table.assign(mr_low=table["mr"] - 0.1, mr_high=table["mr"], of_settings=table["value"] == chosen)

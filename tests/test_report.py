@@ -77,7 +77,7 @@ def test_every_file_is_written_and_nothing_else(reports):
     images = [f"{number:06}.png" for number in range(16)]
     folders = {f"{model}/{key}" for model in "AB" for key in KEYS} | {"clean"}
     assert set(contents(reports / "faces")) == {f"{folder}/{name}" for folder in folders for name in images}
-    # The images of the paper's methods stand in reports/faces.
+    # The images of the paper's methods are in reports/faces.
     added = {f"any/{key}" for key in made_up_run.ADDED.values()}
     assert set(contents(reports / "evaluation/faces")) == {f"{folder}/{name}" for folder in added for name in images}
 

@@ -191,7 +191,7 @@ def test_table_3_states_the_resolution_of_a_rate():
 
 
 def pairs_of(persons: int, images: int, seed: int = 0) -> pd.DataFrame:
-    """Scores of P-FGVM and I-FGVM on A, P-FGVM's L2 less by about 1, a person's images alike."""
+    """Scores of P-FGVM and I-FGVM on A, P-FGVM's L2 less by about 1, the images of an identity alike."""
     random = np.random.default_rng(seed)
     rows = []
     for person in range(persons):

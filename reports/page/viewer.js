@@ -96,8 +96,8 @@
     const entries = [
       ["Image", `${image.name} (${image.split})`],
       ["Identity", image.person],
-      ["Predicted, clean", `${row.predicted_clean} (confidence ${percent(row.confidence_clean)})`],
-      ["Predicted, protected", `${row.predicted} (confidence ${percent(row.confidence)})`],
+      ["Clean", `predicted ${row.predicted_clean} (confidence ${percent(row.confidence_clean)})`],
+      ["Protected", `predicted ${row.predicted} (confidence ${percent(row.confidence)})`],
       ...(row.target ? [["Target", row.target]] : []),
       ["L2", row.l2.toFixed(2)],
       ["MSSIM", row.mssim.toFixed(3)],

@@ -103,7 +103,9 @@ def accuracies_table(compared: pd.DataFrame) -> FormattedTable:
         columns=names + [("Test accuracy, %", name) for name in ("value", "95 % CI", _DIFFERENCE)],
         rows=rows,
         left=len(names),
-        notes=("95 % CI: Wilson's interval, and Newcombe's for a difference, as if the test images were independent.",),
+        notes=(
+            "95 % CI: Wilson's interval, and Newcombe's for a difference, as if the runs had independent test images.",
+        ),
     )
 
 
