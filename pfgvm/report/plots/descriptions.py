@@ -44,7 +44,7 @@ EVALUATION_PLOTS: Mapping[str, Plot] = {
     ),
     "recognised_persons": Plot(
         "Recognition by identity",
-        "Identities at the top are not protected: their TMR stays near that of clean images (stroke). TMR of P-FGVM's "
+        "The worst cases are at the top: a TMR near that of clean images (stroke) means no protection. TMR of P-FGVM's "
         "images (dots) for each recogniser, sorted by its mean over the recognisers. Shaded: the tenth of the "
         "identities at either end. At most 12 identities are labelled.",
         ("recognised_persons.csv",),
