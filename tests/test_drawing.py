@@ -1,4 +1,4 @@
-"""What every plot shares: SVG files for a page of any look, colours that everybody can tell apart, labels with room."""
+"""The style of plots: SVG for light and dark pages, distinct colours, labels without overlap."""
 
 import re
 from itertools import combinations, pairwise
@@ -49,12 +49,12 @@ def ids(content: bytes) -> list[str]:
 # ── SVG ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_plot_is_the_same_file_twice_and_says_nothing_of_its_maker():
+def test_a_plot_is_deterministic_and_does_not_name_its_program():
     assert as_file() == as_file()
     assert not re.search(rb"matplotlib\.org|Matplotlib|\d{4}-\d\d-\d\d", as_file())
 
 
-def test_a_plot_is_as_wide_as_what_holds_it_and_has_a_title():
+def test_a_plot_has_the_width_of_its_container_and_a_title():
     root = ElementTree.fromstring(as_file())
     assert root.tag == f"{SVG}svg" and not {"width", "height"} & set(root.attrib)
     left, top, width, height = map(float, root.attrib["viewBox"].split())
@@ -63,22 +63,22 @@ def test_a_plot_is_as_wide_as_what_holds_it_and_has_a_title():
     assert root.attrib["role"] == "img" and root.attrib["aria-labelledby"] == root[0].attrib["id"]
 
 
-def test_letters_are_no_smaller_than_a_page_s_small_text():
+def test_text_is_at_least_as_large_as_the_small_text_of_the_page():
     sizes = re.findall(r"font-size: ([\d.]+)px", as_file().decode())
     width = float(ElementTree.fromstring(as_file()).attrib["viewBox"].split()[2])
     # The page is 960 pixels wide.
     assert sizes and min(map(float, sizes)) * 960 / width >= 12
 
 
-def test_ink_is_the_colour_of_the_text_around_it():
+def test_ink_is_the_text_colour_of_the_page():
     texts = [element for element in elements(as_file()) if element.tag == f"{SVG}text"]
     assert texts and all("fill: currentColor" in text.get("style") for text in texts)
     colours = set(re.findall(r"(?:fill|stroke): ([^;\"]+)", as_file().decode()))
     assert colours == {"none", "currentColor", "#0072b2"}
 
 
-def test_a_shape_has_no_colour_by_default():
-    # What names neither fill nor stroke would be black on any page.
+def test_every_shape_has_a_fill_or_a_stroke():
+    # Without fill and stroke, a shape would be black on any page.
     for element in elements(as_file()):
         if element.tag in (f"{SVG}path", f"{SVG}use", f"{SVG}rect"):
             clips = element.tag == f"{SVG}rect" or "style" not in element.attrib
@@ -92,28 +92,28 @@ def test_text_is_text_in_the_font_of_the_page():
     assert as_file().count(b"font-family") == 1
 
 
-def test_no_rule_of_a_plot_reaches_the_page():
+def test_no_style_rule_of_a_plot_applies_to_the_page():
     rules = [element.text for element in elements(as_file()) if element.tag == f"{SVG}style"]
-    # In a page of HTML the root is no svg.
+    # The root of an HTML page is not svg.
     assert [rule.split("{")[0] for rule in rules] == ["svg:root"]
     assert b"xlink" not in as_file()
 
 
-def test_plots_on_one_page_share_no_id_and_each_refers_to_its_own():
+def test_plots_on_one_page_have_distinct_ids_and_refer_to_their_own():
     first, second = as_file("one"), as_file("two")
     assert len(set(ids(first))) == len(ids(first))
     assert not set(ids(first)) & set(ids(second))
     for content in (first, second):
-        named = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', content.decode())
-        assert named and {a or b for a, b in named} <= set(ids(content))
+        references = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', content.decode())
+        assert references and {a or b for a, b in references} <= set(ids(content))
 
 
-def test_a_name_without_a_font_is_no_warning(recwarn):
+def test_a_name_without_a_font_gives_no_warning(recwarn):
     as_file()
     assert not list(recwarn)
 
 
-def test_drawing_leaves_matplotlib_as_it_was():
+def test_drawing_does_not_change_the_settings_of_matplotlib():
     before = dict(mpl.rcParams)
     as_file()
     assert dict(mpl.rcParams) == before
@@ -122,7 +122,7 @@ def test_drawing_leaves_matplotlib_as_it_was():
 # ── Colours ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COLOURS = sorted({style.colour for style in [*KNOWN.values(), *styles(["another"]).values()]})
-# Machado, Oliveira, Fernandes 2009: linear RGB as seen without one kind of cones.
+# Machado, Oliveira, Fernandes 2009: linear RGB without one kind of cones.
 BLINDNESS = {
     "none": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -137,12 +137,12 @@ def linear(colour: str) -> np.ndarray:
 
 
 def contrast(first: str, second: str) -> float:
-    """As WCAG 2 has it."""
+    """The contrast of WCAG 2."""
     low, high = sorted(linear(colour) @ [0.2126, 0.7152, 0.0722] for colour in (first, second))
     return (high + 0.05) / (low + 0.05)
 
 
-def seen(colour: str, blindness: str) -> np.ndarray:
+def lab(colour: str, blindness: str) -> np.ndarray:
     values = np.clip(BLINDNESS[blindness] @ linear(colour), 0, 1)
     return rgb2lab(np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055))
 
@@ -154,21 +154,21 @@ def test_every_colour_stands_out_on_light_and_dark(colour, page):
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
-def test_the_colour_blind_tell_colours_apart(blindness):
+def test_colours_are_distinct_with_colour_blindness(blindness):
     for first, second in combinations(COLOURS, 2):
-        # 2.3 is just noticed (Mahy, Van Eycken, Oosterlinck 1994).
-        assert deltaE_ciede2000(seen(first, blindness), seen(second, blindness)) > 4 * 2.3, (first, second)
+        # 2.3 is just noticeable (Mahy, Van Eycken, Oosterlinck 1994).
+        assert deltaE_ciede2000(lab(first, blindness), lab(second, blindness)) > 4 * 2.3, (first, second)
 
 
 def test_no_two_methods_look_alike():
     assert len(set(KNOWN.values())) == len(KNOWN)
     methods = [*KNOWN, *(f"tool {number}" for number in range(5))]
-    found = styles(reversed(methods))
-    assert set(found) == set(methods) and len(set(found.values())) == len(methods)
-    assert list(found)[: len(KNOWN)] == list(KNOWN)
+    by_method = styles(reversed(methods))
+    assert set(by_method) == set(methods) and len(set(by_method.values())) == len(methods)
+    assert list(by_method)[: len(KNOWN)] == list(KNOWN)
 
 
-def test_another_tool_looks_the_same_in_every_plot():
+def test_another_tool_has_the_same_style_in_every_plot():
     alone = styles(["Fawkes"])["Fawkes"]
     assert styles(["P-FGVM", "Fawkes", "DDN"])["Fawkes"] == alone
     assert alone not in KNOWN.values()
@@ -198,7 +198,7 @@ def labelled(count: int, seed: int) -> tuple[Figure, list[tuple[float, float, st
 
 
 def boxes(figure: Figure) -> dict[str, object]:
-    """Where each label is written, in pixels."""
+    """The extent of each label, in pixels."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
     return {text.get_text(): Text.get_window_extent(text, renderer) for text in figure.axes[0].texts}
@@ -215,7 +215,7 @@ def test_labels_cover_neither_each_other_nor_a_point_and_stay_inside(count, seed
         assert ax.bbox.contains(*box.min) and ax.bbox.contains(*box.max)
 
 
-def test_labels_with_room_are_all_written_and_the_first_come_first():
+def test_labels_are_all_written_if_space_permits_and_the_first_come_first():
     figure, labels = labelled(3, 0)
     assert set(boxes(figure)) == {text for _, _, text in labels}
     crowded, labels = labelled(24, 3)
@@ -223,7 +223,7 @@ def test_labels_with_room_are_all_written_and_the_first_come_first():
     assert labels[0][2] in boxes(crowded)
 
 
-def test_a_label_is_nearest_to_its_own_point_or_has_a_line_to_it():
+def test_a_label_is_nearest_to_its_own_point_or_has_a_leader_line():
     figure, labels = labelled(5, 1)
     points = figure.axes[0].transData.transform([(x, y) for x, y, _ in labels])
     written = boxes(figure)
@@ -231,11 +231,11 @@ def test_a_label_is_nearest_to_its_own_point_or_has_a_line_to_it():
         assert isinstance(text, Annotation)
         box = written[text.get_text()]
         distances = np.linalg.norm(points - points.clip(box.min, box.max), axis=1)
-        own = [label for _, _, label in labels].index(text.get_text())
-        assert text.arrow_patch.get_visible() or distances.argmin() == own
+        number = [label for _, _, label in labels].index(text.get_text())
+        assert text.arrow_patch.get_visible() or distances.argmin() == number
 
 
-def test_names_are_shortened_no_further_than_they_differ():
+def test_shortened_names_remain_distinct():
     assert shortened(["short", "x" * 20], 10) == {"short": "short", "x" * 20: "x" * 9 + "…"}
     alike = [f"Jennifer_Cap{end}" for end in ("riati", "shaw")]
     short = shortened(alike, 5)

@@ -158,8 +158,8 @@ def test_the_committed_evaluations_have_a_summary_and_short_claims(folder: str):
 
 def test_the_tables_come_in_order_and_those_without_rows_are_left_out():
     names = ("transfer", "adaptive", "equal_mr", "quality", "recognition")
-    found = tables() | {name: committed_table(f"reports/celeba/{name}.csv") for name in names}
-    shown = evaluation_tables(found)
+    committed = {name: committed_table(f"reports/celeba/{name}.csv") for name in names}
+    shown = evaluation_tables(tables() | committed)
     assert [table.label for table in shown] == [
         "table:recognition", "table:transfer", "table:adaptive", "table:equal-mr", "table:quality",
     ]  # fmt: skip

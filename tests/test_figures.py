@@ -1,4 +1,4 @@
-"""Figures: their size, what is drawn where, and that two drawings are the same file."""
+"""Figures 1 and 2: layout, pixels, names, and determinism."""
 
 import io
 
@@ -19,11 +19,11 @@ def example(person: str = "a", clean: float = 0.5, change: float = 0.02) -> pape
 
 
 def shades(figure) -> list[float]:
-    """The mean of every picture that the figure shows, in order."""
+    """The mean of every image in the figure, in order."""
     return [round(float(ax.images[0].get_array().mean()), 3) for ax in figure.axes]
 
 
-def test_figure_1_shows_protected_test_images_of_different_persons_first():
+def test_figure_1_has_protected_test_images_of_different_identities_first():
     scores = pd.DataFrame(
         [
             ("1.jpg", "a", "train", "b", "a", "b", 1.0),
@@ -39,39 +39,39 @@ def test_figure_1_shows_protected_test_images_of_different_persons_first():
     assert paper_figures.chosen_examples(scores, "B").empty
 
 
-def test_figure_1_holds_clean_protected_and_ten_times_the_absolute_change():
+def test_figure_1_has_clean_protected_and_ten_times_the_absolute_perturbation():
     shown = {"A": [example(change=0.02), example(change=-0.03)], "B": [example(), example(change=0.3)]}
     figure = paper_figures.figure1(shown, HEADINGS)
     assert shades(figure) == [0.5, 0.52, 0.2, 0.5, 0.47, 0.3, 0.5, 0.52, 0.2, 0.5, 0.8, 1.0]
     texts = [text.get_text() for text in figure.texts]
-    assert {"Model A", "Model B (dlib)", "person a\nseen as b\ntarget b"} <= set(texts)
+    assert {"Model A", "Model B (dlib)", "identity a\npredicted b\ntarget b"} <= set(texts)
 
 
-def test_figure_1_shows_every_pixel_as_it_is():
+def test_figure_1_has_exact_pixels():
     random = np.random.default_rng(0).random((3, 40, 32), dtype=np.float32)
     figure = paper_figures.figure1({"A": [paper_figures.Example(random, random, "a", "b", "b")]}, HEADINGS)
     drawn = np.asarray(Image.open(io.BytesIO(paper_figures.png(figure))).convert("RGB"))
     scale, left, top = 9, 190, 60
-    seen = drawn[top : top + 40 * scale, left : left + 32 * scale][scale // 2 :: scale, scale // 2 :: scale]
-    assert np.abs(seen.transpose(2, 0, 1) / 255 - random).max() < 1 / 255
+    pixels = drawn[top : top + 40 * scale, left : left + 32 * scale][scale // 2 :: scale, scale // 2 :: scale]
+    assert np.abs(pixels.transpose(2, 0, 1) / 255 - random).max() < 1 / 255
 
 
-def test_figure_1_takes_names_as_they_are():
+def test_figure_1_draws_names_as_plain_text():
     figure = paper_figures.figure1({"A": [example(person="$\\frac_&<" + "x" * 50)]}, HEADINGS)
     paper_figures.png(figure)
-    assert "person $\\frac_&<xxxx…\nseen as b\ntarget b" in [text.get_text() for text in figure.texts]
+    assert "identity $\\frac_&<xxxx…\npredicted b\ntarget b" in [text.get_text() for text in figure.texts]
 
 
 def below(figure) -> list[str]:
-    """What stands below the pictures of Figure 1."""
-    return [text.get_text() for text in figure.texts if text.get_text().startswith("person ")]
+    """The texts below the images of Figure 1."""
+    return [text.get_text() for text in figure.texts if text.get_text().startswith("identity ")]
 
 
 @pytest.fixture
 def few_fonts(monkeypatch):
-    """As on a machine that has the fonts which come with Matplotlib alone."""
-    own = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    """As on a machine with Matplotlib's fonts only."""
+    bundled = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
     _forget_fonts()
     yield
     _forget_fonts()
@@ -83,17 +83,17 @@ def _forget_fonts() -> None:
 
 
 @pytest.mark.parametrize("name", ["李小龍", "김민수", "山田太郎", "🧑", "a\nb", "\u200bab"])
-def test_a_name_without_a_font_is_written_by_its_escapes(few_fonts, name, recwarn, caplog):
+def test_a_name_without_a_font_is_written_as_escapes(few_fonts, name, recwarn, caplog):
     figure = paper_figures.figure1({"A": [example(person=name)]}, HEADINGS)
     paper_figures.png(figure)
     escaped = name.encode("unicode_escape").decode()
     shown = escaped if len(escaped) <= 14 else f"{escaped[:13]}…"
-    assert below(figure) == [f"person {shown}\nseen as b\ntarget b"]
+    assert below(figure) == [f"identity {shown}\npredicted b\ntarget b"]
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     assert not caplog.records
 
 
-def test_names_of_one_length_without_a_font_are_told_apart(few_fonts):
+def test_names_of_one_length_without_a_font_are_distinct(few_fonts):
     shown = [
         paper_figures.png(paper_figures.figure1({"A": [example(person=name)]}, HEADINGS))
         for name in ("李小龍", "王菲菲")
@@ -101,22 +101,22 @@ def test_names_of_one_length_without_a_font_are_told_apart(few_fonts):
     assert shown[0] != shown[1]
 
 
-def test_names_that_begin_alike_are_shortened_no_further_than_they_differ(few_fonts):
+def test_names_with_a_common_start_remain_distinct(few_fonts):
     names = ["Jennifer_Capriati", "Jennifer_Capshaw", "李小龍", "李小龙"]
     figure = paper_figures.figure1({"A": [example(person=name) for name in names]}, HEADINGS)
     shown = [text.split("\n")[0] for text in below(figure)]
-    assert shown[:2] == ["person Jennifer_Capriati", "person Jennifer_Capshaw"]
+    assert shown[:2] == ["identity Jennifer_Capriati", "identity Jennifer_Capshaw"]
     assert len(set(shown)) == 4
-    # A longer line is set smaller, so that it stays below its own picture.
-    sizes = [text.get_size() for text in figure.texts if text.get_text().startswith("person ")]
+    # A longer line has a smaller font, so that it fits below its image.
+    sizes = [text.get_size() for text in figure.texts if text.get_text().startswith("identity ")]
     assert max(size * len(text) for size, text in zip(sizes, shown, strict=True)) < 9 * 25
 
 
 def test_a_font_that_is_installed_is_used(few_fonts, recwarn, caplog):
-    # STIX, which comes with Matplotlib, has this one letter of Japanese; its usual font has none.
+    # STIX, bundled with Matplotlib, has this letter of Japanese; the default font has none.
     figure = paper_figures.figure1({"A": [example(person="の")]}, HEADINGS)
     paper_figures.png(figure)
-    assert below(figure) == ["person の\nseen as b\ntarget b"]
+    assert below(figure) == ["identity の\npredicted b\ntarget b"]
     [text] = [text for text in figure.texts if text.get_text() in below(figure)]
     assert text.get_fontfamily() == [paper_figures.FONT, "STIXGeneral"]
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
@@ -145,7 +145,7 @@ def test_figure_2_clips_the_noise_and_ends_with_the_original():
     ]
 
 
-def test_a_figure_is_the_same_file_twice_and_says_nothing_of_its_maker():
+def test_a_figure_is_deterministic_and_does_not_name_its_program():
     first, second = (paper_figures.png(paper_figures.figure1({"A": [example()]}, HEADINGS)) for _ in range(2))
     assert first == second
     assert b"Matplotlib" not in first

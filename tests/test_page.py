@@ -1,4 +1,4 @@
-"""Both pages in a real browser: their first screens, what every control does, and that numbers are the tables'."""
+"""Both pages in a browser: first screens, controls, and numbers equal to those of the tables."""
 
 import io
 import json
@@ -45,7 +45,7 @@ def evaluation(run) -> Path:
 
 @pytest.fixture(params=["reports/index.html", "reports/evaluation/index.html"], ids=["report", "evaluation"])
 def either(request, run) -> Path:
-    """Either page in turn."""
+    """Both pages, one after the other."""
     return run / request.param
 
 
@@ -61,15 +61,15 @@ def browser() -> Iterator:
 
 @pytest.fixture
 def visit(browser, run) -> Iterator:
-    """Open a page, the report's by default, at a width, height and whatever else a browser's context takes.
+    """Open a page, by default the report, at a width and height; options: of a browser context.
 
-    Fails where the page loads a file besides itself, or writes to the console.
+    Fails if the page loads another file or writes to the console.
     """
     contexts, troubles = [], []
     allowed = ("data:", "blob:", *(path.as_uri() for path in (run / "reports").rglob("index.html")))
 
-    def opened(width: int = 1280, height: int = 900, path: Path | None = None, **how):
-        context = browser.new_context(viewport={"width": width, "height": height}, **how)
+    def opened(width: int = 1280, height: int = 900, path: Path | None = None, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: troubles.append(message.text))
@@ -107,7 +107,7 @@ def canvas(page, name: str) -> np.ndarray:
 
 def facts(page) -> dict[str, str]:
     names, texts = (page.locator(f"#facts {tag}").all_inner_texts() for tag in ("dt", "dd"))
-    return dict(zip(names, texts, strict=True))
+    return {name: text.replace("\xa0", " ") for name, text in zip(names, texts, strict=True)}
 
 
 def shown(page) -> list[str]:
@@ -118,7 +118,7 @@ def shown(page) -> list[str]:
 
 
 def unfold(page) -> None:
-    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
+    page.locator("details").evaluate_all("all => all.forEach(details => { details.open = true })")
 
 
 def protected_images(path: Path) -> dict[str, np.ndarray]:
@@ -138,7 +138,8 @@ def test_the_first_screen_has_findings_the_papers_numbers_and_images(page):
         box = shown.bounding_box()
         assert box["y"] + box["height"] <= 900
     text = page.locator(".verdict").inner_text()
-    assert "On Model A P-FGVM" in text and "16 images of 32 x 40 pixels" in text
+    assert "On Model A, P-FGVM" in text and "16 images of 32 x 40 pixels" in text
+    assert [len(s.split()) for s in re.split(r"[.!?]\s", text.replace("\xa0", " ")) if len(s.split()) > 25] == []
     assert page.locator(".example img").evaluate_all("all => all.map(i => i.naturalWidth)") == [32, 32, 32]
 
 
@@ -193,7 +194,7 @@ def test_sorted_the_papers_row_stays_under_ours(page):
     assert ours == sorted(ours)
 
 
-def test_a_table_shows_only_the_rows_that_hold_a_word(page):
+def test_a_table_is_filtered_by_words(page):
     page.get_by_label("Filter the rows of Table 3 in full").fill("noise 8-bit")
     assert column(page, "table-results-full", 2) == ["P-FGVM (noise)"] * 2
     assert page.locator("#table-results-full .tools [role=status]").inner_text() == "2 of 20 rows"
@@ -220,7 +221,7 @@ def test_a_table_is_copied_as_it_is_shown(visit, run):
     assert copied["LaTeX"].count("\\\\\n") == 5
 
 
-def test_every_table_and_plot_links_its_data_and_every_link_leads_somewhere(visit, either):
+def test_every_table_and_plot_links_its_data_and_every_link_has_a_target(visit, either):
     page = visit(path=either)
     for figure in page.locator("figure.table, figure.plot").all():
         assert figure.locator(".source a").count() >= 1
@@ -232,7 +233,7 @@ def test_every_table_and_plot_links_its_data_and_every_link_leads_somewhere(visi
 
 
 def wait_until_drawn(page) -> None:
-    page.locator("#pictures[aria-busy=false]").wait_for()
+    page.locator("#canvases[aria-busy=false]").wait_for()
 
 
 def test_the_image_shown_is_the_published_one_to_the_bit_and_so_is_the_perturbation(page, run):
@@ -247,33 +248,35 @@ def test_the_image_shown_is_the_published_one_to_the_bit_and_so_is_the_perturbat
     page.locator("#amplify").fill("25")
     wait_until_drawn(page)
     expected = np.minimum(255, 25 * np.abs(protected.astype(int) - clean))
-    assert np.array_equal(canvas(page, "change"), expected) and page.locator("#times").inner_text() == "25"
+    assert np.array_equal(canvas(page, "perturbation"), expected) and page.locator("#times").inner_text() == "25"
 
 
 def test_the_facts_of_an_image_are_those_of_the_scores(page, scores):
     page.locator("#method").select_option("I-FGVM")
     for button in page.locator("#strip button").all()[:4]:
         button.click()
-        found = facts(page)
-        image = found["Image"].split()[0]
+        entries = facts(page)
+        image = entries["Image"].split()[0]
         row = scores.loc["A", "I-FGVM", image]
-        assert found["Image"] == f"{image} ({row['split']})"
-        assert found["Person"] == row["person"] and found["Target"] == row["target"]
-        assert row["predicted"] in found["After"] and f"{100 * float(row['confidence']):.1f} %" in found["After"]
-        assert row["predicted_clean"] in found["Before"]
-        assert (found["L2"], found["MSSIM"]) == (f"{float(row['l2']):.2f}", f"{float(row['mssim']):.3f}")
+        assert entries["Image"] == f"{image} ({row['split']})"
+        assert entries["Identity"] == row["person"] and entries["Target"] == row["target"]
+        after = entries["Protected"]
+        assert row["predicted"] in after and f"{100 * float(row['confidence']):.1f} %" in after
+        assert row["predicted_clean"] in entries["Clean"]
+        assert (entries["L2"], entries["MSSIM"]) == (f"{float(row['l2']):.2f}", f"{float(row['mssim']):.3f}")
 
 
-def test_faces_are_chosen_by_person_and_outcome_and_sorted(page, scores):
-    own = scores.sort_index().loc["A", "P-FGVM"]
-    assert sorted(shown(page)) == sorted(own.index)
+def test_faces_are_filtered_by_identity_and_outcome_and_sorted(page, scores):
+    rows = scores.sort_index().loc["A", "P-FGVM"]
+    assert sorted(shown(page)) == sorted(rows.index)
     page.locator("#person").select_option("李小龍")
-    assert set(shown(page)) == set(own.index[own["person"] == "李小龍"])
+    assert set(shown(page)) == set(rows.index[rows["person"] == "李小龍"])
     page.locator("#person").select_option("")
-    for outcome, kept in (("missed", own["predicted"] != own["person"]), ("named", own["predicted"] == own["person"])):
+    correct = rows["predicted"] == rows["person"]
+    for outcome, selected in (("misclassified", ~correct), ("correct", correct)):
         page.locator("#outcome").select_option(outcome)
-        assert set(shown(page)) == set(own.index[kept])
-        assert page.locator("#none").is_visible() == (not kept.any())
+        assert set(shown(page)) == set(rows.index[selected])
+        assert page.locator("#none").is_visible() == (not selected.any())
     page.locator("#outcome").select_option("")
     for order, measure, ascending in (
         ("l2", "l2", False),
@@ -282,38 +285,38 @@ def test_faces_are_chosen_by_person_and_outcome_and_sorted(page, scores):
         ("-mssim", "mssim", True),
     ):
         page.locator("#sort").select_option(order)
-        assert shown(page) == own[measure].astype(float).sort_values(ascending=ascending).index.tolist()
+        assert shown(page) == rows[measure].astype(float).sort_values(ascending=ascending).index.tolist()
 
 
-def test_the_face_that_is_looked_at_stays_in_sight(visit):
+def test_the_selected_face_stays_visible_in_the_strip(visit):
     page = visit(width=320)
     page.locator("#strip button").last.click()
     page.locator("#strip").evaluate("strip => { strip.scrollLeft = 0 }")
     before = page.evaluate("scrollY")
     page.locator("#sort").select_option("-l2")
-    held = page.locator("#strip button[aria-pressed=true]").bounding_box()
+    button = page.locator("#strip button[aria-pressed=true]").bounding_box()
     frame = page.locator("#strip").bounding_box()
-    assert frame["x"] - 1 <= held["x"] and held["x"] + held["width"] <= frame["x"] + frame["width"] + 1
+    assert frame["x"] - 1 <= button["x"] and button["x"] + button["width"] <= frame["x"] + frame["width"] + 1
     assert page.evaluate("scrollY") == before
 
 
-def test_the_slider_parts_before_from_after(page):
+def test_the_slider_splits_clean_and_protected(page):
     page.locator("#split").fill("30")
     assert page.locator("#after").evaluate("c => c.style.clipPath") == "inset(0px 70% 0px 0px)"
     page.locator("#difference").click()
-    assert page.locator("#change").is_visible() and not page.locator("#after").is_visible()
-    assert page.locator("#left").inner_text() == "change × 10"
+    assert page.locator("#perturbation").is_visible() and not page.locator("#after").is_visible()
+    assert page.locator("#left").inner_text() == "perturbation × 10"
     page.locator("#difference").click()
-    assert page.locator("#after").is_visible() and not page.locator("#change").is_visible()
+    assert page.locator("#after").is_visible() and not page.locator("#perturbation").is_visible()
 
 
-FLIPS = """() => new Promise(done => { const seen = new Set(); const after = document.getElementById("after");
-    const look = setInterval(() => seen.add(after.style.clipPath), 50);
-    setTimeout(() => { clearInterval(look); done(seen.size); }, 1400); })"""
+FLIPS = """() => new Promise(done => { const states = new Set(); const after = document.getElementById("after");
+    const look = setInterval(() => states.add(after.style.clipPath), 50);
+    setTimeout(() => { clearInterval(look); done(states.size); }, 1400); })"""
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_flicker_shows_either_in_turn_and_by_hand_where_less_motion_is_asked_for(visit, motion):
+def test_flicker_alternates_and_is_manual_with_reduced_motion(visit, motion):
     page = visit(reduced_motion=motion)
     page.locator("#flicker").press("Enter")
     assert page.locator("#flicker").get_attribute("aria-pressed") == "true"
@@ -332,25 +335,25 @@ def test_zoom_magnifies_without_smoothing(page):
     assert page.locator("#before").evaluate("c => getComputedStyle(c).imageRendering") == "pixelated"
 
 
-def test_the_start_from_noise_is_followed_step_by_step(page, run):
+def test_the_start_from_noise_has_a_slider_over_the_steps(page, run):
     rows = np.load(run / "data/trajectories/B.npy")
     page.locator("#evolution-model").select_option("B")
     for place in (0, 3, len(rows) - 1):
         page.locator("#step").fill(str(place))
         assert str(rows["step"][place]) in page.locator("#iterate-name").inner_text()
         encoded = page.locator("#iterate").get_attribute("src").split(",")[1]
-        seen = np.asarray(Image.open(io.BytesIO(b64decode(encoded))).convert("RGB"), int)
-        # Not to the bit, for the sake of the page's size.
-        assert np.abs(seen - to_8bit(rows["pixels"][place]).transpose(1, 2, 0)).mean() < 8
+        pixels = np.asarray(Image.open(io.BytesIO(b64decode(encoded))).convert("RGB"), int)
+        # JPEG, to limit the size of the page.
+        assert np.abs(pixels - to_8bit(rows["pixels"][place]).transpose(1, 2, 0)).mean() < 8
     assert page.locator("#original").evaluate("i => i.naturalWidth") == SIZE[1]
 
 
-def test_names_of_any_script_stand_as_text(page):
+def test_names_of_any_script_are_plain_text(page):
     assert page.locator("#person option").all_inner_texts()[1:] == sorted(PERSONS)
     assert page.locator("main b", has_text="Ann").count() == 0
 
 
-def test_everything_is_reached_by_keyboard(page):
+def test_all_controls_are_reached_by_keyboard(page):
     page.locator("#model").focus()
     reached = set()
     for _ in range(60):
@@ -379,7 +382,7 @@ def test_report_and_evaluation_name_the_same_run_and_link_to_each_other(visit, r
     page.locator("nav a[href^=evaluation]").click()
     assert page.url == evaluation.as_uri()
     digest = json.loads((run / "reports/report.json").read_text("utf-8"))["run"]["digest"]
-    assert digest in page.locator("section:has(#found) > .note").inner_text()
+    assert digest in page.locator("section:has(#summary) > .note").inner_text()
     page.locator("header a").click()
     assert page.url == (run / "reports/index.html").as_uri()
     assert page.locator("section:has(#run) dd").get_by_text(digest, exact=True).count() == 1
@@ -393,7 +396,7 @@ def test_report_and_evaluation_name_the_same_run_and_link_to_each_other(visit, r
         (made_up_run.TOOL, "data/evaluation/adversarial/any/external.npy"),
     ],
 )
-def test_the_evaluations_viewer_has_the_images_of_every_method_and_what_recognisers_match(
+def test_the_evaluations_viewer_has_the_images_and_recognition_results_of_every_method(
     visit, run, evaluation, method, file
 ):
     page = visit(path=evaluation)
@@ -403,24 +406,24 @@ def test_the_evaluations_viewer_has_the_images_of_every_method_and_what_recognis
     image = shown(page)[1]
     assert np.array_equal(canvas(page, "before"), clean_image(image))
     assert np.array_equal(canvas(page, "after"), protected_images(run / file)[image])
-    found = facts(page)
-    assert ("Target" in found) == (method == "P-FGVM")
+    entries = facts(page)
+    assert ("Target" in entries) == (method == "P-FGVM")
     rows = read_numbers(evaluation.parent / "recognised_images.csv").query("model == 'B' and image == @image")
     rows = rows[rows["method"] == method].set_index("recogniser")
     for name, label in (("dlib", "dlib"), ("sface", "SFace"), ("mine", "mine")):
         for rate in ("tmr_clean", "tmr_protected"):
-            assert f"{100 * rows.loc[name, rate]:.1f} %" in found[label]
+            assert f"{100 * rows.loc[name, rate]:.1f} %" in entries[label]
 
 
 def test_long_tables_are_folded_and_open_by_keyboard(visit, evaluation):
     page = visit(path=evaluation)
     folded = page.locator("figure.table details").all()
     assert folded
-    for each in folded:
-        rows = each.locator("tbody tr")
+    for details in folded:
+        rows = details.locator("tbody tr")
         assert rows.count() > 30 and not rows.first.is_visible()
-        assert str(rows.count()) in each.locator("summary").inner_text()
-        each.locator("summary").press("Enter")
+        assert str(rows.count()) in details.locator("summary").inner_text()
+        details.locator("summary").press("Enter")
         assert rows.first.is_visible() and rows.last.is_visible()
     others = page.locator("figure.table:not(:has(details)) tbody")
     assert all(body.locator("tr").count() <= 30 for body in others.all())
@@ -453,7 +456,7 @@ def test_nothing_sticks_out_of_the_page(visit, either, width):
     page = visit(width=width, path=either)
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    # Nor of its own section, but for what scrolls by itself.
+    # Nor out of its section, except for scrolling containers.
     sticking = page.evaluate(
         """width => [...document.querySelectorAll("main *")]
             .filter(e => !e.closest(".scroll, .strip, svg") && e.getClientRects().length)
@@ -470,8 +473,20 @@ def test_axe_finds_nothing(visit, either, width, scheme):
     page = visit(width=width, path=either, color_scheme=scheme)
     unfold(page)
     wait_until_drawn(page)
-    found = Axe().run(page).response["violations"]
-    assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []
+    violations = Axe().run(page).response["violations"]
+    assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]][:3]) for rule in violations] == []
+
+
+def test_the_terms_of_the_claims_are_explained_on_hover_and_in_a_glossary(visit, either):
+    page = visit(path=either)
+    hovers = (
+        page.locator("main section").first.locator("p abbr").evaluate_all("all => all.map(a => [a.innerText, a.title])")
+    )
+    glossary = dict(
+        zip(*(page.locator(f"section:has(#terms) {tag}").all_inner_texts() for tag in ("dt", "dd")), strict=True)
+    )
+    assert hovers and all(glossary[term] == text for term, text in hovers)
+    assert {"TMR", "FMR", "MR", "SI", "FLIP"} <= set(glossary)
 
 
 def test_dark_is_dark_and_plots_follow(visit):

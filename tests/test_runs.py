@@ -1,4 +1,4 @@
-"""Runs side by side, by hand: settings that differ, differences with their intervals, the same faces, the page."""
+"""The comparison of runs on small runs: differing settings, differences with intervals, shared faces, the page."""
 
 import dataclasses
 import io
@@ -28,7 +28,7 @@ METHOD = ("A", "P-FGVM")
 
 
 def scored(l2: list[float], missed: list[int], model: str = "A", method: str = "P-FGVM", persons=None) -> pd.DataFrame:
-    """Scores of one method on the images of `persons`, by image, with these L2; an image missed is seen as z."""
+    """Scores of one method on the images of `persons` with these L2; a misclassified image is predicted as z."""
     persons = PERSONS if persons is None else persons
     rows = [
         {"image": image, "person": person, "split": "test" if image == "4.png" else "train", "model": model}
@@ -43,7 +43,7 @@ def scored(l2: list[float], missed: list[int], model: str = "A", method: str = "
 def run(
     name: str, *scores: pd.DataFrame, faces=None, weights: str = "w", hits: int = 3, size=SIZE, settings=None
 ) -> Run:
-    """A run of these scores, whose Model A named `hits` of four test images rightly."""
+    """A run of these scores, whose Model A classified `hits` of four test images correctly."""
     height, width = size
     summary = {
         "source": "synthetic", "image_height": height, "image_width": width, "persons": 2, "images_attacked": [4, 4],
@@ -75,26 +75,26 @@ def difference(row: dict) -> tuple[float, ...]:
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_settings_that_differ_are_named_with_the_value_under_each_run():
+def test_differing_settings_have_the_value_of_each_run():
     settings = [
         {"attack": {"lambda": {"A": 0.22, "B": 0.28}, "target": "random"}, "size": [218, 178], "rate": 1, "old": True},
         {"attack": {"lambda": 0.28, "target": "least_likely"}, "size": [109, 89], "rate": 1.0, "new": None},
     ]
     runs = [run(name, FIRST.scores, settings=values) for name, values in zip("xy", settings, strict=True)]
-    found = differing_settings(runs)
-    assert found == {
+    differing = differing_settings(runs)
+    assert differing == {
         "attack.lambda.A": ["0.22", "0.28"],
         "attack.target": ["random", "least_likely"],
         "size": ["[218, 178]", "[109, 89]"],
         "old": ["true", "–"],
         "new": ["–", "null"],
     }
-    table = settings_table(found, ["x", "y"])
+    table = settings_table(differing, ["x", "y"])
     assert table.names == ["Setting", "x", "y"] and table.rows[0] == ["attack.lambda.A", "0.22", "0.28"]
-    assert table.notes == ("A dash: the run's version has no such setting.",)
+    assert [note.split(":")[0] for note in table.notes] == ["–"]
 
 
-def test_equal_settings_are_none_that_differ():
+def test_equal_settings_do_not_differ():
     same = {"attack": {"lambda": {"A": 0.28, "B": 0.28}}}
     other = {"attack": {"lambda": 0.28}}
     assert differing_settings([run("x", FIRST.scores, settings=same), run("y", FIRST.scores, settings=other)]) == {}
@@ -103,14 +103,14 @@ def test_equal_settings_are_none_that_differ():
 # ── Numbers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_same_images_are_compared_one_by_one():
+def test_the_same_images_are_compared_in_pairs():
     table = compared([FIRST, run("y", scored([2, 2, 5, 7], [1, 1, 0, 1]))])
     assert list(table) == COMPARED_COLUMNS
     row = of(table, "y")
-    # Less: 1, 0 | 2, 3. Of two persons a draw has a mean of 0.5, 1.5 or 2.5, the outer ones a quarter of the time each.
+    # Differences: 1, 0 | 2, 3. A draw of two identities has a mean of 0.5, 1.5 or 2.5, the outer ones with 1/4 each.
     assert (row["value"], row["paired"]) == (4.0, "yes")
     assert difference(row) == pytest.approx((1.5, 0.5, 2.5))
-    # Either person has one miss more.
+    # Both identities have one more misclassified image.
     row = of(table, "y", "mr")
     assert row["value"] == 0.75 and difference(row) == pytest.approx((0.5, 0.5, 0.5))
     assert difference(of(table, "y", "mssim_legacy")) == pytest.approx((-0.015, -0.025, -0.005))
@@ -140,7 +140,7 @@ def test_other_images_are_compared_unpaired(persons, faces):
     faces = faces or dict.fromkeys(persons, 1) | CHECKSUMS
     table = compared([FIRST, run("y", scored([2, 2, 5, 7], [1, 1, 0, 1], persons=persons), faces=faces)])
     row = of(table, "y")
-    # The means of a draw: of y 2, 4 or 6, of x 1.5, 2.5 or 3.5; both at their ends one time in sixteen.
+    # The means of a draw: 2, 4 or 6 for y, 1.5, 2.5 or 3.5 for x; both at their ends with 1/16.
     assert row["paired"] == "no"
     assert difference(row) == pytest.approx((1.5, -1.5, 4.5))
 
@@ -161,9 +161,9 @@ def test_every_method_that_the_first_run_and_another_have_is_compared():
         run("z", *scores("P-FGVM", "Random (equal L2)")),
     ]
     table = compared(runs)
-    found = table[table["measure"] == "l2"].groupby("method", sort=False)["run"].agg(list).to_dict()
-    assert list(found) == ["P-FGVM", "I-FGSM", "Random (equal L2)"]
-    assert found == {"P-FGVM": ["x", "y", "z"], "I-FGSM": ["x", "y"], "Random (equal L2)": ["x", "z"]}
+    by_method = table[table["measure"] == "l2"].groupby("method", sort=False)["run"].agg(list).to_dict()
+    assert list(by_method) == ["P-FGVM", "I-FGSM", "Random (equal L2)"]
+    assert by_method == {"P-FGVM": ["x", "y", "z"], "I-FGSM": ["x", "y"], "Random (equal L2)": ["x", "z"]}
 
 
 def test_test_accuracies_differ_only_between_other_models():
@@ -186,15 +186,15 @@ def test_the_difference_of_rates_is_newcombes():
     assert difference_of_rates(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
 
-def test_the_difference_of_means_needs_two_persons_in_either():
+def test_the_interval_of_a_difference_of_means_needs_two_identities_in_both():
     middle, low, high = difference_of_means([1, 3], ["a", "b"], [1, 1], ["c", "c"])
     assert middle == 1 and np.isnan([low, high]).all()
 
 
-def test_results_are_read_with_their_signs():
+def test_differences_have_signs():
     table = compared([FIRST, run("y", scored([2, 2, 5, 7], [1, 1, 0, 1])), run("z", FIRST.scores)])
-    read = results_table(table, [FIRST])
-    assert read.rows == [
+    formatted = results_table(table, [FIRST])
+    assert formatted.rows == [
         ["A", "P-FGVM", "x", "–", "2.500", "–", "0.9750", "–", "25.0", "–"],
         [
             *("A", "P-FGVM", "y", "yes", "4.000", "+1.500 (0.500 to 2.500)"),
@@ -202,7 +202,7 @@ def test_results_are_read_with_their_signs():
         ],
         ["A", "P-FGVM", "z", "yes", "2.500", "0", "0.9750", "0", "25.0", "0"],
     ]
-    assert [len(row) for row in read.rows] == [len(read.columns)] * 3
+    assert [len(row) for row in formatted.rows] == [len(formatted.columns)] * 3
 
 
 # ── Faces ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -215,7 +215,7 @@ APART = {
     ),
     "persons": (
         run("y", scored([1, 2, 3, 4], [0] * 4, persons=dict(zip(PERSONS, "aacc", strict=True)))),
-        ("persons",),
+        ("identities",),
     ),
     "images": (
         run("y", FIRST.scores, faces=dict.fromkeys(CHECKSUMS, 0)),
@@ -225,13 +225,13 @@ APART = {
 
 
 @pytest.mark.parametrize(("other", "words"), APART.values(), ids=APART)
-def test_a_run_without_a_face_in_common_is_left_out_and_the_reason_is_given(other, words):
-    kept, [reason] = side_by_side([FIRST, other])
-    assert kept == [FIRST] and reason.startswith("y ") and all(word in reason for word in words)
+def test_a_run_without_shared_faces_is_left_out_with_a_reason(other, words):
+    comparable, [reason] = side_by_side([FIRST, other])
+    assert comparable == [FIRST] and reason.startswith("y ") and all(word in reason for word in words)
 
 
-def test_faces_are_chosen_by_the_first_run_among_those_of_all():
-    # Missed before others, the test image before others, by name; one of a person; 1.png is another file in y.
+def test_faces_are_chosen_by_the_first_run_among_shared_images():
+    # Misclassified first, then test images, then by name; one image an identity; 1.png is another file in y.
     first = run("x", scored([1, 2, 3, 4], [1, 1, 0, 0]))
     other = run("y", first.scores, faces=CHECKSUMS | {"1.png": 0})
     assert shared_images([first, first], "A") == ["1.png", "4.png"]
@@ -239,20 +239,20 @@ def test_faces_are_chosen_by_the_first_run_among_those_of_all():
     assert shared_images([first, other], "B") == []
 
 
-def decoded(picture: str) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(b64decode(picture.partition(",")[2]))).convert("RGB")).transpose(2, 0, 1)
+def decoded(url: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB")).transpose(2, 0, 1)
 
 
 def faces_of(runs: list[Run], seed: int = 0):
-    """Shared faces of random pictures: the first and third run's are the same."""
+    """Shared faces of random images; those of the first and the third run are equal."""
     random = np.random.default_rng(seed)
     clean = {name: random.integers(0, 256, (3, *SIZE), dtype=np.uint8) for name in PERSONS}
     moved = [{name: pixels ^ np.uint8(1 + place % 2) for name, pixels in clean.items()} for place in range(len(runs))]
-    protected = {(each.name, *METHOD): pictures for each, pictures in zip(runs, moved, strict=True)}
+    protected = {(run_.name, *METHOD): images for run_, images in zip(runs, moved, strict=True)}
     return clean, protected, shared_faces(runs, clean, protected)
 
 
-def test_pictures_are_exact_and_equal_ones_stand_together():
+def test_images_are_exact_and_equal_results_share_an_entry():
     other = run("y", scored([2, 2, 5, 7], [1, 1, 0, 1]))
     runs = [FIRST, other, run("z", FIRST.scores)]
     clean, protected, faces = faces_of(runs)
@@ -262,19 +262,20 @@ def test_pictures_are_exact_and_equal_ones_stand_together():
     face = faces[1]
     assert (decoded(face.clean) == clean["4.png"]).all()
     assert face.methods["I-FGVM"] == {}
-    one, two = face.methods["P-FGVM"]
+    first, second = face.methods["P-FGVM"]
     assert list(face.methods["P-FGVM"].values()) == [["x", "z"], ["y"]]
-    assert (one.l2, one.before, one.after, two.l2, two.before, two.after) == (4, "b", "b", 7, "b", "z")
-    for seen, name, change in ((one, "x", 10), (two, "y", 20)):
-        assert (decoded(seen.protected) == protected[name, *METHOD]["4.png"]).all()
-        assert (decoded(seen.change) == change).all()
+    assert (first.l2, first.before, first.after) == (4, "b", "b")
+    assert (second.l2, second.before, second.after) == (7, "b", "z")
+    for result, name, perturbation in ((first, "x", 10), (second, "y", 20)):
+        assert (decoded(result.protected) == protected[name, *METHOD]["4.png"]).all()
+        assert (decoded(result.perturbation) == perturbation).all()
 
 
 # ── The page ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Loaded(HTMLParser):
-    """What a page refers to."""
+    """The sources and links of a page."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -303,20 +304,20 @@ def html() -> str:
     return written()
 
 
-def test_the_page_loads_nothing_and_links_to_what_lies_beside_it(html):
-    found = Loaded(html)
-    assert len(found.sources) == 2 * (1 + 2 * 2)
-    assert all(source.startswith("data:image/webp;base64,") for source in found.sources)
-    assert {link for link in found.links if not link.startswith("#")} == {"index.html", "compare.csv"}
+def test_the_page_loads_nothing_and_links_to_the_files_next_to_it(html):
+    loaded = Loaded(html)
+    assert len(loaded.sources) == 2 * (1 + 2 * 2)
+    assert all(source.startswith("data:image/webp;base64,") for source in loaded.sources)
+    assert {link for link in loaded.links if not link.startswith("#")} == {"index.html", "compare.csv"}
     assert "url(" not in html and "@import" not in html
 
 
-def test_the_page_says_what_differs_and_who_is_left_out(html):
+def test_the_page_states_the_differences_and_the_runs_left_out(html):
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", html[html.index("<main") : html.index("</main>")]))
     assert "&lt;b&gt;faces &amp; co&lt;/b&gt;" in text and "y&lt;i&gt;" in text
     assert "+1.500 (0.500 to 2.500)" in text
-    assert "16 x 20 pixels" in text and "differ in size" in text
-    assert "b before, z after" in text and "b before, b after" in text
+    assert "16 x 20 pixels" in text and "image sizes differ" in text
+    assert "b (clean), z (protected)" in text and "b (clean), b (protected)" in text
 
 
 def test_a_second_page_is_the_same_to_the_byte(html):
@@ -349,12 +350,12 @@ def test_a_browser_shows_it_at_any_width_offline_and_by_keyboard(html, tmp_path,
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         images = page.locator("article img").evaluate_all("all => all.map(i => [i.complete, i.naturalWidth])")
         assert images == [[True, SIZE[1]]] * 10
-        # Sorted by the difference in L2 from the keyboard: what has none comes last.
+        # Sorted by the difference in L2 from the keyboard, missing values last.
         page.locator("#table-compared th button").nth(5).focus()
         page.keyboard.press("Enter")
         runs = page.locator("#table-compared tbody tr td:nth-child(3)").all_inner_texts()
         assert runs == ["small", "y<i>", "x"]
-        found = Axe().run(page).response["violations"]
-        assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []
+        violations = Axe().run(page).response["violations"]
+        assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]][:3]) for rule in violations] == []
         browser.close()
     assert not troubles

@@ -1,4 +1,4 @@
-"""Tables from hand-made scores, and the paper's own Table 3 in, its improvements out."""
+"""Tables from small sets of scores, and the improvements of the paper from its printed Table 3."""
 
 import json
 import math
@@ -31,16 +31,16 @@ def scored(rows: list[tuple], **fixed: str) -> pd.DataFrame:
 
 HAND = scored(
     [
-        ("1.jpg", "a", "train", "b", "a", "b", 1.0),  # correct, missed, target reached
-        ("2.jpg", "a", "train", "c", "a", "a", 2.0),  # correct, kept
-        ("3.jpg", "b", "test", "c", "a", "a", 3.0),  # wrong when clean, missed, target not reached
-        ("4.jpg", "b", "test", "a", "b", "b", 6.0),  # correct, kept
+        ("1.jpg", "a", "train", "b", "a", "b", 1.0),  # correct, misclassified as the target
+        ("2.jpg", "a", "train", "c", "a", "a", 2.0),  # correct before and after
+        ("3.jpg", "b", "test", "c", "a", "a", 3.0),  # misclassified when clean, not as the target
+        ("4.jpg", "b", "test", "a", "b", "b", 6.0),  # correct before and after
     ]
 )
 
 
 def printed_paper() -> pd.DataFrame:
-    """Results that hold exactly what the paper prints."""
+    """Results equal to the paper's printed values."""
     rows = []
     for model in MODEL_NAMES:
         for method, cell in PAPER["table3"][model].items():
@@ -84,7 +84,7 @@ def test_rates_over_no_image_are_empty():
     assert [cell for cell in table3_full(results).rows[0] if cell == "–"] == ["–"] * 3
 
 
-def test_results_are_ordered_and_hold_only_what_was_scored():
+def test_results_are_ordered_and_have_scored_sets_only():
     parts = [("B", "I-FGSM", "8bit"), ("A", "Random (equal L2)", "float"), ("B", "I-FGSM", "float")]
     parts += [("A", "I-FGVM", "float"), ("A", "P-FGVM (noise)", "8bit")]
     scores = pd.concat([HAND.assign(model=a, method=b, pixels=c) for a, b, c in parts])
@@ -99,7 +99,7 @@ def test_results_are_ordered_and_hold_only_what_was_scored():
     ]
 
 
-def test_methods_stand_as_in_the_evaluation_and_unknown_ones_follow_by_name():
+def test_methods_have_the_order_of_the_evaluation_and_unknown_ones_follow_by_name():
     methods = ["Random (equal L2)", "P-FGVM", "A-FGVM", "I-FGSM", "Z"]
     scores = pd.concat([HAND.assign(method=method) for method in methods])
     results = table_data.results(scores, DESCRIPTORS)
@@ -109,7 +109,7 @@ def test_methods_stand_as_in_the_evaluation_and_unknown_ones_follow_by_name():
 
 @pytest.mark.parametrize(("column", "label"), [("model", "C"), ("pixels", "16bit")])
 def test_an_unknown_label_is_refused(column, label):
-    with pytest.raises(InputError, match=f"the {column} '{label}'; known are"):
+    with pytest.raises(InputError, match=f"unknown {column} '{label}'; use "):
         table_data.results(HAND.assign(**{column: label}), DESCRIPTORS)
 
 
@@ -164,7 +164,7 @@ def test_improvements_below_zero_over_zero_and_over_nothing():
 
 
 @pytest.mark.parametrize(("rate", "comparable"), [(0.9 * 0.996 + 1e-9, True), (0.9 * 0.996 - 1e-9, False)])
-def test_what_often_fails_is_not_compared(rate, comparable):
+def test_a_method_that_often_fails_is_not_compared(rate, comparable):
     results = printed_paper()
     results.loc[(results["model"] == "A") & (results["method"] == "I-FGVM"), "mr"] = rate
     table = table3(results)
@@ -184,14 +184,14 @@ def test_a_vanishing_loss_prints_without_a_sign():
     assert rows["Improvement over I-FGVM"][1] == "0.0 %"
 
 
-def test_table_3_says_how_coarse_a_rate_is():
+def test_table_3_states_the_resolution_of_a_rate():
     scores = pd.concat([HAND.assign(image=str(number), predicted="c") for number in range(20)])
     note = table3(table_data.results(scores, DESCRIPTORS)).notes[0]
     assert all(part in note for part in ("Model A", "80 images", "1.25 % of MR", "P-FGVM 95.4–100.0 %"))
 
 
 def pairs_of(persons: int, images: int, seed: int = 0) -> pd.DataFrame:
-    """Scores of P-FGVM and I-FGVM on A, P-FGVM's L2 less by about 1, a person's images alike."""
+    """Scores of P-FGVM and I-FGVM on A, P-FGVM's L2 less by about 1, the images of an identity alike."""
     random = np.random.default_rng(seed)
     rows = []
     for person in range(persons):
@@ -212,10 +212,10 @@ def test_differences_are_paired_by_image_and_resampled_by_person():
     extra = scores[scores["method"] == "I-FGVM"].head(1).assign(image="only there", l2=1000.0)
     eight_bit = scores.assign(pixels="8bit", l2=7.0)
     shuffled = pd.concat([scores, extra, eight_bit]).sample(frac=1, random_state=1)
-    found = table_data.differences(shuffled)
-    assert list(found.columns) == "model method baseline measure difference low high".split()
-    assert found[["model", "method", "baseline"]].drop_duplicates().values.tolist() == [["A", "P-FGVM", "I-FGVM"]]
-    rows = found.set_index("measure")
+    differences = table_data.differences(shuffled)
+    assert list(differences.columns) == "model method baseline measure difference low high".split()
+    assert differences[["model", "method", "baseline"]].drop_duplicates().values.tolist() == [["A", "P-FGVM", "I-FGVM"]]
+    rows = differences.set_index("measure")
     assert set(rows.index) == {"l2", "mssim", "mssim_legacy", "mr"}
 
     wide = scores.pivot(index=["image", "person"], columns="method", values="l2")
@@ -223,14 +223,14 @@ def test_differences_are_paired_by_image_and_resampled_by_person():
     assert rows.loc["l2", "difference"] == pytest.approx(by_person.mean(), abs=1e-12)
     assert rows.loc["mr", "difference"] == pytest.approx(1 / 5)
     assert rows.loc["mssim", ["difference", "low", "high"]].tolist() == [0, 0, 0]
-    # The normal approximation over persons; over images, as if these were independent, it would be half as wide.
+    # The normal approximation over identities; over independent images it would be half as wide.
     half = 1.96 * by_person.std() / 20**0.5
     assert rows.loc["l2", "low"] == pytest.approx(by_person.mean() - half, abs=0.15 * half)
     assert rows.loc["l2", "high"] == pytest.approx(by_person.mean() + half, abs=0.15 * half)
-    pd.testing.assert_frame_equal(found, table_data.differences(scores))
+    pd.testing.assert_frame_equal(differences, table_data.differences(scores))
 
 
-def test_the_interval_over_clusters_covers_the_truth_as_often_as_it_says():
+def test_the_interval_over_clusters_has_its_nominal_coverage():
     covered = 0
     for seed in range(200):
         random = np.random.default_rng(seed)
@@ -240,7 +240,7 @@ def test_the_interval_over_clusters_covers_the_truth_as_often_as_it_says():
     assert 0.89 <= covered / 200 <= 0.985
 
 
-def test_one_person_alone_has_no_interval():
+def test_a_single_identity_has_no_interval():
     row = table_data.differences(pairs_of(persons=1, images=3)).set_index("measure").loc["l2"]
     assert math.isnan(row["low"]) and math.isnan(row["high"]) and not math.isnan(row["difference"])
 
@@ -262,7 +262,7 @@ def test_the_interval_is_wilson_s(hits, count):
     assert results.loc[0, ["mr_low", "mr_high"]].tolist() == list(statistics.interval(6, 12))
 
 
-def test_table_2_marks_what_differs():
+def test_table_2_marks_values_that_differ():
     rows = []
     for model in MODEL_NAMES:
         for method, values in PAPER["table2"][model].items():
@@ -279,7 +279,7 @@ def test_table_2_marks_what_differs():
     assert table.notes[0].startswith("† ")
 
 
-def test_table_1_pairs_layers_and_names_the_paper_s_where_they_differ():
+def test_table_1_pairs_layers_and_has_the_paper_s_layer_if_they_differ():
     layers = [{"layer": "dlib face descriptor", "output": "128", "parameters": 5_000_000}]
     layers += [{"layer": name, "output": "1", "parameters": 10} for name in PAPER["table1"]["B"][1:3]]
     layers += [{"layer": "FC(8)+Softmax", "output": "8", "parameters": 2056}]
@@ -319,23 +319,23 @@ def test_table_4_in_the_paper_s_form():
     table = paper_tables.table4(table_data.as_records(training), PAPER, {"B": "dlib"})
     cells = {row[0]: row[1:] for row in table.rows}
     assert cells["Descriptor"] == ["–", "–", "dlib, frozen", "VGG-Face"]
-    assert cells["Persons"] == ["–", "30", "4", "30"]
+    assert cells["Identities"] == ["–", "30", "4", "30"]
     assert cells["Image size"] == ["–", "178 x 218", "89 x 109", "178 x 218"]
     assert cells["Training set"] == ["–", "70 %", "56 (70 %)", "70 %"]
     assert cells["Test accuracy"] == ["–", "80.7 %", "91.7 %", "95.4 %"]
-    assert table.caption.endswith("Model B on dlib (the paper: VGG-Face).")
+    assert table.caption.endswith("Model B uses dlib (paper: VGG-Face).")
 
 
-def test_table_4_prints_what_was_done_not_what_the_paper_says():
+def test_table_4_has_the_values_of_the_run_next_to_the_paper_s():
     record = training_record("A", normalization="none", optimization="SGD", loss="hinge")
     rows = paper_tables.table4(table_data.as_records(table_data.training([record])), PAPER, {"A": "none"}).rows
     cells = {row[0]: row[1:3] for row in rows}
-    assert cells["Normalization"] == ["none", "MinMax"]
-    assert cells["Optimization"] == ["SGD", "Backprop+Adam"]
+    assert cells["Normalisation"] == ["none", "MinMax"]
+    assert cells["Optimisation"] == ["SGD", "Backprop+Adam"]
     assert cells["Loss"] == ["hinge", "Cross Entropy"]
 
 
-def test_metrics_hold_the_float_rows_and_no_empty_value():
+def test_metrics_have_the_float_rows_and_no_missing_value():
     results = table_data.results(pd.concat([HAND, HAND.assign(pixels="8bit", l2=9.0)]), DESCRIPTORS)
     table4 = pd.DataFrame([{"model": "A", "test_accuracy": 2 / 3}, {"model": "B", "test_accuracy": math.nan}])
     assert table_data.metrics_by_method(results, table4) == {
@@ -347,7 +347,7 @@ def test_metrics_hold_the_float_rows_and_no_empty_value():
     }
 
 
-def test_what_is_missing_is_null_in_json():
+def test_missing_values_are_null_in_json():
     frame = pd.DataFrame({"rate": [0.5, math.nan], "formula": ["ε/N", None], "count": [3, 4]})
     rows = json.loads(json.dumps(table_data.as_records(frame), allow_nan=False))
     assert rows == [{"rate": 0.5, "formula": "ε/N", "count": 3}, {"rate": None, "formula": None, "count": 4}]
@@ -361,13 +361,13 @@ def test_names_are_escaped():
     assert len({len(line) for line in text.splitlines() if line.startswith("|")}) == 1
     source = latex(table)
     assert r"a\_b \& \textless{}c\textgreater{} \textbar{} \$5 \{100 \%\} & 1.0 \\" in source
-    # A bracket after a line's end would be read as that line's extra space.
+    # LaTeX would read a bracket after the end of a row as extra space.
     assert r"{[}x] $\lambda$ $-$1 & -- \\" in source
     assert r"\caption{Faces of R\&D\_2}" in source
     assert r" & P\_x \\" in source
 
 
-def test_a_latex_table_is_whole_and_carries_its_notes():
+def test_a_latex_table_is_complete_with_its_notes():
     source = latex(table3(printed_paper()))
     for environment in ("table", "tabular"):
         assert source.count(f"\\begin{{{environment}}}") == source.count(f"\\end{{{environment}}}") == 1
@@ -381,7 +381,7 @@ def test_a_latex_table_is_whole_and_carries_its_notes():
     assert opened == shut
 
 
-def test_table_3_reads_as_plain_text_in_100_columns():
+def test_table_3_fits_plain_text_of_100_columns():
     lines = markdown(table3(printed_paper())).splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert len(rows) == 12

@@ -1,7 +1,8 @@
-"""Which faces the page holds, and what it says first."""
+"""The data of the face viewer, and the first screen of the page."""
 
 import io
 import json
+import re
 from base64 import b64decode
 
 import numpy as np
@@ -30,27 +31,27 @@ def content(address: str) -> bytes:
     return b64decode(encoded)
 
 
-# ── Pictures ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Images ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_difference_gives_the_protected_picture_back_to_the_bit():
+def test_the_difference_restores_the_protected_image_exactly():
     clean, protected = RANDOM.integers(0, 256, (2, 3, 9, 7), np.uint8)
-    found = difference(clean, protected)
-    assert found.dtype == np.uint8
-    assert np.array_equal((clean.astype(int) + found - 128) % 256, protected)
+    stored = difference(clean, protected)
+    assert stored.dtype == np.uint8
+    assert np.array_equal((clean.astype(int) + stored - 128) % 256, protected)
     assert (difference(clean, clean) == 128).all()
 
 
-def test_pictures_are_kept_to_the_bit_but_where_less_is_asked():
+def test_images_are_stored_exactly_by_default():
     pixels = RANDOM.integers(0, 256, (3, 9, 7), np.uint8)
     assert np.array_equal(decoded(png(pixels)), pixels)
     assert np.array_equal(decoded(content(embedded(pixels))), pixels)
     smooth = np.broadcast_to(np.linspace(0, 255, 64).astype(np.uint8), (3, 64, 64)).copy()
-    seen = decoded(content(embedded(smooth, exact=False))).astype(int)
-    assert 0 < np.abs(seen - smooth).max() < 12
+    lossy = decoded(content(embedded(smooth, exact=False))).astype(int)
+    assert 0 < np.abs(lossy - smooth).max() < 12
 
 
-def test_a_face_and_its_change_are_smaller_than_two_faces():
+def test_a_stored_difference_is_smaller_than_a_second_face():
     y, x = np.mgrid[:60, :50]
     clean = np.stack([(3 * x + 40 * np.sin(y / 5)) % 200, 2 * y + x, 255 - 2 * x - y]).clip(0, 255).astype(np.uint8)
     clean = (clean + RANDOM.integers(0, 12, clean.shape)).clip(0, 255).astype(np.uint8)
@@ -72,13 +73,13 @@ def test_images_come_in_turn_of_every_model_method_and_outcome():
     order = in_turn(scores_of(*named, *missed, *proposed), ["n7"], seed=0)
     assert len(order) == 24 and set(order) == {row[2] for row in (*named, *missed, *proposed)}
     assert order[:3] == ["n7", "most", "least"]
-    # One of each of the four groups, whatever their sizes.
+    # One of each of the four groups, of any size.
     assert {"m", "x"} <= set(order[:6]) and len({image for image in order[:6] if image[0] == "n"}) <= 2
     shuffled = scores_of(*named[::-1], *proposed, *missed[::-1])
     assert in_turn(shuffled, ["n7"], seed=0) == order != in_turn(shuffled, ["n7"], seed=1)
 
 
-def test_the_row_of_a_set_has_its_scores_and_what_recognisers_match():
+def test_the_row_of_a_set_has_its_scores_and_recognition_results():
     scores = scores_of(
         ("A", "P-FGVM", "i", "a", "b", 0.5), ("B", "P-FGVM", "i", "a", "a", 0.6), ("A", "X", "j", "a", "a", 0.7)
     )
@@ -103,7 +104,7 @@ def test_the_row_of_a_set_has_its_scores_and_what_recognisers_match():
     assert next(of_image("i", scores, unknown))["recognised"] == {"sface": [None, None, 1, 4]}
 
 
-def test_the_note_says_what_was_left_out():
+def test_the_note_states_how_many_images_are_left_out():
     assert "All 16" in chosen_note(16, 16) and "3 of the 60" in chosen_note(3, 60)
 
 
@@ -137,25 +138,26 @@ LESS = (-0.62, -0.74, -0.5)
 @pytest.mark.parametrize(
     ("i_fgsm", "mr", "denied", "numbers"),
     [
-        (LESS, {"I-FGVM": 0.967}, False, ("0.62 more (0.50 to 0.74)", "50 images (I-FGVM 96.7 %, I-FGSM 100.0 %)")),
-        ((0.2, 0.1, 0.3), {}, True, ("0.20 less (0.10 to 0.30)",)),
-        ((-0.2, -0.5, 0.1), {}, True, ("from 0.10 less to 0.50 more",)),
+        (LESS, {"I-FGVM": 0.967}, False, ("+0.62 (+0.50 to +0.74)", "50 images", "I-FGVM 96.7 %, I-FGSM 100.0 %")),
+        ((0.2, 0.1, 0.3), {}, True, ("−0.20 (−0.30 to −0.10)",)),
+        ((-0.2, -0.5, 0.1), {}, True, ("+0.20 (−0.10 to +0.50)",)),
         # A baseline that fails often is not compared.
-        ((0.2, 0.1, 0.3), {"I-FGSM": 0.89}, False, ("I-FGSM 89.0 %", "I-FGSM misleads too seldom")),
-        (LESS, {"I-FGSM": 0.5, "I-FGVM": 0.5}, None, ("I-FGVM and I-FGSM mislead too seldom",)),
+        ((0.2, 0.1, 0.3), {"I-FGSM": 0.89}, False, ("I-FGSM 89.0 %", "MR of I-FGSM is too low")),
+        (LESS, {"I-FGSM": 0.5, "I-FGVM": 0.5}, None, ("MR of I-FGVM and I-FGSM is too low",)),
     ],
 )
 def test_the_claim_follows_from_the_differences(i_fgsm, mr, denied, numbers):
-    [found] = headline(made_report({"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": i_fgsm}, mr))
-    assert found.claim.startswith("On Model A P-FGVM ")
-    assert ("no baseline" in found.claim) == (denied is None) and ("not" in found.claim) == (denied is True)
-    assert all(number in found.numbers for number in ("2.50", *numbers))
-    assert ("1.10 more (1.02 to 1.20)" in found.numbers) == (denied is not None)
+    [finding] = headline(made_report({"I-FGVM": (-1.1, -1.2, -1.02), "I-FGSM": i_fgsm}, mr))
+    assert finding.claim.startswith("On Model A, ") and "P-FGVM" in finding.claim and "2.50" in finding.claim
+    assert ("no baseline" in finding.claim) == (denied is None) and ("not" in finding.claim) == (denied is True)
+    assert all(number in finding.numbers for number in numbers)
+    assert ("+1.10 (+1.02 to +1.20)" in finding.numbers) == (denied is not None)
+    assert all(len(sentence.split()) <= 25 for sentence in [finding.claim, *finding.numbers.split(". ")])
 
 
 def test_the_faces_are_named():
     sentence = faces_sentence(made_report({}, {}))
-    assert all(part in sentence for part in ("CelebA", "30 persons", "900 images of 50 x 100", "Model A", "71.9 %"))
+    assert all(part in sentence for part in ("CelebA", "30 identities", "900 images of 50 x 100", "Model A", "71.9 %"))
 
 
 def test_beside_the_paper_l2_is_compared_at_its_size():
@@ -172,7 +174,7 @@ def test_beside_the_paper_l2_is_compared_at_its_size():
 # ── Markup ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_name_can_end_a_script():
+def test_no_name_can_close_a_script():
     written = in_script({"name": "</script><b>", "script": "<!--"})
     assert "<" not in written and json.loads(written) == {"name": "</script><b>", "script": "<!--"}
 
@@ -180,6 +182,15 @@ def test_no_name_can_end_a_script():
 def test_code_is_marked_and_all_else_escaped():
     templates = {"t": "{{ text | code }}"}
     assert render("t", templates, text="see `a <b>` & <i>") == "see <code>a &lt;b&gt;</code> &amp; &lt;i&gt;\n"
+
+
+def test_terms_are_explained_and_names_of_methods_do_not_wrap():
+    html = render("t", {"t": "{{ text | terms }}"}, text="the MR of P-FGVM & 5 %, not TMRS")
+    assert re.fullmatch(
+        'the <abbr title="Misclassification rate[^"<]*">MR</abbr> of <span class="name">P-FGVM</span> &amp; 5\xa0%, '
+        "not TMRS\n",
+        html,
+    )
 
 
 @pytest.mark.parametrize(("rows", "folded"), [(30, False), (31, True)])

@@ -1,1 +1,1 @@
-"""The report: tables as numbers, then beside the paper's, as text, figures and a page."""
+"""The report: tables as numbers and next to the paper's, figures, and the page."""

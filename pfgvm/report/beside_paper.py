@@ -1,4 +1,4 @@
-"""Table 3 at a glance: ours, the paper's, and in words how far apart they are."""
+"""Table 3 at a glance: our values, the paper's, and their difference in words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _UNITS = {"l2": "", "mssim_legacy": "", "mr": " points"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One value: as measured, as published, and how far apart in words; `kind` is near, more, less or missing."""
+    """One value: measured, published, and their difference in words; `kind` is near, more, less or missing."""
 
     ours: str
     paper: str
@@ -28,8 +28,8 @@ def beside_paper(
 ) -> list[tuple[str, dict[str, list[Cell]]]]:
     """By method of the paper, by model: the cells of L2, SI and MR of the float images.
 
-    results: the rows of pfgvm.report.table_data.results. image_size: height, width; L2 is multiplied by l2_growth. What
-    lies within NEAR of the paper's is near it.
+    results: the rows of pfgvm.report.table_data.results. image_size: height, width; L2 is multiplied by l2_growth.
+    A value within NEAR of the paper's is near.
     """
     rows = {(row["model"], row["method"]): row for row in results if row["pixels"] == "float"}
     growth = l2_growth(paper, image_size)
@@ -50,17 +50,17 @@ def beside_paper(
 
 def _cell(measure: str, row: Row | None, published: Mapping, growth: float) -> Cell:
     digits, factor, unit = MEASURES[measure]
-    theirs = published[measure]
-    printed = f"{factor * theirs:.{digits}f}{unit}"
+    published_value = published[measure]
+    paper = f"{factor * published_value:.{digits}f}{unit}"
     if row is None:
-        return Cell(MISSING, printed, "not run", "missing")
+        return Cell(MISSING, paper, "not run", "missing")
     value = row[measure]
     if measure == "l2":
         value *= growth
-    # As printed: what reads as the limit is within it.
-    apart = round(factor * (value - theirs), digits)
+    # Rounded as printed, so that a difference printed as the limit counts as near.
+    difference = round(factor * (value - published_value), digits)
     ours = f"{factor * value:.{digits}f}{unit}"
-    if abs(apart) <= factor * NEAR[measure]:
-        return Cell(ours, printed, "near", "near")
-    kind = "more" if apart > 0 else "less"
-    return Cell(ours, printed, f"{abs(apart):.{digits}f}{_UNITS[measure]} {kind}", kind)
+    if abs(difference) <= factor * NEAR[measure]:
+        return Cell(ours, paper, "near", "near")
+    kind = "more" if difference > 0 else "less"
+    return Cell(ours, paper, f"{abs(difference):.{digits}f}{_UNITS[measure]} {kind}", kind)

@@ -1,4 +1,4 @@
-"""A table as it is read: strings in rows and columns, with its caption and notes."""
+"""A formatted table: strings in rows and columns, with a caption and notes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class FormattedTable:
-    """A table as it is read.
+    """A formatted table.
 
-    label is LaTeX's; title the paper's number ("Table 3"), which LaTeX counts itself.
-    caption says what the table shows and which descriptor made it, notes what to know when reading it.
-    columns: two levels of names (group, name), the group empty where a column stands alone. rows: strings.
-    left: how many of the first columns hold words (aligned left); the others hold numbers (aligned right).
+    label: of LaTeX. title: the paper's number ("Table 3"), which LaTeX counts itself. caption: what to look for, then
+    how it was computed. notes: definitions. columns: two levels of names (group, name); a column without a group has
+    "". rows: strings. left: the number of leading columns with text (aligned left); the others have numbers (aligned
+    right).
     """
 
     label: str
@@ -27,12 +27,12 @@ class FormattedTable:
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """The upper column names from left to right, each with the number of columns that it spans."""
+        """The group names from left to right, each with the number of columns that it spans."""
         return [(name, len(list(run))) for name, run in groupby(group for group, _ in self.columns)]
 
     @property
     def starts(self) -> set[int]:
-        """The columns, counted from 0, at which a named group begins."""
+        """The columns, counted from 0, at which a named group starts."""
         first, starts = 0, set()
         for name, span in self.groups:
             starts |= {first} if name else set()
@@ -46,7 +46,7 @@ class FormattedTable:
 
 
 def by_group(columns: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`columns` with those of a group together, where the first of it stood; without a group each stands alone."""
+    """`columns` with those of a group together, at the place of its first; columns without a group stay in place."""
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for group, name in columns:
         groups.setdefault((group, "" if group else name), []).append((group, name))

@@ -1,9 +1,10 @@
-"""What was found, in sentences built from the numbers: which method changes images least, and on which faces."""
+"""The claim of the report, in sentences built from the numbers: which method has the smallest L2, on which faces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pfgvm.methods import PAPER_METHODS
+from pfgvm.report.numbers import per_cent, with_unit
 from pfgvm.report.run_summary import FACES
 from pfgvm.report.table3 import COMPARABLE
 from pfgvm.report.words import Row, model_name
@@ -13,7 +14,7 @@ PROPOSED, *BASELINES = PAPER_METHODS
 
 
 class Finding(NamedTuple):
-    """A claim, and the numbers that it rests on."""
+    """A claim, and further numbers behind it."""
 
     claim: str
     numbers: str
@@ -22,12 +23,12 @@ class Finding(NamedTuple):
 def headline(report: Mapping[str, Any]) -> list[Finding]:
     """One finding a model, by mean L2; report: pfgvm.report.table_data.report, or the same read from report.json."""
     rows = {(row["model"], row["method"]): row for row in report["table3"] if row["pixels"] == "float"}
-    apart = {(row["model"], row["baseline"]): row for row in report["differences"] if row["measure"] == "l2"}
+    differences = {(row["model"], row["baseline"]): row for row in report["differences"] if row["measure"] == "l2"}
     return [
         _of_model(
             model_name(model, report["run"]["descriptors"]),
             rows[model, PROPOSED],
-            [(rows[model, name], apart[model, name]) for name in BASELINES if (model, name) in apart],
+            [(rows[model, name], differences[model, name]) for name in BASELINES if (model, name) in differences],
         )
         for model in MODEL_NAMES
         if (model, PROPOSED) in rows
@@ -35,45 +36,40 @@ def headline(report: Mapping[str, Any]) -> list[Finding]:
 
 
 def _of_model(name: str, proposed: Row, baselines: Sequence[tuple[Row, Row]]) -> Finding:
-    # An attack that often fails spares the pixels that its aim would cost.
+    # An attack that often fails has a small L2 on the images where it fails.
     comparable = [(row, less) for row, less in baselines if row["mr"] >= COMPARABLE * proposed["mr"]]
+    failing = [row["method"] for row, less in baselines if (row, less) not in comparable]
+    rates = [f"{row['method']} {with_unit(per_cent(row['mr']))}" for row in (proposed, *(row for row, _ in baselines))]
+    numbers = [f"MR over {proposed['images']} images: {', '.join(rates)}."]
+    if failing:
+        numbers.append(f"The MR of {' and '.join(failing)} is too low for a comparison of L2.")
     if not comparable:
-        claim = f"On {name} {PROPOSED} has no baseline to be held against."
-    elif all(less["high"] < 0 for _, less in comparable):
-        claim = f"On {name} {PROPOSED} changes images least."
-    else:
-        claim = f"On {name} {PROPOSED} does not change images least."
-    costs = [f"mean L2 {proposed['l2']:.2f}", *(_apart(row["method"], less) for row, less in comparable)]
-    reach = [f"{row['method']} {_rate(row)}" for row, _ in baselines]
-    others = f" ({', '.join(reach)})" if reach else ""
-    numbers = f"{', '.join(costs)}. Misled: {_rate(proposed)} of {proposed['images']} images{others}."
-    if few := [row["method"] for row, less in baselines if (row, less) not in comparable]:
-        numbers += f" {' and '.join(few)} {'misleads' if len(few) == 1 else 'mislead'} too seldom to be compared."
-    return Finding(claim, f"{numbers[0].upper()}{numbers[1:]}")
-
-
-def _apart(baseline: str, less: Row) -> str:
-    """How much more a baseline needs; less: the row of P-FGVM less it."""
-    more, low, high = (-less[name] for name in ("difference", "high", "low"))
-    if low > 0:
-        return f"{baseline} {more:.2f} more ({low:.2f} to {high:.2f})"
-    if high < 0:
-        return f"{baseline} {-more:.2f} less ({-high:.2f} to {-low:.2f})"
-    return f"{baseline} about as much (from {-low:.2f} less to {high:.2f} more)"
-
-
-def faces_sentence(report: Mapping[str, Any]) -> str:
-    """On which faces it was found, and how well the models know them; report: as for `headline`."""
-    run = report["run"]
-    named = [
-        f"{model_name(row['model'], run['descriptors'])} names {100 * row['test_accuracy']:.1f} %"
-        for row in report["table4"]
-    ]
-    return (
-        f"{FACES[run['source']]}: {run['persons']} persons, {sum(run['images'].values())} images of "
-        f"{run['image_width']} x {run['image_height']} pixels; of the clean test images {', '.join(named)} rightly."
+        claim = f"On {name}, no baseline is comparable with {PROPOSED}, whose mean L2 is {proposed['l2']:.2f}."
+        return Finding(claim, " ".join(numbers))
+    smallest = all(less["high"] < 0 for _, less in comparable)
+    verdict = "has the smallest mean L2" if smallest else "does not have the smallest mean L2 at 95 % confidence"
+    others = " and ".join(f"{row['l2']:.2f} ({row['method']})" for row, _ in comparable)
+    more = ", ".join(f"{row['method']} {_more(less)}" for row, less in comparable)
+    return Finding(
+        f"On {name}, {PROPOSED} {verdict}: {proposed['l2']:.2f}, compared with {others}.",
+        " ".join([f"L2 minus that of {PROPOSED}: {more}.", *numbers]),
     )
 
 
-def _rate(row: Row) -> str:
-    return f"{100 * row['mr']:.1f} %"
+def _more(less: Row) -> str:
+    """The L2 of a baseline minus that of P-FGVM, with its interval; less: the opposite difference."""
+    more, low, high = (f"{-less[name]:+z.2f}".replace("-", "−") for name in ("difference", "high", "low"))
+    return f"{more} ({low} to {high})"
+
+
+def faces_sentence(report: Mapping[str, Any]) -> str:
+    """The faces of the run and the models' test accuracies; report: as for `headline`."""
+    run = report["run"]
+    accuracies = [
+        f"{model_name(row['model'], run['descriptors'])} {with_unit(per_cent(row['test_accuracy']))}"
+        for row in report["table4"]
+    ]
+    return (
+        f"{FACES[run['source']]}: {run['persons']} identities, {sum(run['images'].values())} images of "
+        f"{run['image_width']} x {run['image_height']} pixels. Accuracy on clean test images: {', '.join(accuracies)}."
+    )

@@ -17,13 +17,13 @@ from pfgvm.report.names import escaped, shortened
 
 DPI = 150
 AMPLIFICATION = 10  # Figure 1 (c)
-FONT = "DejaVu Sans"  # Matplotlib's own: the same on every machine.
-NAME_LENGTH = 14  # Characters of a name that fit under a picture at the usual size.
+FONT = "DejaVu Sans"  # Bundled with Matplotlib: the same on every machine.
+NAME_LENGTH = 14  # Characters of a name that fit below an image at the usual font size.
 
 
 @dataclass(frozen=True)
 class Example:
-    """One column of Figure 1: the pictures (float, (3, H, W), in [0, 1]) and the persons' names."""
+    """One column of Figure 1: images (float, (3, H, W), in [0, 1]) and the names of identities."""
 
     clean: np.ndarray
     protected: np.ndarray
@@ -34,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One row of Figure 2: iterates (float, (n, 3, H, W), shown clipped to [0, 1]), their steps, the original."""
+    """One row of Figure 2: iterates (float, (n, 3, H, W), drawn clipped to [0, 1]), their steps, the clean image."""
 
     iterates: np.ndarray
     steps: Sequence[int]
@@ -42,23 +42,23 @@ class Trajectory:
 
 
 def chosen_examples(scores: pd.DataFrame, model: str, count: int = 2) -> pd.DataFrame:
-    """The images that Figure 1 shows of one model: at most `count` rows of its P-FGVM scores, best first.
+    """The images of one model for Figure 1: at most `count` rows of its P-FGVM scores, of different identities.
 
-    Of different persons; classified correctly when clean and de-identified before others, then the test split before
-    others, then by file name.
+    Images that are classified correctly when clean and misclassified when protected come first, then images of the test
+    split, then the order of file names.
     """
     rows = scores[(scores["model"] == model) & (scores["method"] == PROPOSED) & (scores["pixels"] == "float")]
     protected = (rows["predicted_clean"] == rows["person"]) & (rows["predicted"] != rows["person"])
-    ranks = pd.DataFrame({"worse": ~protected, "seen": rows["split"] != "test", "image": rows["image"]})
-    ranked = rows.loc[ranks.sort_values(["worse", "seen", "image"]).index]
+    keys = pd.DataFrame({"failed": ~protected, "not_test": rows["split"] != "test", "image": rows["image"]})
+    ranked = rows.loc[keys.sort_values(["failed", "not_test", "image"]).index]
     return ranked.drop_duplicates("person").head(count)
 
 
 def figure1(examples: Mapping[str, Sequence[Example]], headings: Mapping[str, str]) -> Figure:
-    """Figure 1: by model, under its heading, its examples: one a column, rows clean, de-identified, 10 x the change.
+    """Figure 1: the examples of each model, one a column; rows clean, de-identified, and 10 x the perturbation.
 
-    Different names look different: a character that no installed font has is written as its escape, and names are
-    shortened no further than they remain distinct.
+    Distinct names remain distinct: a character without an installed font becomes its escape, and shortening stops
+    before two names are equal.
     """
     w, h = _cell(next(example for group in examples.values() for example in group).clean, 260)
     gap, between, left, top, foot = 9, 45, 190, 60, 105
@@ -68,17 +68,17 @@ def figure1(examples: Mapping[str, Sequence[Example]], headings: Mapping[str, st
     names = ("(a) clean", "(b) de-identified", f"(c) |perturbation|\n      × {AMPLIFICATION}")
     for row, name in enumerate(names):
         canvas.text(9, top + row * (h + gap) + h // 2, name, ha="left", va="center", linespacing=1.4)
-    labels = _labels({name for group in examples.values() for shown in group for name in _names(shown)})
+    labels = _labels({name for group in examples.values() for example in group for name in _names(example)})
     x = left
     for model, group in examples.items():
         middle = x + (len(group) * (w + gap) - gap) / 2
         canvas.text(middle, top // 2, headings[model], ha="center", va="center", weight="bold", size=11)
         for example in group:
-            change = AMPLIFICATION * np.abs(example.protected - example.clean)
-            for row, picture in enumerate((example.clean, example.protected, change)):
-                canvas.picture(x, top + row * (h + gap), w, h, picture)
+            perturbation = AMPLIFICATION * np.abs(example.protected - example.clean)
+            for row, pixels in enumerate((example.clean, example.protected, perturbation)):
+                canvas.image(x, top + row * (h + gap), w, h, pixels)
             person, predicted, target = (labels[name] for name in _names(example))
-            text = f"person {person}\nseen as {predicted}\ntarget {target}"
+            text = f"identity {person}\npredicted {predicted}\ntarget {target}"
             size = 9 * NAME_LENGTH / max(NAME_LENGTH, *map(len, (person, predicted, target)))
             y = top + 3 * (h + gap) + 8
             canvas.text(x + w / 2, y, text, size=size, ha="center", va="top", linespacing=1.4)
@@ -88,7 +88,7 @@ def figure1(examples: Mapping[str, Sequence[Example]], headings: Mapping[str, st
 
 
 def figure2(trajectories: Mapping[str, Trajectory], headings: Mapping[str, str]) -> Figure:
-    """Figure 2: by model one row of iterates from the noise start on, the original image at the end."""
+    """Figure 2: one row a model: iterates from the noise start on, then the original image."""
     w, h = _cell(next(iter(trajectories.values())).clean, 170)
     gap, between, left, top = 8, 30, 150, 48
     columns = max(len(trajectory.steps) for trajectory in trajectories.values())
@@ -96,12 +96,12 @@ def figure2(trajectories: Mapping[str, Trajectory], headings: Mapping[str, str])
     for row, (model, trajectory) in enumerate(trajectories.items()):
         y = row * (top + h) + top
         canvas.text(9, y + h // 2, headings[model].replace(" (", "\n("), ha="left", va="center", weight="bold")
-        for column, (step, picture) in enumerate(zip(trajectory.steps, trajectory.iterates, strict=True)):
+        for column, (step, pixels) in enumerate(zip(trajectory.steps, trajectory.iterates, strict=True)):
             x = left + column * (w + gap)
-            canvas.picture(x, y, w, h, picture)
+            canvas.image(x, y, w, h, pixels)
             canvas.text(x + w / 2, y - 10, f"i = {step}", ha="center", va="bottom")
         x = left + columns * (w + gap) + between
-        canvas.picture(x, y, w, h, trajectory.clean)
+        canvas.image(x, y, w, h, trajectory.clean)
         canvas.text(x + w / 2, y - 10, "original", ha="center", va="bottom")
     return canvas.figure
 
@@ -113,28 +113,28 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _cell(picture: np.ndarray, wanted: int) -> tuple[int, int]:
-    """Width and height, in the figure's pixels, of a picture magnified by a whole number to `wanted` wide or more."""
-    height, width = picture.shape[1:]
-    scale = math.ceil(wanted / width)
+def _cell(pixels: np.ndarray, min_width: int) -> tuple[int, int]:
+    """Width and height, in pixels of the figure, of an image magnified by an integer to at least `min_width`."""
+    height, width = pixels.shape[1:]
+    scale = math.ceil(min_width / width)
     return scale * width, scale * height
 
 
 class _Canvas:
-    """A figure laid out by hand, in pixels from its upper left corner, so that pictures are not resampled."""
+    """A figure laid out in pixels from its upper left corner, so that images are not resampled."""
 
     def __init__(self, width: int, height: int) -> None:
         self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
         self.width, self.height = width, height
 
-    def picture(self, x: int, y: int, w: int, h: int, pixels: np.ndarray) -> None:
+    def image(self, x: int, y: int, w: int, h: int, pixels: np.ndarray) -> None:
         box = (x / self.width, 1 - (y + h) / self.height, w / self.width, h / self.height)
         ax = self.figure.add_axes(box)
         ax.set_axis_off()
         ax.imshow(np.clip(pixels, 0, 1).transpose(1, 2, 0), interpolation="nearest")
 
     def text(self, x: float, y: float, text: str, *, size: float = 9, **style: Any) -> None:
-        # A person's name may hold $, which is no formula.
+        # A name can contain $, which must not start a formula.
         style |= {"size": size, "parse_math": False, "family": [FONT, *_further_fonts(text)]}
         self.figure.text(x / self.width, 1 - y / self.height, text, **style)
 
@@ -144,12 +144,12 @@ def _names(example: Example) -> tuple[str, str, str]:
 
 
 def _labels(names: set[str]) -> dict[str, str]:
-    written = {name: "".join(map(_writable, name)) for name in names}
-    short = shortened(written.values(), NAME_LENGTH)
-    return {name: short[text] for name, text in written.items()}
+    printable = {name: "".join(map(_printable, name)) for name in names}
+    short = shortened(printable.values(), NAME_LENGTH)
+    return {name: short[text] for name, text in printable.items()}
 
 
-def _writable(character: str) -> str:
+def _printable(character: str) -> str:
     if character.isprintable() and (_has(FONT, character) or _font_with(character)):
         return character
     return escaped(character)
@@ -171,7 +171,7 @@ def _has(font: str, character: str) -> bool:
 
 @functools.cache
 def _fonts() -> dict[str, str]:
-    # In the face that text is set in; the font of last resort has a box for every character.
+    # In the style of the text; the last-resort font has a box for every character.
     upright = [font for font in font_manager.fontManager.ttflist if (font.style, font.weight) == ("normal", 400)]
     files = {font.name: font.fname for font in upright if not font.name.startswith("Last Resort")}
     return files | {FONT: font_manager.findfont(FONT)}

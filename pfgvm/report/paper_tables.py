@@ -1,4 +1,4 @@
-"""Tables 1 to 4 in the paper's form: what was measured beside what was published, as text."""
+"""Tables 1 to 4 in the paper's form: measured next to published values, as strings."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ DIFFERS = "†"
 
 
 def formatted_tables(report: Mapping[str, Any]) -> dict[str, FormattedTable]:
-    """Every table of the report, by name: table1, table2, table3, table3_full, table4.
+    """The tables of the report by name: table1, table2, table3, table3_full, table4.
 
     report: pfgvm.report.table_data.report, or the same read from report.json.
     """
@@ -31,7 +31,7 @@ def formatted_tables(report: Mapping[str, Any]) -> dict[str, FormattedTable]:
 
 
 def table1(layers: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
-    """The layers of both models; a column holds the paper's layer where it is another one.
+    """The layers of both models; the column Paper has the paper's layer if it differs.
 
     layers: the rows of pfgvm.report.table_data.architecture. paper: the published values. descriptors: name by model.
     """
@@ -40,12 +40,12 @@ def table1(layers: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]
         ours = [row for row in layers if row["model"] == model]
         for layer, published in _aligned(ours, paper["table1"][model]):
             same = layer and published and _plain(layer["layer"]) == _plain(published)
-            mine = [layer["layer"], layer["output"], f"{layer['parameters']:,}"] if layer else [MISSING] * 3
-            rows.append([model, mine[0], "same" if same else published or MISSING, *mine[1:]])
+            cells = [layer["layer"], layer["output"], f"{layer['parameters']:,}"] if layer else [MISSING] * 3
+            rows.append([model, cells[0], "same" if same else published or MISSING, *cells[1:]])
     return FormattedTable(
         "table:architecture",
         "Table 1",
-        f"The target models' layers. {descriptor_note(descriptors)}",
+        f"Layers of the target models; Paper: the paper's layer if it differs. {descriptor_note(descriptors)}",
         columns=[("", name) for name in ("Model", "Layer", "Paper", "Output", "Parameters")],
         rows=rows,
         left=3,
@@ -53,10 +53,10 @@ def table1(layers: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]
 
 
 def _aligned(ours: list[Row], published: list[str]) -> list[tuple[Row | None, str | None]]:
-    # A descriptor may take more lines here than in the paper: pair equal layers, then what lies between them.
-    here, there = [_plain(row["layer"]) for row in ours], [_plain(layer) for layer in published]
+    # A descriptor can have more rows here than in the paper: pair equal layers, then those between them.
+    ours_plain, published_plain = [_plain(row["layer"]) for row in ours], [_plain(layer) for layer in published]
     pairs: list[tuple[Row | None, str | None]] = []
-    for _, a, b, c, d in difflib.SequenceMatcher(None, here, there).get_opcodes():
+    for _, a, b, c, d in difflib.SequenceMatcher(None, ours_plain, published_plain).get_opcodes():
         pairs += zip_longest(ours[a:b], published[c:d])
     return pairs
 
@@ -66,35 +66,35 @@ def _plain(layer: str) -> str:
 
 
 def table2(parameters: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
-    """The attacks' parameters in pairs of rows, ours over the paper's; ours carries † where it differs.
+    """The attacks' parameters in pairs of rows, ours above the paper's; † marks values that differ.
 
     parameters: the rows of pfgvm.report.table_data.attack_parameters; step_size is a number or a formula
     ("ε/N"); None where an attack has no such parameter.
     """
     names = {"step_size": "α", "iterations": "N", "epsilon": "ε", "lambda": "λ"}
-    used = {(row["model"], row["method"]): row for row in parameters}
+    by_set = {(row["model"], row["method"]): row for row in parameters}
     rows, differing = [], False
     for method in PAPER_METHODS:
-        ours, theirs = [], []
+        ours, published = [], []
         for model in MODEL_NAMES:
-            row = used.get((model, method), {})
-            mine = [_parameter(row, name) for name in names]
-            printed = [_parameter(paper["table2"][model][method], name) for name in names]
-            marks = [f" {DIFFERS}" if row and a != b else "" for a, b in zip(mine, printed, strict=True)]
+            row = by_set.get((model, method), {})
+            values = [_parameter(row, name) for name in names]
+            paper_values = [_parameter(paper["table2"][model][method], name) for name in names]
+            marks = [f" {DIFFERS}" if row and a != b else "" for a, b in zip(values, paper_values, strict=True)]
             differing |= any(marks)
-            ours += [value + mark for value, mark in zip(mine, marks, strict=True)]
-            theirs += printed
-        rows += [[method, "ours", *ours], ["", "paper", *theirs]]
+            ours += [value + mark for value, mark in zip(values, marks, strict=True)]
+            published += paper_values
+        rows += [[method, "ours", *ours], ["", "paper", *published]]
     columns = [("", "Method"), ("", "")] + [(f"Model {m}", symbol) for m in MODEL_NAMES for symbol in names.values()]
     return FormattedTable(
         "table:attacks",
         "Table 2",
-        "The attacks' parameters: step size α, iterations N, clipping threshold ε, weight λ of the "
-        f"realism term. {descriptor_note(descriptors)}",
+        "Parameters of the attacks: step size α, iterations N, clipping threshold ε, weight λ of the realism term. "
+        f"{descriptor_note(descriptors)}",
         columns=columns,
         rows=rows,
         left=2,
-        notes=(f"{DIFFERS} differs from the paper's." if differing else "Every value is the paper's.",),
+        notes=(f"{DIFFERS} differs from the paper's value." if differing else "All values are the paper's.",),
     )
 
 
@@ -108,7 +108,7 @@ def _parameter(row: Mapping, name: str) -> str:
 
 
 def table4(training: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
-    """Table 4 in the paper's form: one row a property, for each model ours and the paper's.
+    """Table 4 in the paper's form: one row a property, ours and the paper's for each model.
 
     training: the rows of pfgvm.report.table_data.training; `frozen` is None for a model without a descriptor.
     """
@@ -120,7 +120,7 @@ def table4(training: Sequence[Row], paper: Mapping, descriptors: Mapping[str, st
     return FormattedTable(
         "table:training",
         "Table 4",
-        f"The target models' training. {descriptor_note(descriptors)}",
+        f"Training of the target models. {descriptor_note(descriptors)}",
         columns=[("", "")] + [(f"Model {model}", side) for model in MODEL_NAMES for side in ("ours", "paper")],
         rows=[list(line) for line in zip(_PROPERTIES, *sides, strict=True)],
         left=1,
@@ -128,8 +128,8 @@ def table4(training: Sequence[Row], paper: Mapping, descriptors: Mapping[str, st
 
 
 _PROPERTIES = (
-    "Descriptor", "Dataset", "Persons", "Images", "Image size", "Training set", "Test set", "Validation set",
-    "Normalization", "Learning rate", "Optimization", "Loss", "Batch size", "Epochs", "Epoch used",
+    "Descriptor", "Dataset", "Identities", "Images", "Image size", "Training set", "Test set", "Validation set",
+    "Normalisation", "Learning rate", "Optimisation", "Loss", "Batch size", "Epochs", "Epoch used",
     "Training accuracy", "Validation accuracy", "Test accuracy",
 )  # fmt: skip
 
@@ -139,7 +139,7 @@ def _training_cells(row: Row) -> list[str]:
     name = descriptor_name(row["descriptor"])
     sizes = [row[f"{split}_size"] for split in ("train", "test", "validation")]
     return [
-        name if frozen is None else f"{name}, {'frozen' if frozen else 'trained on'}",
+        name if frozen is None else f"{name}, {'frozen' if frozen else 'fine-tuned'}",
         DATASETS[row["dataset"]],
         str(row["classes"]),
         str(row["images"]),

@@ -1,4 +1,4 @@
-"""The identities at either end: the tenth with the lowest and the tenth with the highest misclassification rate."""
+"""Results by identity: the tenth with the lowest and the tenth with the highest misclassification rate."""
 
 import pandas as pd
 
@@ -16,7 +16,8 @@ def persons_table(persons: pd.DataFrame) -> FormattedTable:
     return FormattedTable(
         "table:persons",
         "By identity",
-        "The tenth of the identities with the lowest and the highest MR: MR and mean L2 over their images.",
+        "A low MR at one end means that the attack fails for single identities. MR and mean L2 over each identity's "
+        "images, for the tenth of the identities at either end.",
         columns=[("", name) for name in ("Model", "Method", "Identities", "Lowest MR", "Highest MR")],
         rows=lines,
         left=5,
@@ -24,12 +25,12 @@ def persons_table(persons: pd.DataFrame) -> FormattedTable:
 
 
 def worst_first(persons: pd.DataFrame) -> pd.DataFrame:
-    """The rows of PERSONS_COLUMNS, the least protected identity first: by MR, then by L2."""
+    """The rows of PERSONS_COLUMNS sorted by MR (ascending), then by L2 (descending)."""
     return persons.sort_values(["mr", "l2", "person"], ascending=[True, False, True])
 
 
 def tenth(count: int) -> int:
-    """How many of `count` identities are the tenth at one end: one at least."""
+    """The number of identities in a tenth of `count`, at least 1."""
     return max(1, round(count / 10))
 
 

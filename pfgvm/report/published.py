@@ -1,15 +1,15 @@
-"""The paper's Table 3 as numbers that ours can be held against."""
+"""The paper's Table 3 as numbers that ours are compared with."""
 
 import math
 from collections.abc import Mapping
 
-# How near a cell of Table 3 should come to the paper's: the unit of a reading's distance from it.
+# The tolerance of a cell of Table 3, and the unit of a reading's distance from the paper.
 NEAR = {"l2": 0.5, "mssim_legacy": 0.005, "mr": 0.015}
 _PRINTED = {"l2": "l2", "mssim_legacy": "si", "mr": "mr"}
 
 
 def published_cells(paper: Mapping, model: str, method: str) -> dict[str, float]:
-    """What the paper prints of `method` on `model` ("A", "B"), by our names; MR in [0, 1].
+    """The published values of `method` on `model` ("A", "B"), by our names; MR in [0, 1].
 
     paper: as in reports/paper.yaml.
     """
@@ -18,9 +18,9 @@ def published_cells(paper: Mapping, model: str, method: str) -> dict[str, float]
 
 
 def l2_growth(paper: Mapping, image_size: tuple[int, int]) -> float:
-    """What L2 on images of `image_size` (height, width) is multiplied by, to be held against the paper's.
+    """The factor that scales L2 on images of `image_size` (height, width) to the paper's image size.
 
-    The root of the ratio of the numbers of pixels: exact for equal changes of each pixel.
+    The root of the ratio of the numbers of pixels: exact for equal perturbations of every pixel.
     """
     published = paper["table4"]["A"]
     return math.sqrt(published["image_height"] * published["image_width"] / math.prod(image_size))

@@ -1,4 +1,4 @@
-"""What the paper leaves open, read in several ways, each held against its Table 3."""
+"""Readings of what the paper leaves open, each compared with its Table 3."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,12 +20,11 @@ READINGS_COLUMNS = [
 def of_one_reading(
     scores: pd.DataFrame, image_size: tuple[int, int], paper: Mapping, *, target: str, checkpoint: str
 ) -> pd.DataFrame:
-    """The paper's methods under one reading, over `all` images and over the `test` images alone: READINGS_COLUMNS.
+    """The paper's methods under one reading, over `all` images and over the `test` images only: READINGS_COLUMNS.
 
     scores: as for pfgvm.report.table_data.results, of one model, on images of `image_size` (height, width).
-    `l2_at_paper_size` is L2 times pfgvm.report.published.l2_growth.
-    `distance` of a reading is the mean over its cells of |ours − paper's|, each in the unit of NEAR. Without a test
-    image among those attacked, there is no reading of these.
+    `l2_at_paper_size` is L2 times pfgvm.report.published.l2_growth. `distance` is the mean over the cells of a reading
+    of |ours − paper's|, in units of NEAR. Without attacked test images, the rows for `test` are missing.
     """
     [model] = scores["model"].unique()
     growth = l2_growth(paper, image_size)
@@ -33,17 +32,17 @@ def of_one_reading(
     for attacked, rows in (("all", scores), ("test", scores[scores["split"] == "test"])):
         if rows.empty:
             continue
-        found = results(rows, {model: "none"})
-        found = found[(found["pixels"] == "float") & found["method"].isin(PAPER_METHODS)]
-        found = found.assign(target=target, checkpoint=checkpoint, attacked=attacked)
-        found = found.assign(image_height=image_size[0], image_width=image_size[1])
-        found = found.assign(l2_at_paper_size=found["l2"] * growth)
-        parts.append(found.assign(distance=_distance(found, paper, model))[READINGS_COLUMNS])
+        table3 = results(rows, {model: "none"})
+        table3 = table3[(table3["pixels"] == "float") & table3["method"].isin(PAPER_METHODS)]
+        table3 = table3.assign(target=target, checkpoint=checkpoint, attacked=attacked)
+        table3 = table3.assign(image_height=image_size[0], image_width=image_size[1])
+        table3 = table3.assign(l2_at_paper_size=table3["l2"] * growth)
+        parts.append(table3.assign(distance=_distance(table3, paper, model))[READINGS_COLUMNS])
     return pd.concat(parts)
 
 
-def _distance(found: pd.DataFrame, paper: Mapping, model: str) -> float:
-    rows = found.assign(l2=found["l2_at_paper_size"]).set_index("method")
+def _distance(table3: pd.DataFrame, paper: Mapping, model: str) -> float:
+    rows = table3.assign(l2=table3["l2_at_paper_size"]).set_index("method")
     published = {method: published_cells(paper, model, method) for method in PAPER_METHODS}
     return mean(
         abs(rows.loc[method, measure] - published[method][measure]) / near
@@ -53,7 +52,7 @@ def _distance(found: pd.DataFrame, paper: Mapping, model: str) -> float:
 
 
 def readings_table(readings: pd.DataFrame, paper: Mapping) -> FormattedTable:
-    """One line a reading, the nearest to the paper first, under the paper's own; readings: READINGS_COLUMNS."""
+    """The paper's row, then one row a reading, sorted by distance; readings: READINGS_COLUMNS."""
     [model] = readings["model"].unique()
     published = [list(published_cells(paper, model, method).values()) for method in PAPER_METHODS]
     lines = [["paper", "", "", "", *_cells(published), ""]]
@@ -67,7 +66,8 @@ def readings_table(readings: pd.DataFrame, paper: Mapping) -> FormattedTable:
     return FormattedTable(
         "table:readings",
         "Readings",
-        f"Model {model} of Table 3 under what the paper leaves open, the nearest first.",
+        "A small distance means that the reading fits the paper. "
+        f"Model {model} of Table 3 under each reading of what the paper leaves open.",
         columns=[
             *names,
             *[(method, name) for method in PAPER_METHODS for name in ("L2", "SI", "MR")],
@@ -76,9 +76,9 @@ def readings_table(readings: pd.DataFrame, paper: Mapping) -> FormattedTable:
         rows=lines,
         left=3,
         notes=(
-            "L2 is at the paper's image size: multiplied by the root of the ratio of the numbers of pixels.",
-            "Distance: mean over the nine cells of the difference from the paper's, in units of 0.5 of L2, 0.005 of SI "
-            "and 1.5 points of MR.",
+            "L2: scaled to the paper's image size by the root of the ratio of the numbers of pixels.",
+            "Distance: mean absolute difference from the paper's nine values, in units of 0.5 (L2), 0.005 (SI) and 1.5 "
+            "points (MR).",
             f"{SI_NOTE}.",
         ),
     )

@@ -17,8 +17,8 @@ LATEX_PREAMBLE = "% Needs UTF-8 input, \\usepackage{booktabs} and \\usepackage{g
 
 
 def markdown(table: FormattedTable) -> str:
-    """A caption, a table with its columns aligned so that it also reads as plain text, and the notes."""
-    # "A: L2" rather than "Model A: L2", so that Table 3 fits a terminal of 100 columns.
+    """The caption, the table with columns aligned as plain text, and the notes."""
+    # "A: L2" instead of "Model A: L2", so that Table 3 fits a terminal of 100 columns.
     header = [f"{group}: {name}".removeprefix("Model ").removeprefix(": ") for group, name in table.columns]
     rows = [[_markdown_text(cell) for cell in row] for row in [header, *table.rows]]
     widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
@@ -41,15 +41,15 @@ def _markdown_lines(text: str, indent: str = "") -> str:
 
 
 def _markdown_text(text: str) -> str:
-    # An ampersand stands for itself but where a name of a sign seems to begin.
+    # An ampersand is literal unless it starts a character reference.
     text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", text)
 
 
 def latex(table: FormattedTable) -> str:
-    """A table float with the notes under it, shrunk to the line's width where it is wider.
+    """A table float with the notes below it, shrunk to the line width if it is wider.
 
-    The document needs what LATEX_PREAMBLE names.
+    The document needs the packages of LATEX_PREAMBLE.
     """
     grouped = any(group for group, _ in table.columns)
     columns = pd.MultiIndex.from_tuples(table.columns) if grouped else pd.Index(table.names)

@@ -1,14 +1,16 @@
-"""The report's page: what was found and run, in words, every table, plot and face in one file."""
+"""The pages of the report: claims, tables, plots and faces in one HTML file each."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from pfgvm.methods import PAPER_METHODS
 from pfgvm.report.beside_paper import beside_paper
 from pfgvm.report.formatted_table import FormattedTable
 from pfgvm.report.headline import faces_sentence, headline
@@ -18,7 +20,7 @@ from pfgvm.report.persons_table import persons_table
 from pfgvm.report.published import l2_growth
 from pfgvm.report.run_summary import caveats, facts
 from pfgvm.report.viewer import ZERO
-from pfgvm.report.words import NOT_COMPARABLE, model_name
+from pfgvm.report.words import GLOSSARY, NOT_COMPARABLE, model_name
 from pfgvm.settings import MODEL_NAMES
 
 # The CSV files behind each table, by its label.
@@ -43,9 +45,13 @@ EVALUATION_SOURCES = {
 }
 
 
+_METHOD = re.compile("|".join(map(re.escape, PAPER_METHODS)))
+_TERM = re.compile(r"(?<![\w-])(MR|L2|SI|TMR|FMR)(?!\w)")
+
+
 @dataclass(frozen=True)
 class PlotOnPage:
-    """A plot as the page shows it: name, title, how to read it, the CSV files behind it, and itself as SVG."""
+    """A plot on the page: name, title, caption, the CSV files that it is drawn from, and the SVG."""
 
     name: str
     title: str
@@ -61,9 +67,9 @@ def page(
     *,
     templates: Mapping[str, str],
 ) -> str:
-    """The page of the paper's tables and figures as HTML: nothing is loaded from elsewhere.
+    """The page of the paper's tables and figures as self-contained HTML.
 
-    report: pfgvm.report.table_data.report, or the same read from report.json. faces: the choice of stages/pictures.py.
+    report: pfgvm.report.table_data.report, or the same read from report.json. faces: from stages/pictures.py.
     plots: by name. templates: the files of reports/page by name.
     """
     run, paper = report["run"], report["paper"]
@@ -95,9 +101,9 @@ def evaluation_page(
     *,
     templates: Mapping[str, str],
 ) -> str:
-    """The evaluation's page as HTML: nothing is loaded from elsewhere.
+    """The evaluation's page as self-contained HTML.
 
-    report: what stages/evaluation/tables.py writes, formatted tables as dictionaries. The others are as for `page`.
+    report: from stages/evaluation/tables.py, formatted tables as dictionaries. The others: as for `page`.
     """
     return render(
         "evaluation.html.j2",
@@ -118,7 +124,7 @@ def _of_viewer(faces: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
-    """The template `name` of `templates`, files by name, filled with `values`."""
+    """The template `name` of `templates`, texts by file name, rendered with `values`."""
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(templates),
         autoescape=True,
@@ -127,15 +133,24 @@ def render(name: str, templates: Mapping[str, str], **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["code"] = _code
-    return environment.get_template(name).render(not_comparable=NOT_COMPARABLE, **values) + "\n"
+    environment.filters["terms"] = _terms
+    template = environment.get_template(name)
+    return template.render(not_comparable=NOT_COMPARABLE, glossary=GLOSSARY, **values) + "\n"
 
 
 def _code(text: str) -> Markup:
-    """What stands between backquotes as code, and a number on one line with its sign of per cent."""
+    """HTML of `text`: code between backquotes; per cent signs and names of methods do not wrap."""
     parts = text.replace(" %", "\u00a0%").split("`")
-    return Markup("").join(Markup("<code>{}</code>").format(p) if place % 2 else p for place, p in enumerate(parts))
+    html = Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+    return Markup(_METHOD.sub(r'<span class="name">\g<0></span>', str(html)))
+
+
+def _terms(text: str) -> Markup:
+    """HTML of `text` as by `_code`, with the terms of GLOSSARY explained on hover."""
+    html = str(_code(text))
+    return Markup(_TERM.sub(lambda term: f'<abbr title="{escape(GLOSSARY[term[0]])}">{term[0]}</abbr>', html))
 
 
 def in_script(values: Any) -> str:
-    """`values` as JSON that may stand in a script element, whatever names it holds."""
+    """`values` as JSON that is safe in a script element."""
     return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

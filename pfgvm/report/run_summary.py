@@ -1,4 +1,4 @@
-"""What was run: as data for report.json, and in the page's words."""
+"""The run: as data for report.json, and as text for the page."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ FACES = {
     "folder": "A folder of the user's own images",
 }
 CAVEATS = {
-    "synthetic": "These faces are rendered, not photographs, and not the paper's. This run shows that the pipeline "
-    "works and how its methods compare here; its numbers do not carry over to CelebA or to real people.",
-    "celeba": "The paper drew its persons and images at random and does not name them: they are not these.",
-    "folder": "These faces are not the paper's: its numbers hold for CelebA.",
+    "synthetic": "These faces are rendered and are not the paper's. The numbers compare the methods on these faces; "
+    "they do not carry over to CelebA or to real faces.",
+    "celeba": "The paper's identities and images are a random draw that it does not name; this run has another draw.",
+    "folder": "These images are not the paper's; its numbers are for CelebA.",
 }
 TARGETS = {
-    "random": "another person at random, fixed for each image",
-    "least_likely": "the person whom the model finds least likely",
-    "second_most_likely": "the person whom the model finds most likely after the true one",
+    "random": "another identity at random, fixed for each image",
+    "least_likely": "the other identity with the lowest predicted probability",
+    "second_most_likely": "the other identity with the highest predicted probability",
 }
 SPLITS = ("train", "validation", "test")
 
@@ -39,14 +39,15 @@ def run_summary(
     results: "pd.DataFrame",
     digest: str,
 ) -> dict[str, Any]:
-    """What was run, as JSON can hold it.
+    """The run as values for JSON.
 
-    records: one a trained model. split: columns image, person and split. results: pfgvm.report.table_data.results; the
-    paper's methods tell how many images were attacked, [0, 0] where none of them was run. digest: the run's name.
+    records: one a trained model. split: columns image, person and split. results: pfgvm.report.table_data.results;
+    `images_attacked` is the smallest and the largest number of images over the paper's methods, [0, 0] without any of
+    them. digest: the run's name.
     """
     height, width = settings.data.image_size
     attacked = results[results["method"].isin(PAPER_METHODS)]["images"]
-    kept = {"model", "descriptor", "descriptor_sha256", "frozen", "device", "versions"}
+    fields = {"model", "descriptor", "descriptor_sha256", "frozen", "device", "versions"}
     return {
         "digest": digest,
         "source": settings.data.source,
@@ -57,12 +58,12 @@ def run_summary(
         "images_attacked": [int(attacked.min()), int(attacked.max())] if len(attacked) else [0, 0],
         "target": settings.attack.target,
         "descriptors": {record.model: record.descriptor for record in records},
-        "models": [record.model_dump(include=kept) for record in records],
+        "models": [record.model_dump(include=fields) for record in records],
     }
 
 
 def facts(run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, str]:
-    """`run_summary` in words, each fact under its name; paper: the published values."""
+    """`run_summary` as text, each fact by its name; paper: the published values."""
     sizes = ", ".join(f"{run['images'][name]} {name}" for name in SPLITS)
     published = paper["table4"]["A"]
     few, many = run["images_attacked"]
@@ -71,13 +72,13 @@ def facts(run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, str]:
     described = {}
     for model in models:
         if model["descriptor"] != "none":
-            state = "frozen" if model["frozen"] else "trained on"
+            state = "frozen" if model["frozen"] else "fine-tuned"
             described[f"Model {model['model']}'s descriptor"] = f"{descriptor_label(model['descriptor'])}, {state}"
-            described["Its weights"] = f"SHA-256 {model['descriptor_sha256']}"
+            described["Descriptor weights"] = f"SHA-256 {model['descriptor_sha256']}"
     return {
         "Run": run["digest"],
         "Faces": FACES[run["source"]],
-        "Persons and images": f"{run['persons']} persons, {sum(run['images'].values())} images ({sizes})",
+        "Identities and images": f"{run['persons']} identities, {sum(run['images'].values())} images ({sizes})",
         "Image size": f"{run['image_width']} x {run['image_height']} pixels "
         f"(paper: {published['image_width']} x {published['image_height']})",
         "Images attacked": f"{few} images" if few == many else f"{few} to {many} images",
@@ -89,7 +90,7 @@ def facts(run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, str]:
 
 
 def evaluated_run(settings: "Settings", descriptors: Mapping[str, str], digest: str) -> dict[str, str]:
-    """Which run was evaluated, each fact under its name; digest: as in `run_summary`, on whose page it stands too."""
+    """The evaluated run, each fact by its name; digest: as in `run_summary`."""
     height, width = settings.data.image_size
     attack = settings.attack
     values = {
@@ -111,24 +112,24 @@ def evaluated_run(settings: "Settings", descriptors: Mapping[str, str], digest: 
 
 
 def caveats(run: Mapping[str, Any], paper: Mapping[str, Any]) -> list[str]:
-    """What to keep in mind when reading the numbers of a run (`run_summary`); paper: the published values."""
+    """Limits of the numbers of a run (`run_summary`), as sentences; paper: the published values."""
     published = paper["table4"]["A"]
     share = run["image_height"] * run["image_width"] / (published["image_height"] * published["image_width"])
-    found = [CAVEATS[run["source"]]]
+    sentences = [CAVEATS[run["source"]]]
     if (descriptor := run["descriptors"].get("B", "vgg_face")) != "vgg_face":
-        found.append(
-            f"Model B stands on {descriptor_label(descriptor)}'s face descriptor, the paper's on VGG-Face: B's numbers "
-            "are this descriptor's own."
+        sentences.append(
+            f"Model B uses the {descriptor_label(descriptor)} descriptor, the paper's VGG-Face; results on Model B are "
+            "for this descriptor only."
         )
     if share != 1:
-        found.append(
-            f"Images hold {share:.0%} of the paper's pixels: the same change of each pixel has an L2 norm of "
-            f"{math.sqrt(share):.2f} times the paper's."
+        sentences.append(
+            f"The images have {100 * share:.0f} % of the paper's pixels. An equal perturbation of every pixel has "
+            f"{math.sqrt(share):.2f} times the L2 norm."
         )
     fewest, tested = run["images_attacked"][0], run["images"]["test"]
     if fewest and tested:
-        found.append(
-            f"How coarse a rate is: one image is {100 / fewest:.2f} % of the rates over all attacked images, and "
-            f"{100 / tested:.2f} % of the test accuracy."
+        sentences.append(
+            f"One image is {100 / fewest:.2f} % of a rate over all attacked images and {100 / tested:.2f} % of the "
+            "test accuracy."
         )
-    return found
+    return sentences

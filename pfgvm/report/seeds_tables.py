@@ -1,4 +1,4 @@
-"""Tables 3 and 4 over several seeds: what another draw of persons, images, weights and targets would change."""
+"""Tables 3 and 4 over several seeds: variation over draws of identities, images, weights and targets."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ _ACCURACIES = ["test_accuracy", "train_accuracy", "validation_accuracy"]
 _MEASURES = ["l2", "mssim", "mssim_legacy", "mr"]
 SEEDS_COLUMNS = ["seed", "model", "method", *_MEASURES, *_ACCURACIES]
 _SUMMARY = ("mean", "low", "high")
-# Between what the means lie, and so their intervals; the others are rates.
+# The range of each mean, which bounds its interval; the others are rates.
 _BOUNDS = {"l2": (0.0, math.inf), "mssim": (-1.0, 1.0), "mssim_legacy": (-1.0, 1.0)}
 
 
 def of_one_seed(seed: int, scores: pd.DataFrame, records: Sequence[TrainingRecord]) -> pd.DataFrame:
-    """The float rows of Table 3 from `scores` with the accuracies of Table 4 beside them: SEEDS_COLUMNS.
+    """The float rows of Table 3 from `scores`, with the accuracies of Table 4: SEEDS_COLUMNS.
 
     scores: as for pfgvm.report.table_data.results. records: of every model's training.
     """
@@ -35,14 +35,15 @@ def of_one_seed(seed: int, scores: pd.DataFrame, records: Sequence[TrainingRecor
 
 
 def with_summary(seeds: pd.DataFrame) -> pd.DataFrame:
-    """The rows of all `seeds`, then, with these words in the column `seed`, for each model and method the `mean` over
-    the seeds and the ends `low` and `high` of its 95 % interval (Student's t, within what the measure can be).
+    """The rows of all `seeds`, then for each model and method the rows `mean`, `low` and `high` of the column `seed`.
+
+    These are the mean over the seeds and its 95 % interval (Student's t, clipped to the range of the measure).
     """
     groups = seeds.groupby(["model", "method"], sort=False)
     rows = []
-    for place, name in enumerate(_SUMMARY):
+    for i, name in enumerate(_SUMMARY):
         for (model, method), group in groups:
-            values = {column: _over_runs(column, group[column])[place] for column in [*_MEASURES, *_ACCURACIES]}
+            values = {column: _over_runs(column, group[column])[i] for column in [*_MEASURES, *_ACCURACIES]}
             rows.append({"seed": name, "model": model, "method": method, **values})
     return pd.concat([seeds, pd.DataFrame(rows, columns=SEEDS_COLUMNS)], ignore_index=True)
 
@@ -51,11 +52,11 @@ def seeds_tables(seeds: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, 
     """Tables 3 and 4 with 95 % intervals over the seeds; seeds: from `with_summary`."""
     runs = seeds[~seeds["seed"].isin(_SUMMARY)]
     count = runs["seed"].nunique()
-    how = f"Mean over {count} seeds and its 95 % interval (Student's t)"
-    return [_table3(runs, paper, descriptors, how), _table4(runs, paper, descriptors, how)]
+    caption = f"Mean over {count} seeds and its 95 % CI (Student's t), above the paper's values."
+    return [_table3(runs, paper, descriptors, caption), _table4(runs, paper, descriptors, caption)]
 
 
-def _table3(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], how: str) -> FormattedTable:
+def _table3(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], caption: str) -> FormattedTable:
     values = {key: group.set_index("seed")[list(MEASURES)] for key, group in runs.groupby(["model", "method"])}
     lines = []
     for method in PAPER_METHODS:
@@ -72,33 +73,33 @@ def _table3(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], 
     return FormattedTable(
         "table:seeds",
         "Table 3 over seeds",
-        f"{how}, beside the paper's. {descriptor_note(descriptors)}",
+        f"{caption} {descriptor_note(descriptors)}",
         columns=TABLE3_HEADINGS,
         rows=lines,
         left=2,
         notes=(
-            "Each seed draws persons, images, split, initial weights, order of batches, dropout and targets anew.",
+            "A seed sets identities, images, split, initial weights, order of batches, dropout and targets.",
             f"{SI_NOTE}.",
             *([NOT_COMPARABLE_NOTE] if any(NOT_COMPARABLE in line for line in lines) else []),
         ),
     )
 
 
-def _table4(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], how: str) -> FormattedTable:
-    # Every method's row repeats its model's accuracies.
+def _table4(runs: pd.DataFrame, paper: Mapping, descriptors: Mapping[str, str], caption: str) -> FormattedTable:
+    # The rows of all methods repeat their model's accuracies.
     by_model = {model: rows.groupby("seed")[_ACCURACIES].first() for model, rows in runs.groupby("model")}
     names = {"train_accuracy": "Training", "validation_accuracy": "Validation", "test_accuracy": "Test"}
     formats = dict.fromkeys(names, (1, 100.0, " %"))
     cells = [_cells(by_model.get(model), formats) for model in MODEL_NAMES]
     lines = []
-    for place, (accuracy, name) in enumerate(names.items()):
+    for i, (accuracy, name) in enumerate(names.items()):
         printed = [paper["table4"][model].get(accuracy) for model in MODEL_NAMES]
         published = [[MISSING if value is None else f"{100 * value:.1f} %"] for value in printed]
-        lines += _three_lines(f"{name} accuracy", [[cell[place]] for cell in cells], published)
+        lines += _three_lines(f"{name} accuracy", [[cell[i]] for cell in cells], published)
     return FormattedTable(
         "table:seeds-training",
         "Table 4 over seeds",
-        f"{how}, beside the paper's. {descriptor_note(descriptors)}",
+        f"{caption} {descriptor_note(descriptors)}",
         columns=[("", ""), ("", "")] + [("", f"Model {model}") for model in MODEL_NAMES],
         rows=lines,
         left=2,

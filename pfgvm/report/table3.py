@@ -1,4 +1,4 @@
-"""Table 3: what every method costs and reaches, beside the paper's."""
+"""Table 3: L2, SI and MR of every method, next to the paper's."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,28 +9,25 @@ from pfgvm.report.numbers import number, per_cent, with_unit
 from pfgvm.report.words import NOT_COMPARABLE, PIXEL_FORMATS, Row, descriptor_name, descriptor_note
 from pfgvm.settings import MODEL_NAMES
 
-# Of Table 3's form: digits, factor and unit of each measure.
+# Digits, factor and unit of each measure in Table 3.
 MEASURES = {"l2": (2, 1.0, ""), "mssim_legacy": (3, 1.0, ""), "mr": (1, 100.0, " %")}
-SI_NOTE = (
-    "SI is the mean MSSIM by the legacy protocol (7 x 7 uniform window, data range 2), the one whose values can be "
-    "held against the paper's"
-)
+SI_NOTE = "SI: mean MSSIM, legacy protocol (7 x 7 uniform window, data range 2), as the paper's values fit"
 TABLE3_HEADINGS = [("", "Method"), ("", "")] + [
     (f"Model {model}", name) for model in MODEL_NAMES for name in ("L2", "SI", "MR")
 ]
 COMPARABLE = 0.9  # of P-FGVM's MR
 NOT_COMPARABLE_NOTE = (
-    f"{NOT_COMPARABLE}: the baseline's MR is below nine tenths of P-FGVM's, so that its L2 and SI are those of an "
-    "attack which often fails (README: Which scale)."
+    f"{NOT_COMPARABLE}: the baseline's MR is below nine tenths of P-FGVM's; its L2 and SI are those of an attack that "
+    "often fails (docs/scale.md)."
 )
 
 
 def table3(results: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str]) -> FormattedTable:
-    """Table 3 in the paper's form, in pairs of rows, ours over the paper's, from the float images.
+    """Table 3 in the paper's form, in pairs of rows, ours above the paper's, from the float images.
 
-    results: the rows of pfgvm.report.table_data.results. What was not run holds an en dash. Improvements follow
-    from the values as printed, rounded to one decimal (the paper truncates); "not comparable" stands where a baseline's
-    MR is below nine tenths of P-FGVM's.
+    results: the rows of pfgvm.report.table_data.results; missing rows become an en dash. Improvements are computed from
+    the printed values and rounded to one decimal (the paper truncates). They are "not comparable" if the baseline's MR
+    is below nine tenths of P-FGVM's.
     """
     rows = {(row["model"], row["method"]): row for row in results if row["pixels"] == "float"}
     ours = {key: _measured(row["l2"], row["mssim_legacy"], row["mr"]) for key, row in rows.items()}
@@ -47,14 +44,15 @@ def table3(results: Sequence[Row], paper: Mapping, descriptors: Mapping[str, str
     return FormattedTable(
         "table:results",
         "Table 3",
-        f"P-FGVM against its baselines, ours over the paper's. {descriptor_note(descriptors)}",
+        "P-FGVM and its baselines: ours above the paper's values. Smaller L2, larger SI and larger MR are better. "
+        f"{descriptor_note(descriptors)}",
         columns=TABLE3_HEADINGS,
         rows=lines,
         left=2,
         notes=(
             *[_sampling_note(model, rows) for model in MODEL_NAMES if any(key[0] == model for key in rows)],
-            f"{SI_NOTE}; Wang's is in the full table.",
-            "Improvements follow from the printed values and are rounded; the paper truncates most of its own.",
+            f"{SI_NOTE}; Wang's MSSIM is in the full table.",
+            "Improvements follow from the printed values and are rounded; the paper truncates most of them.",
             *([NOT_COMPARABLE_NOTE] if any(NOT_COMPARABLE in line for line in lines) else []),
         ),
     )
@@ -86,14 +84,14 @@ def _improvements(proposed: Row | None, baseline: Row | None) -> list[str]:
 
 
 def _sampling_note(model: str, rows: Mapping) -> str:
-    seen = [rows[model, method] for method in PAPER_METHODS if (model, method) in rows]
-    if not seen:
+    scored = [rows[model, method] for method in PAPER_METHODS if (model, method) in rows]
+    if not scored:
         return f"Model {model}: none of the paper's methods was run."
-    counts = {row["images"] for row in seen}
-    images = f"{seen[0]['images']} images" if len(counts) == 1 else f"{min(counts)} to {max(counts)} images"
-    intervals = ", ".join(f"{row['method']} {_interval(row)} %" for row in seen)
+    counts = {row["images"] for row in scored}
+    images = f"{scored[0]['images']} images" if len(counts) == 1 else f"{min(counts)} to {max(counts)} images"
+    intervals = ", ".join(f"{row['method']} {_interval(row)} %" for row in scored)
     share = f"{100 / min(counts):.2f} % of MR"
-    return f"Model {model}: {images}, one is {share}; 95 % intervals of MR: {intervals}."
+    return f"Model {model}: {images}, one is {share}. 95 % CI of MR (Wilson): {intervals}."
 
 
 def _interval(row: Row) -> str:
@@ -103,13 +101,13 @@ def _interval(row: Row) -> str:
 def table3_full(results: Sequence[Row], metrics: Sequence[Row], descriptors: Mapping[str, str]) -> FormattedTable:
     """Every row of pfgvm.report.table_data.results, with every metric of Table 3; rates in per cent.
 
-    metrics: of each its name, group, label and digits, in the order of the columns.
+    metrics: name, group, label and digits of each, in the order of the columns.
     """
     columns = [
         *[("", name) for name in ("Model", "Descriptor", "Method", "Pixels", "Images")],
         *[(metric["group"], metric["label"]) for metric in metrics],
-        *[("MR, %", name) for name in ("all", "95 %", "correct", "test")],
-        *[("", name) for name in ("Target, %", "Clean error, %")],
+        *[("MR, %", name) for name in ("all", "95 % CI", "correct", "test")],
+        *[("", name) for name in ("Target rate, %", "Clean error, %")],
     ]
     rows = [
         [
@@ -128,12 +126,13 @@ def table3_full(results: Sequence[Row], metrics: Sequence[Row], descriptors: Map
     return FormattedTable(
         "table:results-full",
         "Table 3 in full",
-        f"Every result, with the noise start, the random control and 8-bit images. {descriptor_note(descriptors)}",
+        "Smaller L2, larger MSSIM and larger MR are better. Means over the images as computed (float) and as published "
+        f"(8-bit). {descriptor_note(descriptors)}",
         columns=columns,
         rows=rows,
         left=4,
         notes=(
-            "The legacy MSSIM is the SI of the paper's form. 95 %: Wilson's interval of the rate; it takes the "
-            "images for independent and leaves out what another training run or other persons would change.",
+            "MSSIM legacy: the SI of Table 3. 95 % CI: Wilson's interval, for independent images; it excludes the "
+            "variation over training runs and identities.",
         ),
     )

@@ -1,4 +1,4 @@
-"""Tables 1 to 4 as numbers: plain frames from the settings, the scores and the training records."""
+"""Tables 1 to 4 as numbers: data frames from the settings, the scores and the training records."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ _TABLE3_COLUMNS = ["model", "descriptor", "method", "pixels", "images", "l2", "m
 _TABLE3_METRICS = [metric.name for metric in METRICS if metric.in_table3]
 _BOUNDED = [name for name in _TABLE3_COLUMNS if name in _TABLE3_METRICS or name in _RATES]
 _TABLE3_COLUMNS += [f"{name}_{end}" for name in _BOUNDED for end in ("low", "high")]
-# Other programs read the columns by their place: a further metric comes last.
+# Other programs read the columns by position: new metrics come last.
 TABLE3_COLUMNS = [*_TABLE3_COLUMNS, *(name for name in _TABLE3_METRICS if name not in _TABLE3_COLUMNS)]
 TABLE4_COLUMNS = [
     "model", "descriptor", "dataset", "image_height", "image_width", "classes", "images",
@@ -41,7 +41,7 @@ def architecture(records: Sequence[TrainingRecord]) -> pd.DataFrame:
 
 
 def attack_parameters(settings: Settings) -> pd.DataFrame:
-    """Table 2 as set: one row a model and attack, in TABLE2_COLUMNS; NaN where an attack has no such parameter."""
+    """Table 2: one row a model and attack, in TABLE2_COLUMNS; NaN where an attack has no such parameter."""
     attack = settings.attack
     p_fgvm, i_fgvm, i_fgsm = attack.p_fgvm, attack.i_fgvm, attack.i_fgsm
     rows: list[tuple] = []
@@ -51,25 +51,25 @@ def attack_parameters(settings: Settings) -> pd.DataFrame:
             ("i_fgvm", i_fgvm.step_size[model], i_fgvm.iterations[model], i_fgvm.epsilon[model], None),
             ("i_fgsm", "ε/N", i_fgsm.iterations[model], i_fgsm.epsilon[model], None),
         ]
-        rows += [(model, label_of(key), *own) for key, *own in values]
+        rows += [(model, label_of(key), *parameters) for key, *parameters in values]
     return pd.DataFrame(rows, columns=TABLE2_COLUMNS)
 
 
 def results(scores: pd.DataFrame, descriptors: Mapping[str, str]) -> pd.DataFrame:
     """Table 3: means over the images, one row a model, method and pixel format.
 
-    scores: one row an image, model, method and pixel format, persons and predictions as strings, metrics as numbers.
+    scores: one row an image, model, method and pixel format, identities and predictions as strings, metrics as numbers.
     descriptors: the descriptor's name by model.
 
-    Columns: TABLE3_COLUMNS. `NAME_low` and `NAME_high` are the 95 % interval of NAME: Wilson's of a rate, and of a
-    metric's mean by bootstrap over persons. Rates are in [0, 1]: `mr` counts predicted != person over all images,
-    `mr_correct` over those that the model classifies correctly when clean, `mr_test` over the test split, `target_rate`
-    counts predicted == target, `clean_error` predicted_clean != person. A rate over no image is NaN. Methods stand
-    in the order of `place`, as in the evaluation's tables. Raises InputError where a model or pixel format is unknown.
+    Columns: TABLE3_COLUMNS. `NAME_low` and `NAME_high` are the 95 % interval of NAME: Wilson's for a rate, by bootstrap
+    over identities for the mean of a metric. Rates are in [0, 1]: `mr` counts predicted != person over all images,
+    `mr_correct` over those classified correctly when clean, `mr_test` over the test split, `target_rate` counts
+    predicted == target, `clean_error` predicted_clean != person. A rate over no image is NaN. Methods are in the order
+    of `place`. Raises InputError for an unknown model or pixel format.
     """
-    for column, known in (("model", MODEL_NAMES), ("pixels", PIXELS)):
-        if unknown := sorted(set(scores[column]) - set(known)):
-            raise InputError(f"the scores name the {column} {unknown[0]!r}; known are {', '.join(known)}.")
+    for column, names in (("model", MODEL_NAMES), ("pixels", PIXELS)):
+        if unknown := sorted(set(scores[column]) - set(names)):
+            raise InputError(f"the scores have the unknown {column} {unknown[0]!r}; use {', '.join(names)}.")
     methods = sorted(set(scores["method"]), key=place)
     groups = dict(iter(scores.groupby(["model", "method", "pixels"], sort=False)))
     order = [(model, method, pixels) for model in MODEL_NAMES for method in methods for pixels in PIXELS]
@@ -94,22 +94,22 @@ def _summary(scores: pd.DataFrame) -> dict[str, float]:
         "target_rate": (scores["predicted"] == scores["target"])[targeted],
         "clean_error": ~correct,
     }
-    found: dict[str, float] = {"images": len(scores)}
+    summary: dict[str, float] = {"images": len(scores)}
     for name in _TABLE3_METRICS:
         values = mean_over_clusters(list(scores[name]), list(scores["person"]))
-        found |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
-    for name, seen in rates.items():
-        ends = interval(int(seen.sum()), len(seen)) if len(seen) else (math.nan, math.nan)
-        found |= dict(zip((name, f"{name}_low", f"{name}_high"), (mean(seen), *ends), strict=True))
-    return found
+        summary |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+    for name, hits in rates.items():
+        ends = interval(int(hits.sum()), len(hits)) if len(hits) else (math.nan, math.nan)
+        summary |= dict(zip((name, f"{name}_low", f"{name}_high"), (mean(hits), *ends), strict=True))
+    return summary
 
 
 def differences(scores: pd.DataFrame) -> pd.DataFrame:
-    """P-FGVM less each baseline of the paper, image by image: one row a model, baseline and measure.
+    """P-FGVM minus each baseline of the paper, paired by image: one row a model, baseline and measure.
 
-    scores: as for `results`; the float images count. Columns: DIFFERENCES_COLUMNS; `measure` is a metric of Table 3 or
-    `mr`, `difference` the mean over the images that both methods attacked, `low` and `high` its 95 % interval by
-    bootstrap over persons.
+    scores: as for `results`, of which the float images are used. Columns: DIFFERENCES_COLUMNS. `measure` is a metric of
+    Table 3 or `mr`, `difference` the mean over the images of both methods, `low` and `high` its 95 % interval by
+    bootstrap over identities.
     """
     exact = scores[scores["pixels"] == "float"]
     measured = exact.assign(mr=(exact["predicted"] != exact["person"]).astype(float))
@@ -129,7 +129,7 @@ def differences(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_person(scores: pd.DataFrame) -> pd.DataFrame:
-    """Means over each person's images, as computed (float): PERSONS_COLUMNS, `mr` in [0, 1].
+    """Means over each identity's float images: PERSONS_COLUMNS, `mr` in [0, 1].
 
     scores: as for `results`.
     """
@@ -146,14 +146,14 @@ def by_person(scores: pd.DataFrame) -> pd.DataFrame:
 def training(records: Sequence[TrainingRecord]) -> pd.DataFrame:
     """Table 4: one row a training record; accuracies are in [0, 1].
 
-    Columns: TABLE4_COLUMNS, `classes` being a number, then frozen, normalization, optimization and loss.
+    Columns: TABLE4_COLUMNS (`classes` is the number of classes), then frozen, normalization, optimization and loss.
     """
     rows = [{**record.model_dump(), "classes": len(record.classes)} for record in records]
     return pd.DataFrame(rows, columns=[*TABLE4_COLUMNS, "frozen", "normalization", "optimization", "loss"])
 
 
 def as_records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of `table` as JSON can hold them: NaN becomes None."""
+    """The rows of `table` as values for JSON: NaN becomes None."""
     rows = table.to_dict("records")
     return [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
 
@@ -174,9 +174,10 @@ def table3_metrics() -> list[dict[str, Any]]:
 
 
 def report(numbers: Mapping[str, pd.DataFrame], run: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the page shows, as data: what report.json holds and `comparison.formatted_tables` formats.
+    """The content of report.json: all data of the page, formatted by pfgvm.report.paper_tables.formatted_tables.
 
-    numbers: `table1` to `table4` and `differences` as frames. run: run_summary.run_summary. paper: the published ones.
+    numbers: `table1` to `table4`, `differences` and `persons` as frames. run: from
+    pfgvm.report.run_summary.run_summary. paper: the published values.
     """
     return {
         "run": run,
@@ -187,9 +188,9 @@ def report(numbers: Mapping[str, pd.DataFrame], run: Mapping[str, Any], paper: M
 
 
 def metrics_by_method(table3: pd.DataFrame, table4: pd.DataFrame) -> dict[str, dict]:
-    """What to compare between runs: by model, its test accuracy and by method the float row of Table 3.
+    """Metrics to compare between runs: by model, its test accuracy and by method the float row of Table 3.
 
-    Six significant digits; what is NaN is left out.
+    Six significant digits, without NaN.
     """
     names = [*(name for name in TABLE3_COLUMNS if name in _TABLE3_METRICS), "mr", "target_rate"]
     summary: dict[str, dict] = {row["model"]: _rounded(row, ["test_accuracy"]) for row in table4.to_dict("records")}

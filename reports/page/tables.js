@@ -1,4 +1,4 @@
-// Tables that sort by a column, show only the rows that hold a word, and copy as TSV, Markdown or LaTeX.
+// Tables: sort by column, filter rows by words, copy as TSV, Markdown or LaTeX.
 "use strict";
 (() => {
   const MISSING = new Set(["", "–", "not comparable"]);
@@ -12,14 +12,14 @@
     return MISSING.has(text) ? null : Number.isNaN(number) ? text : number;
   };
 
-  // What is missing comes last whichever way the rest is sorted.
+  // Missing values come last in both directions.
   const compare = (a, b, sign) => {
     if (a === null || b === null) return (a === null) - (b === null);
     if (typeof a !== typeof b) return typeof a === "number" ? -sign : sign;
     return sign * (typeof a === "number" ? a - b : a.localeCompare(b));
   };
 
-  // A row whose first cell is empty, such as the paper's under ours, goes where the one above it goes.
+  // A row with an empty first cell, such as the paper's below ours, stays below the row above it.
   const groupsOf = (body) => {
     const groups = [];
     for (const row of body.rows) {
@@ -38,7 +38,7 @@
     return [header, ...shown.map((row) => [...row.cells].map((cell) => cell.textContent.trim()))];
   };
 
-  const FORMS = {
+  const FORMATS = {
     TSV: (rows) => rows.map((row) => row.join("\t")).join("\n") + "\n",
     Markdown: ([header, ...rows], left) => {
       const escaped = (row) => `| ${row.map((cell) => cell.replace(/[\\`*_|[\]<]/g, "\\$&")).join(" | ")} |`;
@@ -55,7 +55,7 @@
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // A page from a file may be refused the clipboard.
+      // Browsers can refuse clipboard access to a page from a file.
       const area = Object.assign(document.createElement("textarea"), { value: text });
       document.body.append(area);
       area.select();
@@ -102,11 +102,11 @@
       const rows = [...table.tBodies[0].rows];
       state.textContent = words.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows` : "";
     });
-    const buttons = Object.entries(FORMS).map(([name, form]) => {
+    const buttons = Object.entries(FORMATS).map(([name, format]) => {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
       button.setAttribute("aria-label", `Copy ${title} as ${name}`);
       button.addEventListener("click", async () => {
-        await copy(form(lines(table), left));
+        await copy(format(lines(table), left));
         state.textContent = `copied as ${name}`;
       });
       return button;

@@ -1,25 +1,25 @@
-// Faces to look at: before and after, the change between them, and what models and recognisers say.
+// The face viewer: clean and protected image, perturbation, predictions and recognition results.
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("faces-data").textContent);
   const root = document.querySelector(".viewer");
   const at = (id) => document.getElementById(id);
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  // Twice a second each: under the three flashes a second that can harm.
+  const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+  // Two changes a second: below the limit of three flashes a second for safety.
   const FLICKER_MS = 500;
 
-  const percent = (rate) => `${(100 * rate).toFixed(1)} %`;
+  const percent = (rate) => `${(100 * rate).toFixed(1)}\u00a0%`;
   const option = (text, value = text) => new Option(text, value);
   const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
 
-  // Pixels to the bit: no colour management, no alpha.
+  // Exact pixels: no colour management, no alpha.
   const decoded = new Map();
-  const pixels = (picture) => {
-    if (!decoded.has(picture)) decoded.set(picture, decode(picture));
-    return decoded.get(picture);
+  const pixels = (url) => {
+    if (!decoded.has(url)) decoded.set(url, decode(url));
+    return decoded.get(url);
   };
-  const decode = async (picture) => {
-    const [head, encoded] = picture.split(",");
+  const decode = async (url) => {
+    const [head, encoded] = url.split(",");
     const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
     const file = new Blob([bytes], { type: head.slice("data:".length, head.indexOf(";")) });
     const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
@@ -28,10 +28,10 @@
     context.drawImage(bitmap, 0, 0);
     return context.getImageData(0, 0, bitmap.width, bitmap.height);
   };
-  const mapped = (image, change) => {
-    const made = new ImageData(image.width, image.height);
-    for (let i = 0; i < image.data.length; i++) made.data[i] = i % 4 === 3 ? 255 : change(i);
-    return made;
+  const mapped = (image, value) => {
+    const result = new ImageData(image.width, image.height);
+    for (let i = 0; i < image.data.length; i++) result.data[i] = i % 4 === 3 ? 255 : value(i);
+    return result;
   };
   const draw = (canvas, image) => {
     canvas.width = image.width;
@@ -40,39 +40,39 @@
   };
 
   const rowOf = (image) => image.rows.find((row) => row.model === at("model").value && row.method === at("method").value);
-  const missed = (image) => rowOf(image).predicted !== image.person;
+  const misclassified = (image) => rowOf(image).predicted !== image.person;
   let shown = null;
 
   const chosen = () => {
     const { value: order } = at("sort");
     const measure = order.replace("-", "");
     const sign = order.startsWith("-") ? 1 : -1;
-    const kept = data.images.filter((image) => rowOf(image)
+    const images = data.images.filter((image) => rowOf(image)
       && (!at("person").value || image.person === at("person").value)
-      && (!at("outcome").value || missed(image) === (at("outcome").value === "missed")));
-    if (order === "name") return kept.sort((a, b) => (a.name < b.name ? -1 : 1));
-    return kept.sort((a, b) => sign * (rowOf(a)[measure] - rowOf(b)[measure]));
+      && (!at("outcome").value || misclassified(image) === (at("outcome").value === "misclassified")));
+    if (order === "name") return images.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return images.sort((a, b) => sign * (rowOf(a)[measure] - rowOf(b)[measure]));
   };
 
   const fill = (select, options) => {
-    const before = select.value;
+    const previous = select.value;
     select.replaceChildren(...options);
-    if ([...select.options].some((each) => each.value === before)) select.value = before;
+    if ([...select.options].some((item) => item.value === previous)) select.value = previous;
   };
 
   const fillMethods = () => {
-    const own = data.images.flatMap((image) => image.rows).filter((row) => row.model === at("model").value);
-    fill(at("method"), [...new Set(own.map((row) => row.method))].map((name) => option(name)));
+    const rows = data.images.flatMap((image) => image.rows).filter((row) => row.model === at("model").value);
+    fill(at("method"), [...new Set(rows.map((row) => row.method))].map((name) => option(name)));
   };
 
   const list = () => {
     const images = chosen();
     const buttons = images.map((image) => {
       const button = Object.assign(document.createElement("button"), { type: "button" });
-      const outcome = missed(image) ? "another name" : "still named rightly";
+      const outcome = misclassified(image) ? "misclassified" : "classified correctly";
       button.append(Object.assign(new Image(), { src: image.clean, alt: "" }));
-      button.setAttribute("aria-label", `${image.name}, person ${image.person}, ${outcome}`);
-      button.className = missed(image) ? "missed" : "named";
+      button.setAttribute("aria-label", `${image.name}, identity ${image.person}, ${outcome}`);
+      button.className = misclassified(image) ? "misclassified" : "correct";
       button.addEventListener("click", () => show(image));
       button.image = image;
       return button;
@@ -86,24 +86,23 @@
     return show(image);
   };
 
-  // Within the strip: scrollIntoView would move the page as well.
+  // scrollIntoView would scroll the page as well.
   const reveal = (button) => {
-    const [strip, own] = [at("strip"), button].map((each) => each.getBoundingClientRect());
-    at("strip").scrollLeft += Math.min(0, own.left - strip.left) + Math.max(0, own.right - strip.right);
+    const [strip, box] = [at("strip"), button].map((element) => element.getBoundingClientRect());
+    at("strip").scrollLeft += Math.min(0, box.left - strip.left) + Math.max(0, box.right - strip.right);
   };
 
   const facts = (image, row) => {
     const entries = [
       ["Image", `${image.name} (${image.split})`],
-      ["Person", image.person],
-      ["Before", `the model sees ${row.predicted_clean}, ${percent(row.confidence_clean)} sure`],
-      ["After", `the model sees ${row.predicted}, ${percent(row.confidence)} sure`],
+      ["Identity", image.person],
+      ["Clean", `predicted ${row.predicted_clean} (confidence ${percent(row.confidence_clean)})`],
+      ["Protected", `predicted ${row.predicted} (confidence ${percent(row.confidence)})`],
       ...(row.target ? [["Target", row.target]] : []),
       ["L2", row.l2.toFixed(2)],
       ["MSSIM", row.mssim.toFixed(3)],
-      ...Object.entries(row.recognised).map(([name, [before, after, first, place]]) => [data.recognisers[name] ?? name,
-        `${after === null ? "no threshold" : `matches ${percent(after)} of the person's other pictures (clean ${percent(before)})`}; `
-        + `the person comes at place ${place} (clean ${first})`]),
+      ...Object.entries(row.recognised).map(([name, [tmrClean, tmr, rankClean, rank]]) => [data.recognisers[name] ?? name,
+        `${tmr === null ? "no threshold" : `TMR ${percent(tmr)} (clean ${percent(tmrClean)})`}; rank ${rank} (clean ${rankClean})`]),
     ];
     at("facts").replaceChildren(...entries.flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
   };
@@ -111,26 +110,24 @@
   const show = async (image) => {
     shown = image;
     const row = rowOf(image);
-    at("pictures").setAttribute("aria-busy", "true");
+    at("canvases").setAttribute("aria-busy", "true");
     for (const button of at("strip").children) button.setAttribute("aria-pressed", String(button.image === image));
     facts(image, row);
-    at("pictures").setAttribute("aria-label", `${image.name} before and after ${row.method} on Model ${row.model}`);
-    const [clean, apart] = await Promise.all([pixels(image.clean), pixels(image.changes[row.change])]);
+    at("canvases").setAttribute("aria-label", `${image.name}, clean and protected by ${row.method} on Model ${row.model}`);
+    const [clean, difference] = await Promise.all([pixels(image.clean), pixels(image.changes[row.change])]);
     if (shown !== image || rowOf(image) !== row) return;
     const times = Number(at("amplify").value);
     draw(at("before"), clean);
-    draw(at("after"), mapped(clean, (i) => (clean.data[i] + apart.data[i] - data.zero + 256) % 256));
-    // The difference is stored modulo 256; which of the two it is, the clean pixel says.
-    draw(at("change"), mapped(clean, (i) => {
-      const after = (clean.data[i] + apart.data[i] - data.zero + 256) % 256;
-      return Math.min(255, times * Math.abs(after - clean.data[i]));
-    }));
+    // The difference is stored modulo 256.
+    const protectedValue = (i) => (clean.data[i] + difference.data[i] - data.zero + 256) % 256;
+    draw(at("after"), mapped(clean, protectedValue));
+    draw(at("perturbation"), mapped(clean, (i) => Math.min(255, times * Math.abs(protectedValue(i) - clean.data[i]))));
     scale(clean);
     arrange();
-    at("pictures").setAttribute("aria-busy", "false");
+    at("canvases").setAttribute("aria-busy", "false");
   };
 
-  // Until somebody says otherwise, about as wide as a phone's screen.
+  // The width before any zoom, in CSS pixels: that of a phone's screen.
   const WIDTH = 360;
   let zoomed = false;
   const scale = (image) => {
@@ -138,23 +135,23 @@
     at("scale").textContent = at("zoom").value;
     const zoom = Number(at("zoom").value);
     at("frame").style.width = `${zoom * image.width}px`;
-    at("pictures").style.aspectRatio = `${image.width} / ${image.height}`;
+    at("canvases").style.aspectRatio = `${image.width} / ${image.height}`;
   };
 
   let timer = null;
   let flipped = false;
   const pressed = (button) => button.getAttribute("aria-pressed") === "true";
   const arrange = () => {
-    const apart = pressed(at("difference"));
-    at("change").hidden = !apart;
-    at("after").hidden = apart;
-    at("before").hidden = apart;
-    at("left").textContent = apart ? `change × ${at("amplify").value}` : "protected";
-    at("right").textContent = apart ? "" : "clean";
+    const perturbation = pressed(at("difference"));
+    at("perturbation").hidden = !perturbation;
+    at("after").hidden = perturbation;
+    at("before").hidden = perturbation;
+    at("left").textContent = perturbation ? `perturbation × ${at("amplify").value}` : "protected";
+    at("right").textContent = perturbation ? "" : "clean";
     const split = pressed(at("flicker")) ? (flipped ? 0 : 100) : Number(at("split").value);
     at("after").style.clipPath = `inset(0 ${100 - split}% 0 0)`;
-    at("pictures").style.setProperty("--split", `${split}%`);
-    at("pictures").classList.toggle("whole", apart || pressed(at("flicker")));
+    at("canvases").style.setProperty("--split", `${split}%`);
+    at("canvases").classList.toggle("whole", perturbation || pressed(at("flicker")));
   };
 
   const flicker = () => {
@@ -162,8 +159,8 @@
     at("flicker").setAttribute("aria-pressed", String(on));
     clearInterval(timer);
     flipped = on;
-    // Whoever asked for less motion flips by hand: pressed shows the one, released the other.
-    if (on && !still.matches) timer = setInterval(() => { flipped = !flipped; arrange(); }, FLICKER_MS);
+    // With reduced motion, the button switches between the images.
+    if (on && !reducedMotion.matches) timer = setInterval(() => { flipped = !flipped; arrange(); }, FLICKER_MS);
     arrange();
   };
 
@@ -183,7 +180,7 @@
   fill(at("model"), models.map((name) => option(name)));
   fill(at("person"), [option("all", ""), ...persons.map((name) => option(name))]);
   fillMethods();
-  if ([...at("method").options].some((each) => each.value === "P-FGVM")) at("method").value = "P-FGVM";
+  if ([...at("method").options].some((item) => item.value === "P-FGVM")) at("method").value = "P-FGVM";
   at("model").addEventListener("change", () => { fillMethods(); list(); });
   ["method", "person", "outcome", "sort"].forEach((id) => at(id).addEventListener("change", list));
   at("split").addEventListener("input", arrange);

@@ -1,1 +1,1 @@
-"""The plots of the report as SVG, one a module, in one look and one palette."""
+"""The plots of the report as SVG, one a module, with a common style and palette."""

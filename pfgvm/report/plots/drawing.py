@@ -1,4 +1,4 @@
-"""How plots look, and how they become SVG files that take up the ink and the font of the page that they stand in."""
+"""The style of plots, and their conversion to SVG files with the text colour and font of the page around them."""
 
 import io
 import re
@@ -16,15 +16,15 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-# In inches: on a page that shows it 960 pixels wide, 9 points are 13 pixels.
+# In inches: at 960 pixels on the page, 9 points are 13 pixels.
 WIDTH = 9.2
 SMALL = 9
-# Stands for the colour of the text around the plot; no method has it.
+# Placeholder for the text colour of the page; no method has this colour.
 INK = "#010203"
 SHADE = 0.07
 _INK_OF = ("text.color", "axes.labelcolor", "axes.edgecolor", "grid.color", "xtick.color", "ytick.color")
 _STYLE = sns.axes_style("whitegrid") | {
-    # Matplotlib's own: plots are laid out alike on every machine.
+    # Bundled with Matplotlib: the same layout on every machine.
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
     "axes.labelsize": 10,
@@ -45,48 +45,52 @@ _STYLE = sns.axes_style("whitegrid") | {
     "axes.spines.top": False,
     "axes.spines.right": False,
     **dict.fromkeys(_INK_OF, INK),
-    # A person's name may hold $, which is no formula.
+    # A name can contain $, which must not start a formula.
     "text.parse_math": False,
 }
 _TICKS = {"x": [0, 0.5, 1], "y": [0, 0.25, 0.5, 0.75, 1]}
 _XLINK = "{http://www.w3.org/1999/xlink}href"
-# What Matplotlib sets by a rule for every element, which would reach all of the page.
+# Replaces Matplotlib's style rule for all elements, which would apply to the whole page.
 _ROOT = {"role": "img", "font-family": "sans-serif", "stroke-linejoin": "round", "stroke-linecap": "butt"}
-# Holds where the file is a document of its own, and nowhere on a page.
+# Applies to the file by itself, not within a page.
 _ALONE = "svg:root{background:#fff;color:#000}"
 
-# A decorator of what draws: all of it has one look.
+# Decorator that applies the style to a drawing function.
 styled = rc_context(_STYLE)
 
 
-def panels(rows: int, columns: int, height: float, **how: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of `height` inches and its axes, (rows, columns); how: as for Figure.subplots."""
-    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
-    return figure, figure.subplots(rows, columns, squeeze=False, **how)
+def empty(height: float) -> Figure:
+    """A figure of `height` inches without panels."""
+    return Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+
+
+def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of `height` inches and its axes, (rows, columns); options: as for Figure.subplots."""
+    figure = empty(height)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def from_0_to_1(ax: Axes, direction: str) -> None:
-    """Have the axis `direction` ("x" or "y") of `ax` show rates in per cent, with room for markers at both ends."""
+    """Scale the axis `direction` ("x" or "y") of `ax` for rates in per cent, with a margin for markers at both ends."""
     margin, axis = 0.04, ax.xaxis if direction == "x" else ax.yaxis
     ax.set(**{f"{direction}lim": (-margin, 1 + margin), f"{direction}ticks": _TICKS[direction]})
     axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
 
 def legend(figure: Figure, lines: Sequence[Line2D], columns: int = 4) -> None:
-    """Explain `lines` below the panels, each by its label."""
+    """Add a legend of `lines` below the panels."""
     figure.legend(handles=lines, loc="outside lower center", ncols=min(columns, len(lines)))
 
 
 def svg(figure: Figure, *, prefix: str, title: str) -> bytes:
     """The figure as an SVG file; the same bytes at every call.
 
-    Within a page it is as wide as what holds it, on the page's background, with text in the page's font and colour;
-    `prefix` keeps its ids apart from those of other plots there. By itself it is black on white. title: what it shows,
-    for those who do not see it.
+    Within a page it has the width of its container and the page's background, font and text colour; `prefix` makes its
+    ids unique there. By itself it is black on white. title: its accessible name.
     """
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": prefix, "svg.fonttype": "none"}), warnings.catch_warnings():
-        # The reader's fonts count, which may well have them.
+        # The browser's fonts are used, not Matplotlib's.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(["Creator", "Date", "Format", "Type"]))
     return _for_a_page(buffer.getvalue(), prefix, title)
@@ -99,9 +103,9 @@ def _for_a_page(drawn: bytes, prefix: str, title: str) -> bytes:
             if child.tag.endswith(("}metadata", "}style")):
                 parent.remove(child)
     for element in root.iter():
-        # No prefix: a page in HTML knows none.
+        # HTML has no namespace prefixes.
         element.tag = element.tag.rpartition("}")[2]
-        element.attrib = {name.rpartition("}")[2]: _own(name, text, prefix) for name, text in element.items()}
+        element.attrib = {name.rpartition("}")[2]: _attribute(name, text, prefix) for name, text in element.items()}
     size = root.attrib["viewBox"]
     root.attrib = {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -110,15 +114,15 @@ def _for_a_page(drawn: bytes, prefix: str, title: str) -> bytes:
         "aria-labelledby": f"{prefix}-title",
     }
     for tag, text in (("style", _ALONE), ("title", title)):
-        added = ElementTree.Element(tag)
-        added.text = text
-        root.insert(0, added)
+        element = ElementTree.Element(tag)
+        element.text = text
+        root.insert(0, element)
     root[0].set("id", f"{prefix}-title")
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=False) + b"\n"
 
 
-def _own(name: str, text: str, prefix: str) -> str:
-    """The attribute `name` of an element of Matplotlib's, of the value `text`, as it is to be."""
+def _attribute(name: str, text: str, prefix: str) -> str:
+    """The value of the attribute `name`, which Matplotlib wrote as `text`."""
     if name == "id":
         return f"{prefix}-{text}"
     if name == _XLINK:
@@ -127,5 +131,5 @@ def _own(name: str, text: str, prefix: str) -> str:
     if name != "style":
         return text
     declarations = [part.strip() for part in text.split(";")]
-    kept = [part for part in declarations if part and not part.startswith("font-family")]
-    return "; ".join(kept).replace(INK, "currentColor")
+    without_font = [part for part in declarations if part and not part.startswith("font-family")]
+    return "; ".join(without_font).replace(INK, "currentColor")

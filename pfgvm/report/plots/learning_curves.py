@@ -1,4 +1,4 @@
-"""How well each model does on the training and the validation split, epoch by epoch."""
+"""Accuracy and loss of each model on the training and the validation split by epoch."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,15 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from pfgvm.report.plots.drawing import INK, from_0_to_1, legend, panels, styled
 from pfgvm.report.plots.palette import SPLITS
 
-_DASHES = {"train": "--", "validation": "-"}
+_LINES = {"train": "--", "validation": "-"}
+_LABELS = {"accuracy": "accuracy", "loss": "cross-entropy (nats)"}
 
 
 @styled
 def learning_curves(
     histories: Mapping[str, pd.DataFrame], epochs_used: Mapping[str, int], headings: Mapping[str, str]
 ) -> Figure:
-    """By model a column: accuracy in [0, 1] and loss (log scale) over the epochs, and the epoch used.
+    """One column a model: accuracy in [0, 1] and loss (log scale) over the epochs, and the epoch used.
 
     histories: columns epoch, train_loss, train_accuracy, validation_loss, validation_accuracy.
     """
@@ -27,11 +28,11 @@ def learning_curves(
         for row, measure in enumerate(("accuracy", "loss")):
             ax = grid[row, column]
             for split, colour in SPLITS.items():
-                how = {"color": colour, "linestyle": _DASHES[split]}
-                sns.lineplot(history, x="epoch", y=f"{split}_{measure}", ax=ax, legend=False, **how)
+                style = {"color": colour, "linestyle": _LINES[split]}
+                sns.lineplot(history, x="epoch", y=f"{split}_{measure}", ax=ax, legend=False, **style)
             ax.axvline(epochs_used[model], color=INK, linestyle=":", linewidth=1)
-            ax.set(xlabel="epoch" if row else "", ylabel=measure)
-        grid[0, column].set_title(headings[model])
+            ax.set(xlabel="epoch" if row else "", ylabel=_LABELS[measure])
+        grid[0, column].set_title(f"{headings[model]}: accuracy and loss by epoch")
     from_0_to_1(grid[0, 0], "y")
     grid[1, 0].set_yscale("log")
     grid[1, 0].yaxis.set(

@@ -1,4 +1,4 @@
-"""One line a method over the strengths that it was run at: what the trade-off plots share."""
+"""One line a method over its strengths, for the trade-off plots."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,9 +15,9 @@ _SIZES = {False: 4, True: 8}
 
 
 def rate_panels(headings: Sequence[str], measures: Mapping[str, str], rate: str) -> tuple[Figure, np.ndarray]:
-    """A row of panels for each of `headings`, in which a rate, called `rate`, is held against each of `measures`.
+    """A row of panels for each of `headings`: a rate with the label `rate` over each of `measures`.
 
-    measures: the label of each by its name. Returns the figure and its axes, (headings, measures).
+    measures: labels by name. Returns the figure and its axes, (headings, measures).
     """
     figure, grid = panels(len(headings), len(measures), 0.8 + 3.2 * len(headings), sharey=True)
     for row, heading in enumerate(headings):
@@ -30,13 +30,13 @@ def rate_panels(headings: Sequence[str], measures: Mapping[str, str], rate: str)
 
 
 def method_line(ax: Axes, points: pd.DataFrame, style: Style, dash: str = "-") -> None:
-    """Draw one method: `points` has columns x, y, low, high (of y: thin) and as_set (truth: a large marker)."""
+    """Draw one method; points: columns x, y, low, high (interval of y) and as_set (True for a large marker)."""
     ax.plot(points["x"], points["y"], dash, color=style.colour)
     ax.vlines(points["x"], points["low"], points["high"], color=style.colour, alpha=0.3, linewidth=1)
-    for as_set, some in points.groupby("as_set"):
-        ax.plot(some["x"], some["y"], style.marker, color=style.colour, markersize=_SIZES[bool(as_set)])
+    for as_set, part in points.groupby("as_set"):
+        ax.plot(part["x"], part["y"], style.marker, color=style.colour, markersize=_SIZES[bool(as_set)])
 
 
-def explained(style: Style, label: str) -> Line2D:
-    """What a legend shows of a method."""
+def entry(style: Style, label: str) -> Line2D:
+    """The legend entry of a method."""
     return Line2D([], [], color=style.colour, marker=style.marker, label=label)

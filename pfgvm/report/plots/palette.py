@@ -1,4 +1,4 @@
-"""One colour and one marker for each method, the same in every plot."""
+"""The colour and marker of each method, the same in every plot."""
 
 import itertools
 from collections.abc import Iterable
@@ -7,21 +7,21 @@ from zlib import crc32
 
 from pfgvm.methods import METHODS
 
-# The first four are Okabe's and Ito's (Color Universal Design, 2008). The rest were searched for: they stay apart from
-# those and from each other, for the colour-blind too. All have a contrast of 3:1 and more against white and #15171a.
+# The first four are by Okabe and Ito (Color Universal Design, 2008). The others come from a search for colours that are
+# distinct with colour blindness as well. All have a contrast of at least 3:1 against white and #15171a.
 _BLUE, _VERMILION, _GREEN, _PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 _VIOLET, _GREY, _BROWN, _MAGENTA = "#8787ff", "#696969", "#875a3c", "#c30f96"
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a method is drawn: its colour as #rrggbb, and Matplotlib's marker."""
+    """The style of a method: colour as #rrggbb, and Matplotlib marker."""
 
     colour: str
     marker: str
 
 
-# The colour of a family, and the markers of its methods in turn.
+# The colour of a family, and the markers of its methods in order.
 _FAMILIES = {
     "p_fgvm": (_BLUE, "os"),
     "i_fgvm": (_VERMILION, "^"),
@@ -34,20 +34,20 @@ _FAMILIES = {
 _MARKERS = {family: itertools.cycle(markers) for family, (_, markers) in _FAMILIES.items()}
 # In the order of legends.
 KNOWN = {method.label: Style(_FAMILIES[method.family][0], next(_MARKERS[method.family])) for method in METHODS}
-# Those of other tools.
+# For other tools.
 _OTHERS = [Style(_MAGENTA, marker) for marker in "*P<>Xdso"]
 SPLITS = {"train": _BLUE, "validation": _VERMILION}
 
 
 def styles(methods: Iterable[str]) -> dict[str, Style]:
-    """The style of each of `methods`, labels of tables: known ones in the order of KNOWN, then others by name.
+    """The style of each of `methods` (labels): those of KNOWN in its order, then others by name.
 
-    Another one's marker follows from its label; where two would have the same, the later has the next that is free.
+    The marker of another tool follows from its label; on a collision, the later one has the next free marker.
     """
     labels = set(methods)
-    found = {label: style for label, style in KNOWN.items() if label in labels}
+    by_label = {label: style for label, style in KNOWN.items() if label in labels}
     for label in sorted(labels - set(KNOWN)):
         start = crc32(label.encode()) % len(_OTHERS)
         others = _OTHERS[start:] + _OTHERS[:start]
-        found[label] = next((style for style in others if style not in found.values()), others[0])
-    return found
+        by_label[label] = next((style for style in others if style not in by_label.values()), others[0])
+    return by_label

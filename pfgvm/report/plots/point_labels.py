@@ -1,4 +1,4 @@
-"""Labels of points that cover neither each other nor what is drawn."""
+"""Labels of points without overlap with each other and with points."""
 
 from collections.abc import Sequence
 from itertools import pairwise, product
@@ -14,23 +14,23 @@ from matplotlib.transforms import Bbox
 
 from pfgvm.report.plots.drawing import INK, SMALL
 
-# Towards the corners first, then to the sides; ever farther away, in points.
+# Corners first, then sides, at increasing distances in points.
 _DIRECTIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 _DISTANCES = (5, 9, 14, 20)
 _NEAR = 9
 _ALIGNMENT = {-1: ("right", "top"), 0: ("center", "center"), 1: ("left", "bottom")}
 _LEADER = {"arrowstyle": "-", "color": INK, "alpha": 0.5, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
-_MARKER = 4  # Half the side of the square, in points, that a marker takes up.
+_MARKER = 4  # Half the side of a marker's square, in points.
 
 
 def label_points(
     figure: Figure, ax: Axes, labels: Sequence[tuple[float, float, str]], lines: Sequence[np.ndarray]
 ) -> None:
-    """Write each of `labels`, (x, y, text), beside its point, the first first; one without a place is left out.
+    """Write each of `labels`, (x, y, text), next to its point, in order; labels without a free place are skipped.
 
-    lines: the points of every line of `ax`, (n, 2). Where it can be, a label lies off the lines; it always lies off the
-    lines' points and other labels, and within `ax`. It is nearer to its own point than to any other, or has a line to
-    it. The layout of `figure` must be final.
+    lines: the points of every line of `ax`, (n, 2). A label is within `ax` and overlaps no point and no other label,
+    and no line if possible. It is nearer to its point than to any other, or has a leader line. The layout of `figure`
+    must be final.
     """
     renderer = FigureCanvasAgg(figure).get_renderer()
     points = np.concatenate([ax.transData.transform(line) for line in lines])
@@ -42,14 +42,14 @@ def label_points(
             text, (x, y), (0, 0), textcoords="offset points", size=SMALL, color=INK, arrowprops=dict(_LEADER)
         )
         leader = cast(FancyArrowPatch, label.arrow_patch)
-        own = ax.transData.transform((x, y))
+        point = ax.transData.transform((x, y))
         for avoided, distance, (right, up) in product((along, []), _DISTANCES, _DIRECTIONS):
             label.set(position=(distance * right, distance * up), ha=_ALIGNMENT[right][0], va=_ALIGNMENT[up][1])
             label.update_positions(renderer)
-            # Of the text alone, without the line that leads to it.
+            # The extent of the text without the leader line.
             box = Text.get_window_extent(label, renderer)
             near = distance <= _NEAR
-            if near and _distances(box, own[None])[0] > _distances(box, points).min():
+            if near and _distances(box, point[None])[0] > _distances(box, points).min():
                 continue
             if _within(box, ax.bbox) and not box.count_overlaps([*taken, *markers, *avoided]):
                 taken.append(box)
@@ -68,7 +68,7 @@ def _within(box: Bbox, outer: Bbox) -> bool:
 
 
 def _distances(box: Bbox, places: np.ndarray) -> np.ndarray:
-    """From `box` to each of `places`, (n, 2): (n,)."""
+    """Distances, (n,), from `box` to each of `places`, (n, 2)."""
     return np.linalg.norm(places - places.clip(box.min, box.max), axis=1)
 
 

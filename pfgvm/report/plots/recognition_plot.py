@@ -1,4 +1,4 @@
-"""Which protected pictures recognisers still find, method by method."""
+"""Recognition of protected images: TMR of each method and recogniser."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,40 +22,40 @@ _LINE = 0.22  # Inches.
 
 @styled
 def recognition_figure(recognition: pd.DataFrame, headings: Mapping[str, str]) -> Figure:
-    """By recogniser a panel: true matches of each method on each model, with 95 % intervals, and of clean pictures.
+    """One panel a recogniser: TMR of each method on each model, with 95 % intervals, and TMR of clean images.
 
-    recognition: RECOGNITION_COLUMNS of pfgvm.evaluation.findings.recognition_rates, numbers as numbers; those at
-    the highest false-match rate are shown. headings: by model. What used the recogniser is dashed and marked "seen"; a
-    recogniser without a threshold says why.
+    recognition: RECOGNITION_COLUMNS of pfgvm.evaluation.findings.recognition_rates, numbers as numbers, of which the
+    highest false-match rate is shown. headings: by model. White-box results have hollow markers and dashed intervals. A
+    panel without a threshold states the reason.
     """
     fmr = recognition["fmr"].max()
     shown = recognition[(recognition["fmr"] == fmr) & (recognition["method"] != CLEAN)]
     places = _places(list(dict.fromkeys(zip(shown["model"], shown["method"], strict=True))))
-    how, by_recogniser = styles(shown["method"]), dict(iter(shown.groupby("recogniser", sort=False)))
+    by_method, by_recogniser = styles(shown["method"]), dict(iter(shown.groupby("recogniser", sort=False)))
     rows = math.ceil(len(by_recogniser) / _COLUMNS)
     columns = math.ceil(len(by_recogniser) / rows)
     bottom = max(places.values()) + 0.7
     figure, grid = panels(rows, columns, 0.4 + rows * (0.9 + _LINE * bottom), sharey=True)
     for ax in grid.flat[len(by_recogniser) :]:
         ax.remove()
-    for ax, (name, found) in zip(grid.flat, by_recogniser.items(), strict=False):
-        for row in found.to_dict("records"):
-            _line(ax, row, places[row["model"], row["method"]], how[row["method"]])
-        if found["tmr_protected"].isna().all():
-            ax.text(0.5, bottom / 2, fill(f"no threshold: {found['note'].iloc[0]}", 22), ha="center", size=SMALL)
+    for ax, (name, results) in zip(grid.flat, by_recogniser.items(), strict=False):
+        for row in results.to_dict("records"):
+            _line(ax, row, places[row["model"], row["method"]], by_method[row["method"]])
+        if results["tmr_protected"].isna().all():
+            ax.text(0.5, bottom / 2, fill(f"no threshold: {results['note'].iloc[0]}", 22), ha="center", size=SMALL)
         from_0_to_1(ax, "x")
-        ax.set(title=recogniser_label(name), xlabel=f"true matches\nat {100 * fmr:g} % false ones")
+        ax.set(title=recogniser_label(name), xlabel=f"TMR at FMR {100 * fmr:g} %")
     _name(list(grid[:, 0]), places, headings)
     grid[0, 0].set_ylim(bottom, -0.7)
-    legend(figure, _explained(bool(shown["seen"].any())))
+    legend(figure, _entries(white_box=bool(shown["seen"].any())))
     return figure
 
 
-def _places(made: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
-    """How far down each (model, method) stands, in lines, each model below its own heading (model, "")."""
+def _places(sets: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
+    """The line of each (model, method), counted from the top, with a heading (model, "") above each model."""
     places: dict[tuple[str, str], float] = {}
     below = 0.0
-    for model, group in groupby(made, key=lambda pair: pair[0]):
+    for model, group in groupby(sets, key=lambda pair: pair[0]):
         for pair in [(model, ""), *group]:
             places[pair] = below
             below += 1
@@ -64,7 +64,7 @@ def _places(made: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
 
 
 def _name(axes: Sequence[Axes], places: Mapping[tuple[str, str], float], headings: Mapping[str, str]) -> None:
-    """Name the lines at the left of each of `axes`."""
+    """Label the lines at the left of each of `axes`."""
     for ax in axes:
         ax.set_yticks(list(places.values()), [method or headings[model] for model, method in places])
         for label, (_, method) in zip(ax.get_yticklabels(), places, strict=True):
@@ -72,20 +72,14 @@ def _name(axes: Sequence[Axes], places: Mapping[tuple[str, str], float], heading
 
 
 def _line(ax: Axes, row: Mapping[Any, Any], y: float, style: Style) -> None:
-    ax.plot([row["low"], row["high"]], [y, y], "--" if row["seen"] else "-", color=style.colour)
-    ax.plot(row["tmr_protected"], y, style.marker, color=style.colour, markersize=6)
+    line, fill_style = ("--", "none") if row["seen"] else ("-", "full")
+    ax.plot([row["low"], row["high"]], [y, y], line, color=style.colour)
+    ax.plot(row["tmr_protected"], y, style.marker, color=style.colour, markersize=6, fillstyle=fill_style)
     ax.plot(row["tmr_clean"], y, "|", color=INK, markersize=11)
-    if row["seen"]:
-        # Not over the stroke, nor beyond the panel.
-        right = row["high"] < 0.8 and not 0 <= row["tmr_clean"] - row["high"] < 0.25
-        end, offset, side = (row["high"], 7, "left") if right else (row["low"], -7, "right")
-        ax.annotate("seen", (end, y), (offset, 0), textcoords="offset points", ha=side, va="center", size=SMALL)
 
 
-def _explained(seen: bool) -> list[Line2D]:
-    found = [
-        Line2D([], [], color=INK, marker="o", label="protected pictures, 95 % interval"),
-        Line2D([], [], color=INK, marker="|", markersize=11, linestyle="", label="clean pictures"),
-    ]
-    dashed = Line2D([], [], color=INK, linestyle="--", label="seen: had that recogniser before it")
-    return [*found, dashed] if seen else found
+def _entries(*, white_box: bool) -> list[Line2D]:
+    black = Line2D([], [], color=INK, marker="o", label="protected images, 95 % CI")
+    white = Line2D([], [], color=INK, marker="o", fillstyle="none", linestyle="--", label="white-box recogniser")
+    clean = Line2D([], [], color=INK, marker="|", markersize=11, linestyle="", label="clean images")
+    return [black, white, clean] if white_box else [black, clean]

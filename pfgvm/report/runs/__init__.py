@@ -1,1 +1,1 @@
-"""Runs side by side: what differs between them, in settings, tables and faces."""
+"""Comparison of runs: their settings, results and faces."""

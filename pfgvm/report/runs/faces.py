@@ -15,21 +15,21 @@ from pfgvm.settings import MODEL_NAMES
 
 COUNT = 2
 RULE = (
-    f"Of each model at most {COUNT} images, each of another person, that {PAPER_METHODS[0]} attacked in all of these "
-    "runs. First come those that the model names rightly when clean and wrongly when protected, in the first run; then "
-    "test images before others; then they go by file name. Pictures and numbers are of the 8-bit files."
+    f"At most {COUNT} images for each model, of different identities, that {PAPER_METHODS[0]} attacked in all runs. "
+    "Images that are classified correctly when clean and misclassified when protected in the first run come first, "
+    "then test images, then the order of file names. Images and numbers are those of the 8-bit files."
 )
 
-# By run, model and method the pictures by image, uint8, (3, H, W).
+# By run, model and method: pixels by image name, uint8, (3, H, W).
 Pictures = Mapping[tuple[str, str, str], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Protected:
-    """One image as a method protected it: pictures as addresses that hold them (data:…), and what is said of them."""
+    """One protected image and its perturbation as data URLs, its metrics, and the predictions before and after."""
 
     protected: str
-    change: str
+    perturbation: str
     l2: float
     mssim: float
     before: str
@@ -38,7 +38,7 @@ class Protected:
 
 @dataclass(frozen=True)
 class SharedFace:
-    """One image under each run: by method what came out, with the names of the runs in which just that did."""
+    """One image in each run: by method its distinct results, each with the names of the runs that gave it."""
 
     model: str
     image: str
@@ -49,29 +49,30 @@ class SharedFace:
 
 
 def side_by_side(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """The runs whose faces can be shown beside the first's, and of each other one why not, in a sentence."""
-    kept, reasons = [runs[0]], []
+    """The runs whose faces can be shown next to the first's, and for every other run a sentence that states why not."""
+    comparable, reasons = [runs[0]], []
     for run in runs[1:]:
-        if reason := _apart(run, runs[0]):
-            reasons.append(f"{run.name} is compared by its tables alone: {reason}.")
+        if reason := _difference(run, runs[0]):
+            reasons.append(f"{run.name} has no faces here: {reason}.")
         else:
-            kept.append(run)
-    return kept, reasons
+            comparable.append(run)
+    return comparable, reasons
 
 
-def _apart(run: Run, first: Run) -> str:
-    sizes = [f"{each.summary['image_width']} x {each.summary['image_height']}" for each in (run, first)]
-    if sizes[0] != sizes[1]:
-        return f"its images are of {sizes[0]} pixels, those of {first.name} of {sizes[1]}"
+def _difference(run: Run, first: Run) -> str:
+    """Why the faces of `run` cannot be compared with those of `first`; "" if they can."""
+    size, first_size = (f"{r.summary['image_width']} x {r.summary['image_height']} pixels" for r in (run, first))
+    if size != first_size:
+        return f"its images have {size}, those of {first.name} {first_size}"
     if set(run.scores["person"]) != set(first.scores["person"]):
-        return f"its persons are not those of {first.name}"
+        return f"its identities are not those of {first.name}"
     if not any(shared_images([first, run], model) for model in MODEL_NAMES):
-        return f"it attacked none of the images that {first.name} did"
+        return f"none of its attacked images is one of {first.name}"
     return ""
 
 
 def shared_images(runs: Sequence[Run], model: str) -> list[str]:
-    """The images, chosen as RULE says, that are shown of `model`; none where the runs have none in common."""
+    """The images of `model` to show, by RULE; empty if the runs have none in common."""
     proposed = [run.sets("float").get((model, PAPER_METHODS[0]), pd.DataFrame()) for run in runs]
     if any(rows.empty for rows in proposed):
         return []
@@ -82,26 +83,26 @@ def shared_images(runs: Sequence[Run], model: str) -> list[str]:
 
 
 def shared_faces(runs: Sequence[Run], clean: Mapping[str, np.ndarray], protected: Pictures) -> list[SharedFace]:
-    """What is shown of the shared images, model by model.
+    """The shared images, model by model.
 
-    clean: by image its picture, uint8, (3, H, W). protected: likewise what each method of the paper made of it.
+    clean: pixels by image name, uint8, (3, H, W). protected: likewise for each run, model and method of the paper.
     """
     sets = {run.name: run.sets("8bit") for run in runs}
-    found = []
+    faces = []
     for model in MODEL_NAMES:
         for image in shared_images(runs, model):
             methods: dict[str, dict[Protected, list[str]]] = {method: {} for method in PAPER_METHODS}
-            for (name, own), method in product(sets.items(), PAPER_METHODS):
-                if (model, method) in own and image in own[model, method].index:
-                    row = own[model, method].loc[image]
-                    outcome = _protected(row, clean[image], protected[name, model, method][image])
-                    methods[method].setdefault(outcome, []).append(name)
+            for (name, run_sets), method in product(sets.items(), PAPER_METHODS):
+                if (model, method) in run_sets and image in run_sets[model, method].index:
+                    row = run_sets[model, method].loc[image]
+                    result = _protected(row, clean[image], protected[name, model, method][image])
+                    methods[method].setdefault(result, []).append(name)
             row = sets[runs[0].name][model, PAPER_METHODS[0]].loc[image]
-            found.append(SharedFace(model, image, row["person"], row["split"], embedded(clean[image]), methods))
-    return found
+            faces.append(SharedFace(model, image, row["person"], row["split"], embedded(clean[image]), methods))
+    return faces
 
 
-def _protected(row: pd.Series, clean: np.ndarray, picture: np.ndarray) -> Protected:
-    change = np.abs(picture.astype(int) - clean) * AMPLIFICATION
-    pictures = embedded(picture), embedded(change.clip(0, 255).astype(np.uint8))
-    return Protected(*pictures, row["l2"], row["mssim"], row["predicted_clean"], row["predicted"])
+def _protected(row: pd.Series, clean: np.ndarray, pixels: np.ndarray) -> Protected:
+    perturbation = np.abs(pixels.astype(int) - clean) * AMPLIFICATION
+    images = embedded(pixels), embedded(perturbation.clip(0, 255).astype(np.uint8))
+    return Protected(*images, row["l2"], row["mssim"], row["predicted_clean"], row["predicted"])

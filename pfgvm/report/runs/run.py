@@ -1,4 +1,4 @@
-"""Runs held against each other: which settings differ, and what came out under each, with intervals."""
+"""Comparison of runs: differing settings, and results with intervals."""
 
 import json
 import math
@@ -33,10 +33,10 @@ _ABSENT = object()
 class Run:
     """One run of the pipeline.
 
-    name: what its user calls it. commit: abbreviated; "" where no commit holds its files. settings: params.yaml as
-    parsed. summary: from pfgvm.report.run_summary. training: the rows of pfgvm.report.table_data.training. scores: as
-    for pfgvm.report.table_data.results. faces: a checksum of each face's file, by image. weights: one of each
-    model's, by model.
+    name: given by the user. commit: abbreviated; "" for uncommitted files. settings: params.yaml as parsed. summary:
+    from pfgvm.report.run_summary. training: the rows of pfgvm.report.table_data.training. scores: as for
+    pfgvm.report.table_data.results. faces: the checksum of each face's file, by image. weights: the checksum of each
+    model's weights, by model.
     """
 
     name: str
@@ -49,23 +49,23 @@ class Run:
     weights: Mapping[str, str]
 
     def sets(self, pixels: str) -> dict[tuple[str, str], pd.DataFrame]:
-        """By model and method the scores of the images in the format `pixels`, by image.
+        """The scores of the images in the format `pixels`, indexed by image, for each model and method.
 
-        With `mr`, 1 where the model errs, else 0, and `face`, the checksum of the image's file.
+        Further columns: `mr`, 1.0 for a misclassified image, else 0.0; `face`, the checksum of the image's file.
         """
-        own = self.scores[self.scores["pixels"] == pixels]
-        missed = (own["predicted"] != own["person"]).astype(float)
-        rows = own.assign(mr=missed, face=own["image"].map(self.faces)).set_index("image").sort_index()
+        rows = self.scores[self.scores["pixels"] == pixels]
+        misclassified = (rows["predicted"] != rows["person"]).astype(float)
+        rows = rows.assign(mr=misclassified, face=rows["image"].map(self.faces)).set_index("image").sort_index()
         return {(str(model), str(method)): group for (model, method), group in rows.groupby(["model", "method"])}
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """By dotted key the settings whose values differ, as text, one a run; a dash where a run has no such setting.
+    """The settings that differ: by dotted key the values as text, one a run; a dash for a missing setting.
 
-    One number for both models counts as that number for each.
+    One number for both models equals that number for each model.
     """
-    found = _differing("", [run.settings for run in runs])
-    return {key: [_written(value) for value in values] for key, values in found}
+    differing = _differing("", [run.settings for run in runs])
+    return {key: [_as_text(value) for value in values] for key, values in differing}
 
 
 def _differing(key: str, values: list[Any]) -> Iterator[tuple[str, list[Any]]]:
@@ -78,35 +78,37 @@ def _differing(key: str, values: list[Any]) -> Iterator[tuple[str, list[Any]]]:
         yield key, values
 
 
-def _written(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if value is _ABSENT:
         return MISSING
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def compared(runs: Sequence[Run]) -> pd.DataFrame:
-    """What came out under each run, and each later run's value less the first's: COMPARED_COLUMNS.
+    """The results of each run, and the difference of each later run from the first: COMPARED_COLUMNS.
 
-    One row a model, method, measure and run, of the methods that the first run and another have. `measure` is one of
-    Table 3's form, from the float images, or, without a method, `test_accuracy`. `low` and `high` are the 95 % interval
-    of `value`: Wilson's of a rate, and of a mean by bootstrap over persons. `difference` has its own. Where both runs
-    attacked the same images of the same persons, `paired` is "yes", and it comes from the differences image by image
-    by bootstrap over persons; else `paired` is "no", and either run's persons are drawn for themselves. That of test
-    accuracies is Newcombe's, or 0 where both runs have the very same model. The first run has no difference.
+    One row a model, method, measure and run, for methods of the first run and at least one other. `measure` is one of
+    Table 3, from the float images, or, without a method, `test_accuracy`. `low` and `high` are the 95 % interval of
+    `value`: Wilson's for a rate, by bootstrap over identities for a mean.
+
+    `difference` is the run's value minus the first run's, with its 95 % interval; NaN for the first run. If both runs
+    attacked the same images of the same identities, `paired` is "yes" and the interval is from the differences by
+    image, by bootstrap over identities. Otherwise `paired` is "no" and the identities of the runs are drawn
+    independently. The interval for test accuracies is Newcombe's, or 0 if both runs have the same model.
     """
     sets = [run.sets("float") for run in runs]
     present = {method for _, method in sets[0]}
     methods = sorted(present, key=place)
     rows: list[tuple] = []
     for key in ((model, method) for model in MODEL_NAMES for method in methods):
-        having = [(run, own[key]) for run, own in zip(runs, sets, strict=True) if key in own]
-        if len(having) < 2 or having[0][0] is not runs[0]:
+        scores = [(run, run_sets[key]) for run, run_sets in zip(runs, sets, strict=True) if key in run_sets]
+        if len(scores) < 2 or scores[0][0] is not runs[0]:
             continue
-        first = having[0][1]
+        first = scores[0][1]
         for measure in MEASURES:
-            for run, own in having:
-                less = _OF_FIRST if own is first else _less(own, first, measure)
-                rows.append((*key, measure, run.name, *_value(own, measure), *less))
+            for run, images in scores:
+                less = _OF_FIRST if images is first else _less(images, first, measure)
+                rows.append((*key, measure, run.name, *_value(images, measure), *less))
     return pd.DataFrame([*rows, *_accuracies(runs)], columns=COMPARED_COLUMNS)
 
 
@@ -127,11 +129,11 @@ def _less(rows: pd.DataFrame, first: pd.DataFrame, measure: str) -> tuple[float,
 def _accuracies(runs: Sequence[Run]) -> Iterator[tuple]:
     trained = [{row["model"]: row for row in run.training} for run in runs]
     for model in MODEL_NAMES:
-        having = [(run, own[model]) for run, own in zip(runs, trained, strict=True) if model in own]
-        if len(having) < 2 or having[0][0] is not runs[0]:
+        records = [(run, by_model[model]) for run, by_model in zip(runs, trained, strict=True) if model in by_model]
+        if len(records) < 2 or records[0][0] is not runs[0]:
             continue
-        counts = [(round(row[ACCURACY] * row["test_size"]), row["test_size"]) for _, row in having]
-        for (run, row), tested in zip(having, counts, strict=True):
+        counts = [(round(row[ACCURACY] * row["test_size"]), row["test_size"]) for _, row in records]
+        for (run, row), tested in zip(records, counts, strict=True):
             if run is runs[0]:
                 less: tuple = _OF_FIRST
             elif run.weights[model] == runs[0].weights[model]:

@@ -1,4 +1,4 @@
-"""The page of runs side by side."""
+"""The page of compared runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,10 +19,10 @@ def runs_page(
     *,
     templates: Mapping[str, str],
 ) -> str:
-    """The page as HTML: nothing is loaded from elsewhere.
+    """The page as self-contained HTML.
 
-    compared: pfgvm.report.runs.run.compared. faces: what is shown under each run. apart: sentences on runs whose faces
-    are not. templates: the files of reports/page by name.
+    compared: from pfgvm.report.runs.run.compared. faces: from shared_faces. apart: sentences on the runs without faces.
+    templates: the files of reports/page by name.
     """
     names = [run.name for run in runs]
     return render(

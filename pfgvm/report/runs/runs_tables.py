@@ -1,4 +1,4 @@
-"""The tables of runs side by side, as they are read."""
+"""The formatted tables of compared runs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,34 +12,33 @@ from pfgvm.report.runs.run import ACCURACY, Run
 from pfgvm.report.table3 import SI_NOTE
 from pfgvm.report.words import descriptor_name
 
-# Digits and factor of each measure; runs differ by less than methods do, hence a digit more than in Table 3.
+# Digits and factor of each measure. Runs differ less than methods: one more digit than in Table 3.
 _FORMS = {"l2": (3, 1.0), "mssim_legacy": (4, 1.0), "mr": (1, 100.0), ACCURACY: (1, 100.0)}
 _HEADINGS = {"l2": "L2", "mssim_legacy": "SI", "mr": "MR, %"}
-_DIFFERENCE = "less first (95 %)"
+_DIFFERENCE = "minus first (95 % CI)"
 _TRAINED = {"yes": "the first run's", "no": "another", "": MISSING}
 PAIRED_NOTE = (
-    "Paired: both runs attacked the same images of the same persons, and the interval of the difference is that of the "
-    "differences image by image, by bootstrap over persons. Else the persons of either run were drawn for themselves, "
-    "and it is wider."
+    "Paired: both runs attacked the same images of the same identities; the CI is from the differences by image, by "
+    "bootstrap over identities. Unpaired: the identities of both runs are drawn independently, and the CI is wider."
 )
-FAILING_NOTE = "An attack that fails spares the image: a smaller L2 at a lower MR need not be a gain."
-SIZES_NOTE = "The runs' images differ in size: an equal change of each pixel has a larger L2 on a larger image."
+FAILING_NOTE = "A failing attack has a small L2: a smaller L2 at a lower MR need not be a gain."
+SIZES_NOTE = "The image sizes differ: an equal perturbation of every pixel has a larger L2 on a larger image."
 
 
 def runs_table(runs: Sequence[Run]) -> FormattedTable:
-    """What each run is of: commit, faces, Model B's descriptor, device, numbers and size of the images."""
-    names = ("Run", "Commit", "Faces", "Model B on", "Device", "Persons", "Images", "Attacked", "Image size")
+    """The data of each run: commit, faces, Model B's descriptor, device, numbers and size of the images."""
+    names = ("Run", "Commit", "Faces", "Descriptor of B", "Device", "Identities", "Images", "Attacked", "Image size")
     return FormattedTable(
         "table:runs",
         "Runs",
-        "Later ones are held against the first.",
+        "All runs are compared with the first.",
         columns=[("", name) for name in names],
-        rows=[_facts(run) for run in runs],
+        rows=[_run_cells(run) for run in runs],
         left=5,
     )
 
 
-def _facts(run: Run) -> list[str]:
+def _run_cells(run: Run) -> list[str]:
     summary = run.summary
     few, many = summary["images_attacked"]
     return [
@@ -61,11 +60,11 @@ def settings_table(settings: Mapping[str, Sequence[str]], names: Sequence[str]) 
     return FormattedTable(
         "table:settings",
         "Settings that differ",
-        "Their values under each run.",
+        "The value of each run.",
         columns=[("", "Setting"), *(("", name) for name in names)],
         rows=[[key, *values] for key, values in settings.items()],
         left=1 + len(names),
-        notes=("A dash: the run's version has no such setting.",) if absent else (),
+        notes=(f"{MISSING}: the version of the run has no such setting.",) if absent else (),
     )
 
 
@@ -74,15 +73,15 @@ def results_table(compared: pd.DataFrame, runs: Sequence[Run]) -> FormattedTable
     rows = []
     measured = compared[compared["method"] != ""]
     for (model, method, run), group in measured.groupby(["model", "method", "run"], sort=False):
-        found = {row["measure"]: row for row in group.to_dict("records")}
-        values = [cell for name in _HEADINGS for cell in (_number(found[name], "value"), _less(found[name]))]
-        rows.append([model, method, run, found["l2"]["paired"] or MISSING, *values])
+        measures = {row["measure"]: row for row in group.to_dict("records")}
+        values = [cell for name in _HEADINGS for cell in (_number(measures[name], "value"), _less(measures[name]))]
+        rows.append([model, method, run, measures["l2"]["paired"] or MISSING, *values])
     names = [("", name) for name in ("Model", "Method", "Run", "Paired")]
     sizes = {(run.summary["image_width"], run.summary["image_height"]) for run in runs}
     return FormattedTable(
         "table:compared",
         "L2, SI and MR",
-        f"Each run's values, and each later run's less those of {runs[0].name}.",
+        f"A CI without 0 means a difference between runs. Values of each run, and the difference from {runs[0].name}.",
         columns=names + [(heading, name) for heading in _HEADINGS.values() for name in ("value", _DIFFERENCE)],
         rows=rows,
         left=len(names),
@@ -100,11 +99,13 @@ def accuracies_table(compared: pd.DataFrame) -> FormattedTable:
     return FormattedTable(
         "table:accuracies",
         "Test accuracy",
-        "Of clean images.",
-        columns=names + [("Test accuracy, %", name) for name in ("value", "95 %", _DIFFERENCE)],
+        "Accuracy on clean test images.",
+        columns=names + [("Test accuracy, %", name) for name in ("value", "95 % CI", _DIFFERENCE)],
         rows=rows,
         left=len(names),
-        notes=("Intervals are Wilson's, and Newcombe's of a difference, as if either run had test images of its own.",),
+        notes=(
+            "95 % CI: Wilson's interval, and Newcombe's for a difference, as if the runs had independent test images.",
+        ),
     )
 
 
