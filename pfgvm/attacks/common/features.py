@@ -75,8 +75,8 @@ def _features(output: Any, images: Tensor) -> Tensor:
             f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
         )
         raise InputError(
-            f"descriptors must return features, a floating-point tensor of shape (images, output), not {kind}; give a "
-            "function that selects them, such as lambda images: network(images).flatten(1)"
+            f"descriptors must return features, a floating-point tensor of shape (images, features), not {kind}; give "
+            "a function that selects them, such as lambda images: network(images).flatten(1)"
         )
     return output.to(torch.promote_types(output.dtype, torch.float32))
 

@@ -21,7 +21,7 @@ _PER_IMAGE = (-1, 1, 1, 1)
 
 
 def random_equal_l2(images: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
-    """Noisy image Π[0,1](x + s·noise), with s per image such that the perturbation has the given L2 norm after clipping.
+    """Noisy images Π[0,1](x + s·noise), with s per image such that the clipped perturbation has the given L2 norm.
 
     Its misclassification rate is the baseline for any perturbation of that norm.
 
