@@ -1,4 +1,4 @@
-"""How surely a detector tells protected pictures from clean ones of persons that it has never seen."""
+"""How surely a detector tells protected images from clean ones of persons that it has never seen."""
 
 import math
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ _ROUNDING = 1 / 12
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def features(picture: np.ndarray) -> np.ndarray:
-    """What a detector sees of one picture: the log power spectrum of its finest detail, and how strong that is.
+def features(image: np.ndarray) -> np.ndarray:
+    """What a detector sees of one image: the log power spectrum of its finest detail, and how strong that is.
 
-    The detail is the picture less its 3 x 3 median. The log power of its luma is averaged over `RINGS` rings of equal
+    The detail is the image less its 3 x 3 median. The log power of its luma is averaged over `RINGS` rings of equal
     width in spatial frequency, from 0 to the corner at √½ cycles per pixel (after Durall et al., CVPR 2020); the log
     variances of R, G and B follow.
 
-    picture: uint8, (3, H, W). Returns (FEATURES,), float64.
+    image: uint8, (3, H, W). Returns (FEATURES,), float64.
     Raises InputError for sides under 32 pixels, where a ring can be empty.
     """
-    height, width = picture.shape[1:]
+    height, width = image.shape[1:]
     if min(height, width) < _LEAST_SIDE:
-        raise InputError(f"picture: {height} x {width} pixels; give at least {_LEAST_SIDE} x {_LEAST_SIDE}")
-    detail = picture - TRANSFORMS["median 3x3"](picture).astype(float)
+        raise InputError(f"image: {height} x {width} pixels; give at least {_LEAST_SIDE} x {_LEAST_SIDE}")
+    detail = image - TRANSFORMS["median 3x3"](image).astype(float)
     luma = np.tensordot(_LUMA, detail, axes=1)
     log_power = np.log(np.abs(np.fft.fft2(luma)) ** 2 / luma.size + _ROUNDING)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
@@ -43,10 +43,10 @@ def features(picture: np.ndarray) -> np.ndarray:
 def detector_auc(
     protected_features: np.ndarray, clean_features: np.ndarray, persons: Sequence[str], images: Sequence[str]
 ) -> tuple[float, float, float]:
-    """The area under the ROC curve of a detector of protected pictures, and its 95 % interval.
+    """The area under the ROC curve of a detector of protected images, and its 95 % interval.
 
     A logistic regression on standardised features, cross-validated by person in at most five folds: it has seen no
-    picture, clean or protected, of the persons that it judges. The scores of all folds are pooled; AUC and interval are
+    image, clean or protected, of the persons that it judges. The scores of all folds are pooled; AUC and interval are
     `auc_over_persons`'.
 
     protected_features, clean_features: (n, f), of the same images (`features`). persons, images: their n names.

@@ -20,7 +20,7 @@ SCORE_COLUMNS = [*_COLUMNS, *(metric.name for metric in METRICS if metric.name n
 def score_images(
     network: nn.Module, images: np.ndarray, originals: np.ndarray, classes: list[str], batch_size: int
 ) -> pd.DataFrame:
-    """Score de-identified images, as computed and as the 8-bit pictures that would be published.
+    """Score de-identified images, as computed and as the 8-bit images that would be published.
 
     network: in eval mode, from [0, 1] images to logits; it is given `batch_size` images at a time, since its bits
     depend on their number. images, originals: (n, 3, H, W), float32 in [0, 1], n > 0. classes: persons in the order

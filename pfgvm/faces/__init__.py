@@ -1,1 +1,1 @@
-"""Faces: where they come from, how they are chosen, and how a picture becomes numbers."""
+"""Faces: where they come from, how they are chosen, and how an image becomes numbers."""

@@ -1,4 +1,4 @@
-"""CelebA as it is passed on: a list of identities, and aligned pictures in a folder or a zip, read in place."""
+"""CelebA as it is passed on: a list of identities, and aligned images in a folder or a zip, read in place."""
 
 import functools
 import zipfile
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from pfgvm.errors import InputError
 from pfgvm.faces.disk import content, reading, stem, suffix, visible_entries
-from pfgvm.faces.images import picture_suffixes
+from pfgvm.faces.images import image_suffixes
 
 IDENTITIES = "identity_CelebA.txt"
-PICTURES = "img_align_celeba"
+IMAGE_FOLDER = "img_align_celeba"
 
 
 class CelebASource:
     """CelebA's own layout: `identity_CelebA.txt`, and `img_align_celeba/` or `img_align_celeba.zip`.
 
-    Read as well: both where the official download has them (Anno/, Img/), the pictures one folder deeper, and
+    Read as well: both where the official download has them (Anno/, Img/), the images one folder deeper, and
     editions in another format, whose names differ from the listed ones in their ending alone.
     """
 
@@ -27,7 +27,7 @@ class CelebASource:
             if not lists:
                 raise InputError(f"{root}: holds no {IDENTITIES}; {_where_to_put_the_list(root)}")
             self._identities = lists[0]
-            self._pictures = _open_pictures(root)
+            self._files = _open_files(root)
 
     def images_by_person(self) -> dict[str, list[str]]:
         """See Source. Listed images that are not there are counted in `notes`.
@@ -42,7 +42,7 @@ class CelebASource:
                 case []:
                     continue
                 case [image, person] if person.isdecimal():
-                    found = self._pictures.find(image)
+                    found = self._files.find(image)
                 case _:
                     problem = f"{line.strip()!r} is not 'image person'; correct or remove the line"
                     raise InputError(f"{self._identities}, line {number}: {problem}")
@@ -58,24 +58,24 @@ class CelebASource:
             raise InputError(f"{self._identities}: lists no image; put CelebA's list of identities there")
         if not listed:
             raise InputError(
-                f"{self._pictures.path}: holds {len(self._pictures.names)} files, but none of the {len(missing)} "
+                f"{self._files.path}: holds {len(self._files.names)} files, but none of the {len(missing)} "
                 f"images that {IDENTITIES} lists, such as {missing[0]}; put CelebA's aligned images there"
             )
         self.notes = []
         if missing:
             self.notes.append(
-                f"{self._pictures.path}: holds {len(listed)} of the images that {IDENTITIES} lists and not the "
+                f"{self._files.path}: holds {len(listed)} of the images that {IDENTITIES} lists and not the "
                 f"other {len(missing)}, such as {missing[0]}: passed over"
             )
         return images
 
     def read(self, image: str) -> bytes:
         """See Source."""
-        return self._pictures.read(image)
+        return self._files.read(image)
 
 
-class _Pictures:
-    """CelebA's pictures, by their file names, in the folder or the zip `path`."""
+class _ImageFiles:
+    """CelebA's images, by their file names, in the folder or the zip `path`."""
 
     def __init__(self, path: Path, names: Collection[str]) -> None:
         self.path = path
@@ -90,26 +90,26 @@ class _Pictures:
 
     @functools.cached_property
     def _by_stem(self) -> dict[str, str]:
-        return {stem(name): name for name in sorted(self.names) if suffix(name) in picture_suffixes()}
+        return {stem(name): name for name in sorted(self.names) if suffix(name) in image_suffixes()}
 
 
-class _Folder(_Pictures):
+class _Folder(_ImageFiles):
     def __init__(self, path: Path) -> None:
         entries = visible_entries(path)
         # Kaggle's edition, and many a program that extracts, puts the folder into another.
-        while not any(suffix(entry.name) in picture_suffixes() for entry in entries):
+        while not any(suffix(entry.name) in image_suffixes() for entry in entries):
             folders = [entry for entry in entries if entry.is_dir()]
             if len(folders) != 1:
                 break
             path = Path(folders[0].path)
             entries = visible_entries(path)
-        super().__init__(path, {entry.name for entry in entries if suffix(entry.name) in picture_suffixes()})
+        super().__init__(path, {entry.name for entry in entries if suffix(entry.name) in image_suffixes()})
 
     def read(self, image: str) -> bytes:
         return content(self.path / image)
 
 
-class _Zip(_Pictures):
+class _Zip(_ImageFiles):
     def __init__(self, path: Path) -> None:
         self._members: dict[str, str] = {}
         try:
@@ -122,7 +122,7 @@ class _Zip(_Pictures):
         for member in self._zip.infolist():
             image = member.filename.rpartition("/")[2]
             if image in self._members:
-                raise InputError(f"{path}: holds {image} twice; use CelebA's own {PICTURES}.zip")
+                raise InputError(f"{path}: holds {image} twice; use CelebA's own {IMAGE_FOLDER}.zip")
             if image:
                 self._members[image] = member.filename
         super().__init__(path, self._members.keys())
@@ -135,20 +135,20 @@ class _Zip(_Pictures):
             raise InputError(f"{self.path}: {image} cannot be read ({error}); download the zip again") from None
 
 
-def _open_pictures(root: Path) -> _Pictures:
+def _open_files(root: Path) -> _ImageFiles:
     empty = None
     for place in (root, root / "Img"):
-        for path in (place / PICTURES, place / f"{PICTURES}_png"):
+        for path in (place / IMAGE_FOLDER, place / f"{IMAGE_FOLDER}_png"):
             if path.is_dir():
                 folder = _Folder(path)
                 if folder.names:
                     return folder
                 empty = path
-        if (place / f"{PICTURES}.zip").is_file():
-            return _Zip(place / f"{PICTURES}.zip")
+        if (place / f"{IMAGE_FOLDER}.zip").is_file():
+            return _Zip(place / f"{IMAGE_FOLDER}.zip")
     if empty:
-        raise InputError(f"{empty}: holds no picture; put CelebA's aligned images there")
-    raise InputError(f"{root}: holds neither {PICTURES}/ nor {PICTURES}.zip; put CelebA's aligned images there")
+        raise InputError(f"{empty}: holds no image; put CelebA's aligned images there")
+    raise InputError(f"{root}: holds neither {IMAGE_FOLDER}/ nor {IMAGE_FOLDER}.zip; put CelebA's aligned images there")
 
 
 def _where_to_put_the_list(root: Path) -> str:

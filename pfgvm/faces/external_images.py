@@ -11,7 +11,7 @@ import numpy as np
 
 from pfgvm.errors import InputError
 from pfgvm.faces.disk import content, suffix
-from pfgvm.faces.images import decode, picture_suffixes
+from pfgvm.faces.images import decode, image_suffixes
 
 
 def exported_names(images: Sequence[str]) -> dict[str, str]:
@@ -58,10 +58,10 @@ def tools_folders(root: Path) -> list[Path]:
 
 
 def matching_files(folder: Path, images: Sequence[str]) -> dict[str, Path]:
-    """Which picture of `folder`, a tool's, is made of which of `images`: image to file.
+    """Which image of `folder`, a tool's, is made of which of `images`: image to file.
 
-    What is missing, files that are no pictures, and pictures that go with no image are named on standard error.
-    Raises InputError where nothing matches, and where two pictures go with one image.
+    What is missing, files that are no images, and images that go with no image are named on standard error.
+    Raises InputError where nothing matches, and where two images go with one image.
     """
     wanted = {_composed(name): image for image, name in exported_names(images).items()}
     found: dict[str, Path] = {}
@@ -71,7 +71,7 @@ def matching_files(folder: Path, images: Sequence[str]) -> dict[str, Path]:
             continue
         name = str(path.relative_to(folder))
         image = wanted.get(_composed(str(Path(name).with_suffix(""))))
-        if suffix(path.name) not in picture_suffixes():
+        if suffix(path.name) not in image_suffixes():
             others.append(name)
         elif image is None:
             extra.append(name)
@@ -81,11 +81,11 @@ def matching_files(folder: Path, images: Sequence[str]) -> dict[str, Path]:
             found[image] = path
     if not found:
         raise InputError(
-            f"{folder}: none of its {len(extra)} pictures has the name of an attacked image; `make export DIR=…` "
+            f"{folder}: none of its {len(extra)} images has the name of an attacked image; `make export DIR=…` "
             "writes these images under the names to keep"
         )
     missing = [image for image in images if image not in found]
-    for what, names in (("no file for", missing), ("no image for", extra), ("no pictures:", others)):
+    for what, names in (("no file for", missing), ("no image for", extra), ("no images:", others)):
         if names:
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
             print(f"note: {folder}: {what} {shown}: passed over", file=sys.stderr)
@@ -93,12 +93,12 @@ def matching_files(folder: Path, images: Sequence[str]) -> dict[str, Path]:
 
 
 def read_external(path: Path, image_size: tuple[int, int]) -> np.ndarray:
-    """The picture in the file `path`: float32 in [0, 1], (3, H, W). InputError where it is not of `image_size`."""
-    picture = decode(content(path), str(path))
+    """The image in the file `path`: float32 in [0, 1], (3, H, W). InputError where it is not of `image_size`."""
+    image = decode(content(path), str(path))
     height, width = image_size
-    if picture.size != (width, height):
+    if image.size != (width, height):
         raise InputError(
-            f"{path}: is {picture.width} x {picture.height} pixels, not {width} x {height}; give the tool's picture of "
+            f"{path}: is {image.width} x {image.height} pixels, not {width} x {height}; give the tool's image of "
             "the exported one without scaling it, or remove it"
         )
-    return np.asarray(picture, np.float32).transpose(2, 0, 1) / np.float32(255)
+    return np.asarray(image, np.float32).transpose(2, 0, 1) / np.float32(255)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pfgvm.errors import InputError
 from pfgvm.faces.disk import breaks_lines, content, reading, suffix, visible_entries
-from pfgvm.faces.images import picture_suffixes
+from pfgvm.faces.images import image_suffixes
 
 
 class FolderSource:
@@ -68,7 +68,7 @@ class FolderSource:
         found: set[Path] = set()
         for folder, inner, files in os.walk(self._root):
             inner[:] = [name for name in inner if not name.startswith(".")]
-            if any(suffix(file) in picture_suffixes() for file in files):
+            if any(suffix(file) in image_suffixes() for file in files):
                 found.add(Path(folder).parent)
         return sorted(found - {self._root, self._root.parent})
 
@@ -77,7 +77,7 @@ def _problem(file: os.DirEntry[str]) -> str | None:
     """Why `file`, in a person's folder, is not taken as an image; None if it is."""
     if not file.is_file():
         return "folders inside persons' folders"
-    if suffix(file.name) not in picture_suffixes():
+    if suffix(file.name) not in image_suffixes():
         return f"{suffix(file.name)} files, which Pillow does not read" if suffix(file.name) else "files of no suffix"
     if breaks_lines(file.name):
         return "names that hold a control character"

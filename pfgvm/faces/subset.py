@@ -20,9 +20,9 @@ class Subset:
 def select_subset(source: Source, persons: int, images_per_person: int, seed: int) -> Subset:
     """Draw `persons` persons of `source` and `images_per_person` images of each, by (seed, name) whatever the order.
 
-    Only persons with enough images take part, and only chosen images are read. A picture that repeats one already
-    chosen of the same person (equal pixels) is passed over and noted, so that no picture lands in two splits.
-    Raises InputError for a picture that shows under two persons, for one that is not whole, and when too few persons
+    Only persons with enough images take part, and only chosen images are read. An image that repeats one already
+    chosen of the same person (equal pixels) is passed over and noted, so that no image lands in two splits.
+    Raises InputError for an image that shows under two persons, for one that is not whole, and when too few persons
     have enough images.
     """
     images_by_person = source.images_by_person()
@@ -39,7 +39,7 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
             other_person, other = owner.setdefault(_fingerprint(source, image), (person, image))
             if other_person != person:
                 raise InputError(
-                    f"{image} (person {person}) is the same picture as {other} (person {other_person}); "
+                    f"{image} (person {person}) is the same image as {other} (person {other_person}); "
                     "remove the wrong one (of CelebA: its line of the list), or set another subset.seed"
                 )
             if other != image:
@@ -47,7 +47,7 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
                 continue
             chosen.append(image)
         if len(chosen) < images_per_person:
-            subset.notes.append(f"person {person} has {len(chosen)} distinct pictures: passed over")
+            subset.notes.append(f"person {person} has {len(chosen)} distinct images: passed over")
             continue
         subset.images[person] = chosen
     if len(subset.images) < persons:
@@ -60,6 +60,6 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
 
 
 def _fingerprint(source: Source, image: str) -> bytes:
-    """A number that pictures of equal size and pixels share, and no others."""
-    picture = decode(source.read(image), image)
-    return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()
+    """A number that images of equal size and pixels share, and no others."""
+    image = decode(source.read(image), image)
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()

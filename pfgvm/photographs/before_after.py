@@ -1,4 +1,4 @@
-"""The picture beside a protected photograph: each face before, after, and what was changed."""
+"""The image beside a protected photograph: each face before, after, and what was changed."""
 
 from collections.abc import Sequence
 
@@ -28,10 +28,10 @@ def before_after(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> F
     for row, (clean, protected) in enumerate(zip(before, after, strict=True)):
         top = _TOP + row * (height + _GAP)
         text(_LEFT / 2, top + height / 2, f"face {row + 1}")
-        for column, picture in enumerate((clean, protected, AMPLIFICATION * np.abs(protected - clean))):
+        for column, image in enumerate((clean, protected, AMPLIFICATION * np.abs(protected - clean))):
             left = _LEFT + column * (width + _GAP)
             box = (left / total[0], 1 - (top + height) / total[1], width / total[0], height / total[1])
             axes = figure.add_axes(box)
             axes.set_axis_off()
-            axes.imshow(np.clip(picture, 0, 1).transpose(1, 2, 0), interpolation="nearest", aspect="auto")
+            axes.imshow(np.clip(image, 0, 1).transpose(1, 2, 0), interpolation="nearest", aspect="auto")
     return figure

@@ -51,8 +51,8 @@ class Unknown:
     words: str
 
 
-def declared(content: bytes, picture: Image.Image) -> Encoding | bytes | Unknown | None:
-    """What the file `content`, opened as `picture`, declares of its colours; bytes: an ICC profile; None: sRGB.
+def declared(content: bytes, image: Image.Image) -> Encoding | bytes | Unknown | None:
+    """What the file `content`, opened as `image`, declares of its colours; bytes: an ICC profile; None: sRGB.
 
     Of several declarations that which its format puts first: in PNG (third edition, 4.3) cICP, an ICC profile, sRGB,
     then gAMA and cHRM; elsewhere a profile, then EXIF's ColorSpace and interoperability index. A file that declares
@@ -61,7 +61,7 @@ def declared(content: bytes, picture: Image.Image) -> Encoding | bytes | Unknown
     for find in (_of_png_codes, _of_profile, _of_avif_codes, _of_png_numbers, _of_exif):
         # Damaged metadata make Pillow raise nearly anything, and the pixels have been read.
         with contextlib.suppress(Exception):
-            if (found := find(content, picture)) is not None:
+            if (found := find(content, image)) is not None:
                 return None if found == _AS_SRGB else found
     return None
 
@@ -69,17 +69,17 @@ def declared(content: bytes, picture: Image.Image) -> Encoding | bytes | Unknown
 _AS_SRGB = Encoding("sRGB", _SRGB)
 
 
-def _of_profile(content: bytes, picture: Image.Image) -> bytes | None:
-    return picture.info.get("icc_profile") or None
+def _of_profile(content: bytes, image: Image.Image) -> bytes | None:
+    return image.info.get("icc_profile") or None
 
 
-def _of_png_codes(content: bytes, picture: Image.Image) -> Encoding | Unknown | None:
-    codes = dict(_png_chunks(content)).get(b"cICP") if picture.format == "PNG" else None
+def _of_png_codes(content: bytes, image: Image.Image) -> Encoding | Unknown | None:
+    codes = dict(_png_chunks(content)).get(b"cICP") if image.format == "PNG" else None
     return _by_codes(codes[0], codes[1]) if codes else None
 
 
-def _of_avif_codes(content: bytes, picture: Image.Image) -> Encoding | Unknown | None:
-    place = content.find(b"colrnclx") if picture.format == "AVIF" else -1
+def _of_avif_codes(content: bytes, image: Image.Image) -> Encoding | Unknown | None:
+    place = content.find(b"colrnclx") if image.format == "AVIF" else -1
     return _by_codes(*struct.unpack_from(">HH", content, place + 8)) if place >= 0 else None
 
 
@@ -95,8 +95,8 @@ def _by_codes(primaries: int, transfer: int) -> Encoding | Unknown | None:
     return Unknown(f"the colour space of H.273's primaries {primaries} and transfer {transfer}")
 
 
-def _of_png_numbers(content: bytes, picture: Image.Image) -> Encoding | None:
-    info = picture.info if picture.format == "PNG" else {}
+def _of_png_numbers(content: bytes, image: Image.Image) -> Encoding | None:
+    info = image.info if image.format == "PNG" else {}
     if "srgb" in info:
         return _AS_SRGB
     exponent, points = info.get("gamma"), info.get("chromaticity")
@@ -110,8 +110,8 @@ def _of_png_numbers(content: bytes, picture: Image.Image) -> Encoding | None:
     return Encoding("the gamma and primaries that its file states", primaries, gamma)
 
 
-def _of_exif(content: bytes, picture: Image.Image) -> Encoding | Unknown | None:
-    exif = picture.getexif()
+def _of_exif(content: bytes, image: Image.Image) -> Encoding | Unknown | None:
+    exif = image.getexif()
     space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
     index = str(exif.get_ifd(ExifTags.IFD.Interop).get(1, "")).rstrip("\0")
     # DCF 2.0's name of Adobe RGB; some cameras write ColorSpace 2 in its place.
@@ -129,19 +129,19 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += 12 + length
 
 
-def in_srgb(picture: Image.Image, space: Encoding | bytes | Unknown | None) -> tuple[Image.Image, str | None]:
-    """The RGB `picture` in sRGB, and what to say of it, where there is something to say; space: as `declared` finds it.
+def in_srgb(image: Image.Image, space: Encoding | bytes | Unknown | None) -> tuple[Image.Image, str | None]:
+    """The RGB `image` in sRGB, and what to say of it, where there is something to say; space: as `declared` finds it.
 
-    What cannot be converted stays as it is. A grey picture stays grey.
+    What cannot be converted stays as it is. A grey image stays grey.
     """
     if space is None:
-        return picture, None
+        return image, None
     if isinstance(space, Unknown):
-        return picture, f"It declares {space.words}, which is not converted: colours may look different."
+        return image, f"It declares {space.words}, which is not converted: colours may look different."
     if isinstance(space, bytes):
-        return _by_profile(picture, space)
-    converted = _kept_grey(Image.fromarray(_to_srgb(np.asarray(picture), space)), picture)
-    return _if_it_differs(picture, converted, space.name)
+        return _by_profile(image, space)
+    converted = _kept_grey(Image.fromarray(_to_srgb(np.asarray(image), space)), image)
+    return _if_it_differs(image, converted, space.name)
 
 
 def without_colour(pixels: np.ndarray) -> bool:
@@ -149,27 +149,27 @@ def without_colour(pixels: np.ndarray) -> bool:
     return all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in (1, 2))
 
 
-def _by_profile(picture: Image.Image, profile: bytes) -> tuple[Image.Image, str | None]:
+def _by_profile(image: Image.Image, profile: bytes) -> tuple[Image.Image, str | None]:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
         if space not in ("RGB", "GRAY"):
-            return picture, f"Its colour profile, for {space}, was left out: colours may look different."
-        given = picture.convert("L") if space == "GRAY" else picture
+            return image, f"Its colour profile, for {space}, was left out: colours may look different."
+        given = image.convert("L") if space == "GRAY" else image
         found = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), given.mode, "RGB").apply(given)
     except (OSError, ImageCms.PyCMSError):
-        return picture, "Its colour profile cannot be read and was left out: colours may look different."
+        return image, "Its colour profile cannot be read and was left out: colours may look different."
     name = ImageCms.getProfileDescription(source).strip()
-    return _if_it_differs(picture, _kept_grey(found, picture), name)
+    return _if_it_differs(image, _kept_grey(found, image), name)
 
 
-def _kept_grey(converted: Image.Image, picture: Image.Image) -> Image.Image:
-    return converted.convert("L").convert("RGB") if without_colour(np.asarray(picture)) else converted
+def _kept_grey(converted: Image.Image, image: Image.Image) -> Image.Image:
+    return converted.convert("L").convert("RGB") if without_colour(np.asarray(image)) else converted
 
 
-def _if_it_differs(picture: Image.Image, converted: Image.Image, name: str) -> tuple[Image.Image, str | None]:
-    if cv2.absdiff(np.asarray(converted), np.asarray(picture)).max() <= _ROUNDING:
-        return picture, None
+def _if_it_differs(image: Image.Image, converted: Image.Image, name: str) -> tuple[Image.Image, str | None]:
+    if cv2.absdiff(np.asarray(converted), np.asarray(image)).max() <= _ROUNDING:
+        return image, None
     return converted, f"Its colours were converted to sRGB from {name}."
 
 

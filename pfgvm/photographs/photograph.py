@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pfgvm.faces.images import decode, picture_formats, turn_upright
+from pfgvm.faces.images import decode, image_formats, turn_upright
 from pfgvm.photographs.colour import Encoding, Unknown, declared, in_srgb, without_colour
 
 
@@ -35,19 +35,19 @@ def read_photograph(content: bytes, name: str) -> Photograph:
 
     Raises InputError, naming it `name`, for what `pfgvm.faces.images.decode` cannot read.
     """
-    picture = decode(content, name)
+    image = decode(content, name)
     alpha, notes = None, []
     layer, space, frames = _beside_pixels(content)
     if frames > 1:
         notes.append(f"Its file holds {frames} frames, of which the first alone is protected and written.")
     if layer is not None:
-        if _equal(_on_white(layer), picture):
-            picture, alpha = layer.convert("RGB"), np.array(layer.getchannel("A"))
+        if _equal(_on_white(layer), image):
+            image, alpha = layer.convert("RGB"), np.array(layer.getchannel("A"))
         else:
             notes.append("Transparency of its kind cannot be kept: it lies on white.")
-    picture, note = in_srgb(picture, space)
+    image, note = in_srgb(image, space)
     notes += [note] if note else []
-    return Photograph(np.array(picture), alpha, tuple(notes))
+    return Photograph(np.array(image), alpha, tuple(notes))
 
 
 def png(photograph: Photograph) -> bytes:
@@ -82,11 +82,11 @@ def _beside_pixels(content: bytes) -> tuple[Image.Image | None, Encoding | bytes
     with (
         contextlib.suppress(Exception),
         warnings.catch_warnings(action="ignore"),
-        Image.open(io.BytesIO(content), formats=picture_formats()) as picture,
+        Image.open(io.BytesIO(content), formats=image_formats()) as image,
     ):
-        space = declared(content, picture)
-        if picture.has_transparency_data:
-            turn_upright(picture)
-            layer = picture.convert("RGBA")
-        frames = getattr(picture, "n_frames", 1)
+        space = declared(content, image)
+        if image.has_transparency_data:
+            turn_upright(image)
+            layer = image.convert("RGBA")
+        frames = getattr(image, "n_frames", 1)
     return layer, space, frames

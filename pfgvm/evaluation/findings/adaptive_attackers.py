@@ -1,4 +1,4 @@
-"""What attackers reach who know that pictures are protected."""
+"""What attackers reach who know that images are protected."""
 
 import math
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ def adaptive(
 ) -> pd.DataFrame:
     """One row a set, attacker and recogniser, in ADAPTIVE_COLUMNS; rates in [0, 1], 95 % intervals over persons.
 
-    purifiers: the views of purified pictures. published: that of the published one.
+    purifiers: the views of purified images. published: that of the published one.
 
     Attackers: `retrained`, with the `share` of protected images that the recogniser learns from; `growing gallery`,
     which begins with half of each person's clean images and all of the other persons', and is shown the attacked ones
     among the other half; the purifiers, after which the set's own model is asked; and `detector`, of protected
-    pictures, with its `auc`. `accuracy_clean` is what the same attacker reaches on clean pictures. Where an attacker
+    images, with its `auc`. `accuracy_clean` is what the same attacker reaches on clean images. Where an attacker
     can do nothing, `note` says why.
     """
     rows: list[dict[str, Any]] = []

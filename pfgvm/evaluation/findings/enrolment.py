@@ -1,4 +1,4 @@
-"""What a recogniser knows before it is shown a protected picture: clean images, and its thresholds."""
+"""What a recogniser knows before it is shown a protected image: clean images, and its thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Enrolment:
         return cls(recogniser, gallery, others, offset, tuple(threshold(similarities, r) for r in FALSE_MATCH_RATES))
 
     def probes(self, rows: np.ndarray) -> Faces:
-        """Pictures of persons in the gallery, as `rows` of stages/evaluate.py: their images' names and embeddings."""
+        """Images of persons in the gallery, as `rows` of stages/evaluate.py: their images' names and embeddings."""
         known = self.gallery.of(rows["image"].tolist())
         embeddings = rows[self.recogniser.field] - self.offset
         self.recogniser.check(embeddings)

@@ -1,4 +1,4 @@
-"""How good protected pictures still look: means over the images."""
+"""How good protected images still look: means over the images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,9 +15,9 @@ QUALITY_COLUMNS = ["model", "method", "images", *(name + end for name in _NAMES 
 
 
 def quality(sets: Sequence[EvaluatedSet], persons: Mapping[str, str], *, published: str) -> pd.DataFrame:
-    """One row a set, in QUALITY_COLUMNS: each metric's mean over the published pictures and its 95 % interval.
+    """One row a set, in QUALITY_COLUMNS: each metric's mean over the published images and its 95 % interval.
 
-    persons: by image; the interval is by bootstrap over them. PSNR, infinite for an unchanged picture, counts the
+    persons: by image; the interval is by bootstrap over them. PSNR, infinite for an unchanged image, counts the
     others; LPIPS is missing where nobody gave its weights.
     """
     rows: list[dict[str, Any]] = []

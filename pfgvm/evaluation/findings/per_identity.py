@@ -22,7 +22,7 @@ def recognised_persons(
 ) -> pd.DataFrame:
     """Each person's true-match rates, in [0, 1], at the highest false-match rate: RECOGNISED_PERSONS_COLUMNS.
 
-    published: the view of the published picture. As in `recognition`, pictures are held against the other clean images
+    published: the view of the published image. As in `recognition`, images are held against the other clean images
     of their person. Without a threshold, or another image, the rates are NaN.
     """
     rows = []

@@ -1,4 +1,4 @@
-"""Recognition of protected pictures by recognisers that the attack has not had before it."""
+"""Recognition of protected images by recognisers that the attack has not had before it."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -25,13 +25,13 @@ def recognition(
 ) -> pd.DataFrame:
     """One row a set, recogniser and false-match rate, in RECOGNITION_COLUMNS; rates in [0, 1].
 
-    published, control: the views of the published picture and of its random control.
+    published, control: the views of the published image and of its random control.
 
-    A protected picture is held against the other clean images of its person (`tmr_protected`), and against the other
+    A protected image is held against the other clean images of its person (`tmr_protected`), and against the other
     protected ones (`tmr_both`). `drop_over_random` is by how much more the protection lowers the true-match rate than
     the control does. Ranks are among all persons enrolled. `low`, `high`, and the like before another name: 95 %
     interval by bootstrap over persons. `seen`: whether the attack had that recogniser before it. `found`: the share of
-    pictures on which a detector finds a face, `found_clean` of the same ones unprotected. Where the pairs do not
+    images on which a detector finds a face, `found_clean` of the same ones unprotected. Where the pairs do not
     suffice for a threshold, `note` says so.
     """
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What is left of the protection after what happens to pictures on their way."""
+"""What is left of the protection after what happens to images on their way."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def robustness(
     """What is seen of each set after each transform: ROBUSTNESS_COLUMNS, then three a recogniser; rates in [0, 1].
 
     persons: by image. `mr` and `target_rate` are the set's own model's, with Wilson's 95 % interval of `mr`. `mssim`
-    (Wang) compares the protected picture with the clean one after the same transform: what is left of the perturbation.
+    (Wang) compares the protected image with the clean one after the same transform: what is left of the perturbation.
     `NAME_tmr` is the true-match rate of the recogniser NAME against clean images at its first threshold, with
     `NAME_low`, `NAME_high`, its 95 % interval by bootstrap over persons.
     """

@@ -11,9 +11,9 @@ TRANSFER_COLUMNS = ["model", "method", "judge", "images", "mr", "low", "high", "
 
 
 def transfer(sets: Sequence[EvaluatedSet], persons: Mapping[str, str], *, published: str) -> pd.DataFrame:
-    """How each model, the `judge`, errs on pictures made on another: TRANSFER_COLUMNS, rates in [0, 1].
+    """How each model, the `judge`, errs on images made on another: TRANSFER_COLUMNS, rates in [0, 1].
 
-    persons: by image. published: the view of the published picture. `low`, `high`: Wilson's 95 % interval of `mr`;
+    persons: by image. published: the view of the published image. `low`, `high`: Wilson's 95 % interval of `mr`;
     `clean_error`: how the judge errs on the same images when clean.
     """
     rows = []

@@ -1,6 +1,6 @@
-"""Verification and identification: does a recogniser still find the person on a picture?
+"""Verification and identification: does a recogniser still find the person on an image?
 
-A picture takes part as a probe; what it is held against are other images, never its own original.
+An image takes part as a probe; what it is held against are other images, never its own original.
 """
 
 import math

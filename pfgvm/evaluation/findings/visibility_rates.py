@@ -20,7 +20,7 @@ VISIBILITY_COLUMNS = [
 
 @dataclass(frozen=True)
 class AtStrength:
-    """The published pictures of one method at one strength.
+    """The published images of one method at one strength.
 
     model: on which they were made, "" for none. seen_by: as in EvaluatedSet. strength: 1 as the settings have it.
     rows: `image`, the metrics `mssim_face` and `flip_face`, and an embedding for each recogniser (Comparison.field).
@@ -36,7 +36,7 @@ class AtStrength:
 def visibility(points: Sequence[AtStrength], enrolments: Sequence[Enrolment]) -> pd.DataFrame:
     """One row a method, strength and recogniser, in VISIBILITY_COLUMNS; rates in [0, 1], means of the metrics.
 
-    `tmr`: true matches of protected with other clean pictures of their person, at the highest false-match rate, with
+    `tmr`: true matches of protected with other clean images of their person, at the highest false-match rate, with
     its 95 % interval by bootstrap over persons; NaN without a threshold. `seen`: whether the method had that recogniser
     before it.
     """

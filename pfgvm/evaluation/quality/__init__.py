@@ -1,1 +1,1 @@
-"""How good a picture still looks beside its original."""
+"""How good an image still looks beside its original."""

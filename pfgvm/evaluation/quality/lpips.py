@@ -15,7 +15,7 @@ _REMEDY = "evaluation.lpips names torchvision's AlexNet weights, alexnet-owt-7be
 
 
 def lpips_metric(weights: Path) -> QualityMetric:
-    """LPIPS, version 0.1, on the AlexNet of the file `weights`: 0 for equal pictures, the larger the less alike.
+    """LPIPS, version 0.1, on the AlexNet of the file `weights`: 0 for equal images, the larger the less alike.
 
     weights: torchvision's, keys features.0.weight … features.10.bias. A name that ends in a hash, as torch.hub's do,
     is held against the content. Raises InputError where it is another, and as `read_weights_file` does.
@@ -37,9 +37,9 @@ def lpips_metric(weights: Path) -> QualityMetric:
     network.net.load_state_dict({name: found[theirs[name]] for name in theirs})
 
     @torch.no_grad()
-    def function(picture: np.ndarray, original: np.ndarray) -> float:
-        check_pair(picture, original)
-        values = [torch.from_numpy(each[None].astype(np.float32) / 127.5 - 1) for each in (picture, original)]
+    def function(image: np.ndarray, original: np.ndarray) -> float:
+        check_pair(image, original)
+        values = [torch.from_numpy(each[None].astype(np.float32) / 127.5 - 1) for each in (image, original)]
         return network(*values).item()
 
     return replace(LPIPS, function=function)

@@ -73,27 +73,27 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
 
 
 def of_part(matrix: np.ndarray, left: float, top: float) -> np.ndarray:
-    """`matrix`, 2 x 3, for the points of that part of its picture which begins at (left, top)."""
+    """`matrix`, 2 x 3, for the points of that part of its image which begins at (left, top)."""
     return matrix @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
 
 
 def pixels_under(matrix: np.ndarray) -> float:
-    """Pixels of a picture under one of what the similarity `matrix` makes of it, along a side."""
+    """Pixels of an image under one of what the similarity `matrix` makes of it, along a side."""
     return 1 / math.hypot(matrix[0, 0], matrix[1, 0])
 
 
 def warped(
-    picture: np.ndarray, matrix: np.ndarray, size: tuple[int, int], border: int = cv2.BORDER_REPLICATE
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], border: int = cv2.BORDER_REPLICATE
 ) -> np.ndarray:
-    """What the similarity `matrix` makes of a `picture`, (h, w, c), of any size and type: float32, (H, W, c).
+    """What the similarity `matrix` makes of a `image`, (h, w, c), of any size and type: float32, (H, W, c).
 
-    matrix: 2 x 3, from points (x, y) of the picture to points of the result. size: H, W. Values stay in the picture's
-    own range but for the overshoot of cubic interpolation; where several pixels of the picture fall on one, it is their
-    mean. border: OpenCV's name of what lies outside the picture; unless told otherwise, its outermost pixels go on.
+    matrix: 2 x 3, from points (x, y) of the image to points of the result. size: H, W. Values stay in the image's
+    own range but for the overshoot of cubic interpolation; where several pixels of the image fall on one, it is their
+    mean. border: OpenCV's name of what lies outside the image; unless told otherwise, its outermost pixels go on.
     """
-    # The whole as float32 would take four times the picture's memory, and OpenCV warps none wider than 32,767 pixels.
-    rows, columns = part_seen(picture.shape, matrix, size)
-    part = picture[rows, columns].astype(np.float32, copy=False)
+    # The whole as float32 would take four times the image's memory, and OpenCV warps none wider than 32,767 pixels.
+    rows, columns = part_seen(image.shape, matrix, size)
+    part = image[rows, columns].astype(np.float32, copy=False)
     part, matrix = _shrunk(part, of_part(matrix, columns.start, rows.start))
     height, width = size
     moved = cv2.warpAffine(part, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
@@ -102,7 +102,7 @@ def warped(
 
 
 def part_seen(shape: tuple[int, ...], matrix: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a picture of `shape` (height, width, …) on which `warped` by `matrix` to `size` hangs."""
+    """Rows and columns of an image of `shape` (height, width, …) on which `warped` by `matrix` to `size` hangs."""
     height, width = shape[:2]
     corners = np.array([[x, y, 1] for x in (0, size[1] - 1) for y in (0, size[0] - 1)]) @ inverse(matrix).T
     margin = 3 + 2 * pixels_under(matrix)
@@ -111,14 +111,14 @@ def part_seen(shape: tuple[int, ...], matrix: np.ndarray, size: tuple[int, int])
     return slice(top, bottom), slice(left, right)
 
 
-def _shrunk(picture: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The `picture` at about the size at which `matrix` shows it, where that is smaller, and the matrix from there."""
-    height, width = picture.shape[:2]
+def _shrunk(image: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The `image` at about the size at which `matrix` shows it, where that is smaller, and the matrix from there."""
+    height, width = image.shape[:2]
     under = pixels_under(matrix)
     small = (max(1, round(width / under)), max(1, round(height / under)))
     if under <= 1:
-        return picture, matrix
+        return image, matrix
     growth_x, growth_y = width / small[0], height / small[1]
     # Of two sizes the edges agree, not the pixels' centres.
     grown = np.array([[growth_x, 0, (growth_x - 1) / 2], [0, growth_y, (growth_y - 1) / 2], [0, 0, 1]])
-    return cv2.resize(picture, small, interpolation=cv2.INTER_AREA), matrix @ grown
+    return cv2.resize(image, small, interpolation=cv2.INTER_AREA), matrix @ grown

@@ -1,4 +1,4 @@
-"""Where the faces are on a picture: YuNet (Wu, Peng, Yu 2023) through OpenCV."""
+"""Where the faces are on an image: YuNet (Wu, Peng, Yu 2023) through OpenCV."""
 
 import dataclasses
 import functools
@@ -15,8 +15,8 @@ _LEAST_SCORE = 0.7
 _MOST_OVERLAP = 0.3
 # Of two boxes, one mostly inside the other: on a face seen too large YuNet also finds faces in its parts.
 _MOST_INSIDE = 0.5
-# Longer side, in pixels, at which a picture is looked at. YuNet finds faces some 10 to 400 pixels wide: the first size
-# is for large faces, the second for the small ones on large photographs. Enlarged, small pictures show more of theirs.
+# Longer side, in pixels, at which an image is looked at. YuNet finds faces some 10 to 400 pixels wide: the first size
+# is for large faces, the second for the small ones on large photographs. Enlarged, small images show more of theirs.
 _COARSE, _MOST_ENLARGED = 640, 4
 _FINE, _FINE_ENLARGED = 2560, 2
 # The points of a tilted face come out too upright, less so the more pixels it has: they are looked for again where they
@@ -26,7 +26,7 @@ _TURNED, _ROUNDS = (436, 356), 3
 
 @dataclass(frozen=True)
 class Face:
-    """A face on a picture, in pixels of the picture, whose centres count from 0.
+    """A face on an image, in pixels of the image, whose centres count from 0.
 
     box: left, top, width, height. points: (5, 2), x and y of the eye on the left, the eye on the right, the tip of the
     nose, the corner of the mouth on the left, that on the right. score: in [0, 1].
@@ -37,12 +37,12 @@ class Face:
     score: float
 
 
-def detect(picture: np.ndarray) -> list[Face]:
-    """The faces that YuNet finds on the `picture`, uint8 RGB, (H, W, 3), at this very size, best first."""
+def detect(image: np.ndarray) -> list[Face]:
+    """The faces that YuNet finds on the `image`, uint8 RGB, (H, W, 3), at this very size, best first."""
     detector = _detector()
-    detector.setInputSize((picture.shape[1], picture.shape[0]))
+    detector.setInputSize((image.shape[1], image.shape[0]))
     # OpenCV's types do not say that there may be none.
-    answer: tuple[int, np.ndarray | None] = detector.detect(np.ascontiguousarray(picture[..., ::-1]))
+    answer: tuple[int, np.ndarray | None] = detector.detect(np.ascontiguousarray(image[..., ::-1]))
     rows = answer[1]
     if rows is None:
         return []
@@ -92,7 +92,7 @@ def _refined(photograph: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _moved(face: Face, growth: np.ndarray) -> Face:
-    """`face` on the picture of which it was found on a copy that is `growth` (x, y) times as large."""
+    """`face` on the image of which it was found on a copy that is `growth` (x, y) times as large."""
     # Of two sizes the edges agree, not the pixels' centres.
     box, points = face.box.reshape(2, 2), (face.points + 0.5) / growth - 0.5
     corner, extent = (box[0] + 0.5) / growth - 0.5, box[1] / growth

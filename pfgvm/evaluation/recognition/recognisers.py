@@ -47,9 +47,9 @@ def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_siz
 
 
 def trial_faces(image_size: tuple[int, int]) -> np.ndarray:
-    """Pictures of no face on which a recogniser can be tried, float32 in [0, 1], (2, 3, H, W).
+    """Images of no face on which a recogniser can be tried, float32 in [0, 1], (2, 3, H, W).
 
-    Smooth and of many colours: of a blank picture some networks' embedding is zero.
+    Smooth and of many colours: of a blank image some networks' embedding is zero.
     """
     rows, columns = (np.linspace(0, 1, size, dtype=np.float32) for size in image_size)
     channels = [
