@@ -1,4 +1,4 @@
-"""From an image's bytes to numbers and back."""
+"""Decoding, resizing and quantisation of images."""
 
 import contextlib
 import functools
@@ -11,17 +11,17 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from pfgvm.errors import InputError
 
 _WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
-_REDUCED = 1  # bit of TIFF's NewSubfileType: an image of fewer pixels than another in the same file
+_REDUCED = 1  # bit of TIFF's NewSubfileType: a reduced version of another image in the same file
 
 
 @functools.cache
 def image_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats in which an image is read: those of pixels, not of films, pages or drawings."""
+    """Pillow's names of the supported formats: raster images, without video, pages or vector graphics."""
     Image.init()
     return tuple(
         name
         for name, (reader, _) in Image.OPEN.items()
-        # A stub knows its format by sight but cannot read it.
+        # A stub identifies its format but cannot read it.
         if not (isinstance(reader, type) and issubclass(reader, ImageFile.StubImageFile))
         and Image.MIME.get(name, "image/").startswith("image/")
     )
@@ -29,21 +29,21 @@ def image_formats() -> tuple[str, ...]:
 
 @functools.cache
 def image_suffixes() -> frozenset[str]:
-    """The endings, in lower case and with their dot, of file names that promise an image which `decode` reads."""
-    # Pillow reads MPO as a kind of JPEG and lists it under no reader of its own.
+    """Extensions, in lower case with their dot, of the formats that `decode` supports."""
+    # Pillow reads MPO through JPEG, without a separate reader.
     readable = {*image_formats(), "MPO"}
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in readable)
 
 
 def decode(content: bytes, name: str) -> Image.Image:
-    """The image in `content` as RGB of 8 bits, upright after its EXIF orientation; of several frames the first.
+    """Decode `content` to 8-bit RGB, upright by its EXIF orientation; of several frames the first one.
 
-    Images of every mode are converted: grey of up to 16 bits is scaled, transparent images are laid on white.
-    Raises InputError, naming the image `name`, for a truncated or foreign file, one of more pixels than Pillow
-    takes (2 * PIL.Image.MAX_IMAGE_PIXELS), grey of 32 bits, and a camera's raw file, of which Pillow reads a thumbnail.
+    Every mode is converted: grey of up to 16 bits is scaled, transparent images are composited on white.
+    Raises InputError, with the image `name`, for a truncated or unsupported file, for more pixels than Pillow accepts
+    (2 * PIL.Image.MAX_IMAGE_PIXELS), for 32-bit grey, and for a raw camera file, of which Pillow reads a thumbnail.
     """
     try:
-        # What Pillow warns of (odd metadata, pixels by the hundred million) makes no image worse.
+        # Pillow's warnings (odd metadata, very large images) do not concern the pixels.
         with (
             warnings.catch_warnings(action="ignore"),
             Image.open(io.BytesIO(content), formats=image_formats()) as image,
@@ -55,29 +55,29 @@ def decode(content: bytes, name: str) -> Image.Image:
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{name}: not a whole image (unknown format); replace or remove it") from None
+        raise InputError(f"{name}: not a complete image (unknown format); replace or remove it") from None
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise InputError(f"{name}: too large an image; the limit is {limit:,} pixels; scale it down") from None
-    # Damaged fields make Pillow's readers raise nearly anything.
+        raise InputError(f"{name}: exceeds the limit of {limit:,} pixels; scale it down") from None
+    # Pillow's readers may raise any error for damaged fields.
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise InputError(f"{name}: not a whole image ({reason}); replace or remove it") from None
+        raise InputError(f"{name}: not a complete image ({reason}); replace or remove it") from None
 
 
 def _require_full_size(image: Image.Image, name: str) -> None:
     kind = getattr(image, "tag_v2", {}).get(ExifTags.Base.NewSubfileType, 0)
     if image.format == "TIFF" and kind & _REDUCED:
         raise InputError(
-            f"{name}: is a raw file or the like, of which only a thumbnail of {image.width} x {image.height} "
-            "pixels can be read; save it as JPEG, PNG or TIFF of full size"
+            f"{name}: only its thumbnail of {image.width} x {image.height} pixels is readable, as in a raw camera file; "
+            "save it as JPEG, PNG or TIFF of full size"
         )
 
 
 def turn_upright(image: Image.Image) -> None:
-    """Rotate or flip `image` in place by its EXIF orientation. With broken EXIF it stays as stored."""
-    # Pillow raises nearly anything for broken EXIF. In place, since the pixels are turned before the other tags are
-    # rewritten: if that alone fails, the image is upright.
+    """Rotate or flip `image` in place by its EXIF orientation; with invalid EXIF data it is unchanged."""
+    # Pillow may raise any error for invalid EXIF data. In place, since the pixels are rotated before the other tags
+    # are rewritten: if only the latter fails, the image is upright.
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
 
@@ -94,12 +94,10 @@ def _as_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _as_8bit_grey(image: Image.Image, name: str) -> Image.Image:
-    # Pillow would clip to 8 bits rather than scale.
+    # Pillow would clip to 8 bits instead of scaling.
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
-        raise InputError(
-            f"{name}: grey of 32 bits does not say which level is white; save it with 8 or 16 bits, or remove it"
-        )
-    tags = getattr(image, "tag_v2", {})  # a TIFF's
+        raise InputError(f"{name}: 32-bit grey has no defined white level; save it with 8 or 16 bits, or remove it")
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
     (bits,) = tags.get(ExifTags.Base.BitsPerSample, (16,))
     levels = np.asarray(image)
     grey = (levels >> (bits - 8)).astype(np.uint8)
@@ -110,9 +108,9 @@ def _as_8bit_grey(image: Image.Image, name: str) -> Image.Image:
 
 
 def to_size(image: Image.Image, image_size: tuple[int, int]) -> np.ndarray:
-    """The RGB `image` at `image_size` (height, width) as uint8, (3, H, W).
+    """Resize the RGB `image` to `image_size` (height, width): uint8, (3, H, W).
 
-    An image of another shape is cropped about its centre to that aspect ratio, then resampled (Lanczos).
+    An image of another size is centre-cropped to that aspect ratio, then resampled (Lanczos).
     """
     height, width = image_size
     if image.size != (width, height):
@@ -121,8 +119,8 @@ def to_size(image: Image.Image, image_size: tuple[int, int]) -> np.ndarray:
 
 
 def to_8bit(pixels: np.ndarray) -> np.ndarray:
-    """Pixels in [0, 1], of any shape, as the 8-bit image that would be published, uint8: rounded, not floored.
+    """Quantise pixels in [0, 1], of any shape, to 8 bits (uint8), rounded as in a published image.
 
-    Flooring would double the error: its L2 norm at 218 x 178 is 0.77 against rounding's 0.39.
+    Truncation would double the error: its L2 norm at 218 x 178 is 0.77, compared with 0.39 for rounding.
     """
     return np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)

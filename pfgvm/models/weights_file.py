@@ -22,7 +22,7 @@ def read_weights_file(path: str | Path, expected: Mapping[str, Tensor], remedy: 
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     except Exception:  # the unpickler may raise any error for a damaged file
-        problem = "is not a plain PyTorch weights file, or contains code, which is not executed"
+        problem = "is no plain PyTorch weights file, or contains code, which is not executed"
         raise InputError(f"{path}: {problem}; {remedy}") from None
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
