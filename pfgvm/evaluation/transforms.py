@@ -1,6 +1,6 @@
-"""What befalls a published image on its way, and what an attacker may do to it: one table of transforms, TRANSFORMS.
+"""Post-processing of published images and purification by an attacker: transforms, listed in TRANSFORMS.
 
-Files are written with Pillow's defaults, which a user gets: JPEG and WebP keep half the chroma a side (4:2:0).
+Files are written with Pillow's defaults: JPEG and WebP halve the chroma resolution (4:2:0).
 """
 
 import functools
@@ -30,7 +30,7 @@ def _half_size(pixels: np.ndarray) -> np.ndarray:
 
 
 def _blurred(pixels: np.ndarray) -> np.ndarray:
-    # SciPy takes a while to load. (Pillow's Gaussian blur is three box blurs.)
+    # Imported here, since SciPy loads slowly. Pillow's Gaussian blur is only an approximation by box blurs.
     from scipy.ndimage import gaussian_filter
 
     return to_8bit(gaussian_filter(pixels / 255, sigma=(0, 1, 1), mode="nearest"))
@@ -39,14 +39,14 @@ def _blurred(pixels: np.ndarray) -> np.ndarray:
 def _cropped(pixels: np.ndarray) -> np.ndarray:
     image = _image(pixels)
     width, height = image.size
-    # Whole pixels, as people crop.
+    # Whole pixels, as in an image editor.
     left, top = (max(1, round(0.02 * side)) for side in image.size)
     middle = image.crop((left, top, width - left, height - top))
     return _pixels(middle.resize(image.size, Image.Resampling.LANCZOS))
 
 
 def _of_5_bits(pixels: np.ndarray) -> np.ndarray:
-    # To the nearest of the levels; cutting bits off would darken the image besides.
+    # Rounded to the nearest level; truncation would darken the image.
     return to_8bit(np.rint(pixels / 255 * 31) / 31)
 
 
@@ -62,7 +62,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
     return np.asarray(image).transpose(2, 0, 1).copy()
 
 
-# Each takes a pixels, uint8, (3, H, W), to another of that size, and leaves its argument as it is.
+# Each maps an image, uint8, (3, H, W), to one of the same size, without changing its argument.
 TRANSFORMS: dict[str, Transform] = {
     "PNG": np.copy,
     "JPEG 95": functools.partial(_through_file, kind="JPEG", quality=95),
@@ -76,7 +76,7 @@ TRANSFORMS: dict[str, Transform] = {
     "5 bits": _of_5_bits,
     "median 3x3": _median,
 }
-# What an image must survive: all but the median filter, which nobody meets by chance.
+# Common post-processing: all but the median filter.
 POST_PROCESSING = tuple(TRANSFORMS)[:-1]
-# By which an attacker may try to wash a protection out.
+# Purification: transforms by which an attacker tries to remove the perturbation.
 PURIFIERS = ("median 3x3", "JPEG 50")

@@ -69,7 +69,7 @@ def _require_full_size(image: Image.Image, name: str) -> None:
     kind = getattr(image, "tag_v2", {}).get(ExifTags.Base.NewSubfileType, 0)
     if image.format == "TIFF" and kind & _REDUCED:
         raise InputError(
-            f"{name}: only its thumbnail of {image.width} x {image.height} pixels is readable, as in a raw camera file; "
+            f"{name}: only its thumbnail of {image.width} x {image.height} pixels is readable, as in a raw file; "
             "save it as JPEG, PNG or TIFF of full size"
         )
 

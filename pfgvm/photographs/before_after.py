@@ -1,4 +1,4 @@
-"""The image beside a protected photograph: each face before, after, and what was changed."""
+"""Figure of the faces in a protected photo: before, after, and the perturbation."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,10 @@ _GAP, _LEFT, _TOP = 9, 70, 40
 
 
 def before_after(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> Figure:
-    """One row a face, numbered from 1: before, after, 10 x the change.
+    """One row per face, numbered from 1: before, after, and 10 x the absolute perturbation.
 
-    before, after: the same faces in the same frames, all of one size, float in [0, 1], (3, H, W), shown pixel by pixel.
+    before, after: the same faces in the same frames, all of one size, float in [0, 1], (3, H, W), drawn without
+    interpolation.
     """
     height, width = before[0].shape[1:]
     total = (_LEFT + 3 * (width + _GAP), _TOP + len(before) * (height + _GAP))

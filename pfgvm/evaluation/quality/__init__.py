@@ -1,1 +1,1 @@
-"""How good an image still looks beside its original."""
+"""Visual quality of an image compared with its original."""
