@@ -61,5 +61,5 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
 
 def _fingerprint(source: Source, image: str) -> bytes:
     """Hash of the size and pixels of an image."""
-    image = decode(source.read(image), image)
-    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
+    decoded = decode(source.read(image), image)
+    return hashlib.sha256(repr(decoded.size).encode() + decoded.tobytes()).digest()

@@ -30,12 +30,12 @@ def read_weights_file(path: str | Path, expected: Mapping[str, Tensor], remedy: 
         raise InputError(f"{path}: contains a {type(content).__name__}, not a mapping of weights; {remedy}")
     tensors = {str(name).removeprefix("module."): value for name, value in content.items()}
     for name, required in expected.items():
-        if problem := _problem(tensors.get(name), required.shape, must_differ_from_zero=name.endswith("weight")):
-            raise InputError(f"{path}: {name} {problem}; {remedy}")
+        if defect := _defect(tensors.get(name), required.shape, must_differ_from_zero=name.endswith("weight")):
+            raise InputError(f"{path}: {name} {defect}; {remedy}")
     return {name: tensors[name].float() for name in expected}
 
 
-def _problem(value: object, shape: torch.Size, *, must_differ_from_zero: bool) -> str | None:
+def _defect(value: object, shape: torch.Size, *, must_differ_from_zero: bool) -> str | None:
     if not isinstance(value, Tensor):
         return "is missing"
     if value.shape != shape:
