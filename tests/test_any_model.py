@@ -252,12 +252,12 @@ CASES = {
     "no gradient of a weight": Case(lambda: changed(lambda model: model[0].weight.register_hook(pytest.fail))),
     # modes
     "reads its flag": Case(lambda: ReadsItsFlag(network())),
-    "keeps a layer in eval mode": Case(lambda: nn.Sequential(network(), FrozenBatchNorm(CLASSES).double())),
+    "keeps a layer into eval mode": Case(lambda: nn.Sequential(network(), FrozenBatchNorm(CLASSES).double())),
     "keeps a layer in training mode": Case(lambda: TrainsAtInference(network()).train()),
     "refuses eval()": Case(lambda: RefusesEval(network().eval())),
     "averaged weights": Case(lambda: Averaged(network()).train()),
-    "averaged weights, in eval mode": Case(lambda: Averaged(network()).eval()),
-    "a part with averaged weights in eval mode": Case(lambda: Wrapped(Averaged(network()).eval())),
+    "averaged weights, into eval mode": Case(lambda: Averaged(network()).eval()),
+    "a part with averaged weights into eval mode": Case(lambda: Wrapped(Averaged(network()).eval())),
     # wrapped and rewritten
     "checkpointed": Case(lambda: Checkpointed(network())),
     "compiled": Case(lambda: torch.compile(network(), backend="eager")),

@@ -225,7 +225,7 @@ def test_probes_arrive_as_seed_and_names_say():
 
 @pytest.mark.parametrize("order", [[0], [0, 0], [1, 2], [0, 1, 2]], ids=str)
 def test_an_order_that_is_none_is_refused(order):
-    with pytest.raises(InputError, match="order: not each of the 2 probes once"):
+    with pytest.raises(InputError, match="order: is not a permutation of the 2 probes"):
         growing_gallery(
             np.ones((1, 1)), ["A"], np.ones((2, 1)), ["A", "A"], similarities=nearness, threshold=0, order=order
         )
@@ -234,7 +234,7 @@ def test_an_order_that_is_none_is_refused(order):
 @pytest.mark.parametrize(("gallery", "probes"), [(0, 2), (2, 0)])
 def test_nothing_to_recognise_or_to_recognise_by_is_refused(gallery, probes):
     sets = np.ones((gallery, 1)), ["A"] * gallery, np.ones((probes, 1)), ["A"] * probes
-    with pytest.raises(InputError, match=f"gallery, probes: of {gallery} and {probes} images"):
+    with pytest.raises(InputError, match=f"gallery, probes: {gallery} and {probes} images"):
         growing_gallery(*sets, similarities=nearness, threshold=0, order=range(probes))
 
 

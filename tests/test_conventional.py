@@ -266,7 +266,7 @@ def test_no_images_give_no_images(method):
 def test_wrong_images_are_refused(method):
     for images, message in (
         (255 * faces(2), r"images must lie in \[0, 1\]"),
-        (faces(2)[0], r"images must be of shape \(B, C, H, W\)"),
+        (faces(2)[0], r"images must have shape \(B, C, H, W\)"),
         (faces(2).numpy(), "images must be a torch tensor"),
     ):
         with pytest.raises(InputError, match=message):

@@ -12,7 +12,7 @@ from pfgvm import seeding
 from pfgvm.attacks import p_fgvm_features
 from pfgvm.attacks.common.features import feature_gradient
 from pfgvm.attacks.common.views import random_view
-from pfgvm.attacks.common.visual_weights import held_back, hiding
+from pfgvm.attacks.common.visual_weights import masking_weights, reduced_chroma
 from pfgvm.errors import InputError
 
 SHAPE = (3, 14, 12)
@@ -137,23 +137,23 @@ def test_a_view_shows_each_image_at_its_own_scale_and_place():
 def test_a_change_hides_at_edges_and_not_on_plain_ground():
     image = torch.full((1, 3, 20, 30), 0.5, dtype=torch.float64)
     image[..., 20:] = 0.9
-    weight = hiding(image)
+    weight = masking_weights(image)
     assert weight.shape == (1, 1, 20, 30)
     assert (weight[..., :10] < 0.2).all() and (weight[..., 19:21] == 4).all()
-    plain = hiding(image[..., :10])
+    plain = masking_weights(image[..., :10])
     np.testing.assert_allclose(plain, torch.ones_like(plain), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 3), (40, 4)])
 def test_an_image_smaller_than_the_window_hides_too(size: tuple[int, int]):
-    weight = hiding(torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(0)))
+    weight = masking_weights(torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(0)))
     assert weight.shape == (2, 1, *size) and (weight > 0).all() and (weight <= 4).all()
 
 
 @pytest.mark.parametrize("chroma", [0.0, 0.3, 1.0])
-def test_colour_is_held_back(chroma: float):
+def test_colour_is_reduced_chroma(chroma: float):
     change = torch.tensor([1.0, 0.0, -0.4]).view(1, 3, 1, 1)
-    found = held_back(change, chroma).flatten()
+    found = reduced_chroma(change, chroma).flatten()
     assert found.tolist() == pytest.approx([0.2 + chroma * 0.8, 0.2 - chroma * 0.2, 0.2 - chroma * 0.6])
 
 
@@ -195,14 +195,14 @@ def test_half_precision_features_are_measured_in_float32():
 @pytest.mark.parametrize(
     ("descriptors", "words"),
     [
-        ([], "descriptors: none"),
+        ([], "descriptors must not be empty"),
         ([None], "must be callable"),
         ([lambda images: images], "floating-point tensor of shape"),
         ([lambda images: images.flatten(1) > 0], "floating-point tensor of shape"),
         ([lambda images: {"features": images}], "not a dict"),
         ([lambda images: images.flatten(1)[:2]], "floating-point tensor of shape"),
-        ([lambda images: 0 * images.flatten(1)], "zero or no numbers"),
-        ([lambda images: images.flatten(1) / 0], "zero or no numbers"),
+        ([lambda images: 0 * images.flatten(1)], "finite and not zero"),
+        ([lambda images: images.flatten(1) / 0], "finite and not zero"),
         ([lambda images: images.flatten(1).detach()], "detach"),
     ],
 )
@@ -222,7 +222,7 @@ def test_a_descriptor_that_cannot_be_used_is_refused(descriptors: list[Callable]
         ({"shift": -0.1}, r"shift must lie in \[0, 1\]"),
         ({"masking": -1}, "masking must be at least 0"),
         ({"chroma": float("nan")}, "chroma must be finite"),
-        ({"names": ["a"]}, "names must be one for each"),
+        ({"names": ["a"]}, "names must contain one name per image"),
         ({"images": 255 * X}, r"images must lie in \[0, 1\]"),
     ],
 )

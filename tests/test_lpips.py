@@ -111,7 +111,7 @@ def test_a_name_with_a_hash_is_held_to_it_and_a_date_is_no_hash(weights, tmp_pat
         (lambda content: content | {"features.3.weight": torch.zeros(1)}, r"3.weight is \(1,\), not \(192, 64"),
         (lambda content: content | {"features.3.weight": "words"}, "features.3.weight is missing"),
         (lambda content: content | {"features.0.bias": torch.full((64,), torch.nan)}, "features.0.bias holds values"),
-        (lambda content: {"code": Path("code")}, "no plain PyTorch weights file, or holds code"),
+        (lambda content: {"code": Path("code")}, "no plain PyTorch weights file, or contains code"),
     ],
     ids=["none", "list", "other", "shape", "words", "not finite", "code"],
 )

@@ -286,7 +286,7 @@ def test_success_outlasts_a_coarse_type(attack, dtype):
 def test_wrong_arguments_are_refused(attack, model):
     for changed, message in (
         ({"images": 255 * faces(2)}, r"images must lie in \[0, 1\]"),
-        ({"targets": classes(3)}, r"targets must be of shape \(2,\)"),
+        ({"targets": classes(3)}, r"targets must have shape \(2,\)"),
         ({"targets": torch.tensor([0, 9])}, "targets must lie in 0 … 4"),
         ({"model": 3}, "model must be callable"),
     ):

@@ -351,7 +351,7 @@ def test_a_missing_file_of_weights_is_named(tmp_path: Path):
     assert OnnxNetwork(tmp_path / "a.onnx")(images) == pytest.approx(images.reshape(2, 6) @ weights, abs=1e-5)
     (tmp_path / "a.onnx.data").unlink()
     message = refusal(lambda: OnnxNetwork(tmp_path / "a.onnx"))
-    assert message.startswith(f"{tmp_path / 'a.onnx'}: lacks a file of its weights (") and "a.onnx.data" in message
+    assert message.startswith(f"{tmp_path / 'a.onnx'}: a file of its weights is missing (") and "a.onnx.data" in message
     assert REMEDY in message
 
 
@@ -381,7 +381,7 @@ def test_a_wrong_size_is_refused(tmp_path: Path):
         assert message.startswith(f"{path}: takes [1, 3, 4, 6], was given [1, ") and REMEDY in message
         assert "\n" not in message
     flattening(path, 4, 3, 4, 6)
-    assert f"{path}: takes 4 images at a time" in refusal(lambda: own(tmp_path))
+    assert f"{path}: its batch size is 4" in refusal(lambda: own(tmp_path))
 
 
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8])
@@ -393,13 +393,13 @@ def test_images_come_in_the_type_that_the_network_takes(tmp_path: Path, kind: in
     assert found.dtype == np.float32 and found == pytest.approx(np.tile(np.repeat([51, 102, 204], 24), (2, 1)), abs=0.1)
     if kind == TensorProto.UINT8:
         message = refusal(lambda: own(tmp_path, mean=(60, 60, 60)).embed(COLOURED))
-        assert f"{path}: takes bytes" in message
+        assert f"{path}: its input is uint8" in message
 
 
 def test_a_network_of_no_pictures_is_refused(tmp_path: Path):
     text = helper.make_tensor_value_info("x", TensorProto.STRING, (1, 3))
     path = saved(tmp_path / "a.onnx", [helper.make_node("Identity", ["x"], ["y"])], [text], [text_like("y")])
-    assert f"{path}: takes a tensor(string)" in refusal(lambda: OnnxNetwork(path))
+    assert f"{path}: its input is a tensor(string)" in refusal(lambda: OnnxNetwork(path))
     sequence = helper.make_tensor_sequence_value_info("y", FLOAT, None)
     node = helper.make_node("SequenceConstruct", ["x"], ["y"])
     path = saved(tmp_path / "b.onnx", [node], [value("x", 1, 3)], [sequence])
@@ -466,7 +466,7 @@ def test_installed_networks_are_known_by_their_hash(network: str, elsewhere: Pat
     assert name in message and "is not installed; run `make setup`" in message
     path.write_bytes(b"another network")
     message = refusal(lambda: installed_file(network))
-    assert message.startswith(f"{path}: is another file than the one known (SHA-256 ") and "run `make setup`" in message
+    assert message.startswith(f"{path}: is another file than expected (SHA-256 ") and "run `make setup`" in message
     if network == "sface":
         assert refusal(lambda: open_recogniser("sface", "installed", Path(), FULL)) == message
 
@@ -492,7 +492,7 @@ LINE = {"file": "mine.onnx", "input_size": [112, 112]}
     ("recognisers", "words"),
     [
         ({"mine": "instaled"}, ["evaluation.recognisers.mine", "'installed'", "instaled"]),
-        ({"My Net": LINE}, ["evaluation.recognisers", "My Net", "small letters"]),
+        ({"My Net": LINE}, ["evaluation.recognisers", "My Net", "lower-case letters"]),
         ({"mine": {"file": "mine.onnx"}}, ["evaluation.recognisers.mine", "missing"]),
         (
             {"mine": LINE | {"layout": "HWC"}},

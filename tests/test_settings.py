@@ -103,9 +103,9 @@ def test_committed_values_are_the_papers_unless_marked():
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("subset.persons", 19, ["570 images", "Table 3 means nothing", "README: Which scale"]),
+        ("subset.persons", 19, ["570 images", "Table 3", "docs/scale.md"]),
         ("subset.images_per_person", 19, ["570 images"]),
-        ("data.image_size", [108, 89], ["108 x 89", "109 x 89", "README: Which scale"]),
+        ("data.image_size", [108, 89], ["108 x 89", "109 x 89", "docs/scale.md"]),
     ],
 )
 def test_a_scale_too_small_for_table_3_is_allowed_with_a_warning(key, value, words):
@@ -235,7 +235,11 @@ def test_a_null_cap_means_all():
         ("train.B.descriptor", "arcface", ["train.B.descriptor", "vgg_face or dlib", "'arcface'"]),
         ("train.B.weights", None, ["train.B.weights", "string"]),
         ("train.B.weights", "", ["train.B.weights"]),
-        ("subset.images_per_person", 6, ["subset.images_per_person is 6", "split.validation, 0.15, is no whole image"]),
+        (
+            "subset.images_per_person",
+            6,
+            ["subset.images_per_person is 6", "split.validation, 0.15, is less than one image"],
+        ),
         ("evaluation.lpips", "../alexnet.pth", ["evaluation.lpips", "outside evaluation.root"]),
         # of an older version
         ("evaluation.parts", ["quality"], ["evaluation.parts", "make evaluation"]),

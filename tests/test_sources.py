@@ -1,4 +1,4 @@
-"""Faces as they lie on disk: CelebA's layout and one folder a person, whole or damaged."""
+"""Faces as they lie on disk: CelebA's layout and one folder per identity, whole or damaged."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfgvm.errors import InputError
-from pfgvm.faces.images import picture_suffixes
+from pfgvm.faces.images import image_suffixes
 from pfgvm.faces.sources import Source, open_source
 
 FACES = people(3, 4)
@@ -271,12 +271,12 @@ def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
     source = open_source("folder", tmp_path)
     assert listed(source) == {"ann": [f"ann/{name}" for name in images]}
     passed_over = {
-        ".db": "1 passed over, such as 'ann/Thumbs.db'",
-        ".heic": "2 passed over, such as 'ann/a.HEIC'",
-        ".mpg": "1 passed over, such as 'ann/clip.mpg'",
-        "files of no suffix": "1 passed over, such as 'ann/jpg'",
-        "files outside": "1 passed over, such as 'loose.jpg'",
-        "folders inside": "1 passed over, such as 'ann/folder.jpg'",
+        ".db": "1 skipped, such as 'ann/Thumbs.db'",
+        ".heic": "2 skipped, such as 'ann/a.HEIC'",
+        ".mpg": "1 skipped, such as 'ann/clip.mpg'",
+        "files outside": "1 skipped, such as 'loose.jpg'",
+        "files without an extension": "1 skipped, such as 'ann/jpg'",
+        "folders inside": "1 skipped, such as 'ann/folder.jpg'",
     }
     for note, (kind, words) in zip(sorted(source.notes), passed_over.items(), strict=True):
         assert note.startswith(kind) and note.endswith(words)
@@ -286,7 +286,7 @@ def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
 
 def test_folders_of_what_pillow_does_not_read_are_refused_with_its_suffix(tmp_path: Path):
     folders(tmp_path, {person: {f"{row}.HEIC": b"" for row in range(7)} for person in ["ann", "bob"]})
-    assert_refused("folder", tmp_path, str(tmp_path), ".heic files", "14 passed over", "'ann/0.HEIC'", ".jpg, .png")
+    assert_refused("folder", tmp_path, str(tmp_path), ".heic files", "14 skipped", "'ann/0.HEIC'", ".jpg, .png")
 
 
 @pytest.mark.parametrize("folder", ["train", "faces/aligned"])
@@ -301,7 +301,7 @@ def test_folders_that_lie_deeper_are_named(tmp_path: Path, folder: str):
 def test_folders_without_pictures_are_refused(tmp_path: Path, name: str):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b"")
-    assert_refused("folder", tmp_path, str(tmp_path), "one folder a person")
+    assert_refused("folder", tmp_path, str(tmp_path), "one folder per identity")
 
 
 def test_a_zip_with_one_image_twice_is_refused(tmp_path: Path):
@@ -412,7 +412,7 @@ def test_of_a_part_of_celeba_what_is_there_is_taken(tmp_path: Path, zipped: bool
     source = open_source("celeba", tmp_path)
     assert listed(source) == {"10": sorted(FACES["10"])}
     [note] = source.notes
-    assert "holds 4 " in note and "other 8, such as 000005.jpg" in note
+    assert "contains 4 " in note and "other 8, such as 000005.jpg" in note
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
@@ -424,7 +424,7 @@ def test_other_pictures_than_the_listed_are_refused(tmp_path: Path, zipped: bool
 def test_an_empty_folder_of_pictures_alone_is_named(tmp_path: Path):
     shutil.rmtree(celeba(tmp_path, FACES) / "img_align_celeba")
     (tmp_path / "img_align_celeba").mkdir()
-    assert_refused("celeba", tmp_path, "img_align_celeba: holds no picture")
+    assert_refused("celeba", tmp_path, "img_align_celeba: contains no image")
 
 
 def test_a_layout_that_lies_deeper_is_named(tmp_path: Path):
@@ -435,7 +435,7 @@ def test_a_layout_that_lies_deeper_is_named(tmp_path: Path):
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder in which the rights of files count, for the superuser as well, once `lock` was called."""
-    picture_suffixes()  # loads Pillow's readers, which may lie where only the superuser reads
+    image_suffixes()  # loads Pillow's readers, which may lie where only the superuser reads
     user, folder = os.geteuid(), Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder

@@ -114,7 +114,7 @@ def test_persons_are_split_independently():
 def test_a_split_without_an_image_of_each_person_is_refused(count: int, shares: dict[str, float], scarce: str):
     with pytest.raises(InputError) as refused:
         stratified_split(people(4, count), shares, seed=0)
-    for word in [f"{count} images a person", f"without a {scarce} image", "subset.images_per_person"]:
+    for word in [f"{count} images per identity", f"no {scarce} image", "subset.images_per_person"]:
         assert word in str(refused.value)
 
 
@@ -132,5 +132,5 @@ def test_a_share_of_just_one_image_is_enough():
 def test_unequal_persons_are_refused():
     images = people(2, 10)
     images["p1"].pop()
-    with pytest.raises(InputError, match=r"\[9, 10\] images each"):
+    with pytest.raises(InputError, match=r"\[9, 10\] images;"):
         stratified_split(images, PAPER, seed=0)

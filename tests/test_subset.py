@@ -149,7 +149,7 @@ def test_pictures_that_differ_in_one_pixel_of_their_corner_are_not_the_same():
     assert set(subset.images["10"]) == set(faces["10"])
 
 
-def test_a_person_of_repeats_is_passed_over_and_noted():
+def test_a_person_of_repeats_is_skipped_and_noted():
     faces = people(3, 4)
     first = seeding.shuffled(faces, 0, "persons")[0]
     faces[first] = dict.fromkeys(faces[first], picture("the same"))
@@ -170,7 +170,7 @@ def test_one_picture_under_two_persons_is_refused():
 def test_too_few_persons_are_counted():
     faces = people(3, 4)
     del faces["30"]["000009.jpg"]
-    with pytest.raises(InputError, match=r"^2 persons have 4 distinct images or more, 3 are asked for") as refused:
+    with pytest.raises(InputError, match=r"^2 persons have at least 4 distinct images, 3 are asked for") as refused:
         chosen(faces, 3, 4)
     assert "subset.persons" in str(refused.value) and "subset.images_per_person" in str(refused.value)
 
@@ -178,7 +178,7 @@ def test_too_few_persons_are_counted():
 def test_too_few_persons_for_repeats_says_so():
     faces = people(2, 3)
     faces["10"]["000003.jpg"] = faces["10"]["000001.jpg"]
-    with pytest.raises(InputError, match=r"(?s)^1 persons have 3 .*repeats.*person 10 has 2 distinct"):
+    with pytest.raises(InputError, match=r"(?s)^1 persons have at least 3 .*is a duplicate of.*person 10 has 2 distinct"):
         chosen(faces, 2, 3)
 
 
@@ -203,9 +203,9 @@ def test_folders_choose_by_person_and_file(tmp_path: Path):
 
 def test_what_the_source_passed_over_is_noted():
     shelf = Shelf(people(2, 3))
-    shelf.notes = [".heic files: 5 passed over"]
+    shelf.notes = [".heic files: 5 skipped"]
     assert select_subset(shelf, 2, 3, seed=0).notes == shelf.notes
-    with pytest.raises(InputError, match=r"(?s)^2 persons have 3 .*\.heic files: 5 passed over$"):
+    with pytest.raises(InputError, match=r"(?s)^2 persons have at least 3 .*\.heic files: 5 skipped$"):
         select_subset(shelf, 3, 3, seed=0)
 
 

@@ -64,7 +64,7 @@ def test_an_unknown_policy_is_refused():
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("persons", [0, 1])
 def test_a_model_of_one_person_is_refused(policy, persons):
-    with pytest.raises(InputError, match=f"the model knows {persons} persons, and an image needs another"):
+    with pytest.raises(InputError, match=f"the model has {persons} classes, and a target differs"):
         choose_targets(policy, NAMES[:1], torch.zeros(1, dtype=torch.int64), torch.zeros(1, persons), 0)
 
 

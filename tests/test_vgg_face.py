@@ -97,7 +97,7 @@ def test_code_in_a_file_is_not_run(protocol, tmp_path):
         torch.save({"conv1_1.weight": Runs(marker)}, path)
     else:
         path.write_bytes(pickle.dumps(Runs(marker)))
-    assert "holds code, which is not run" in refused(path)
+    assert "contains code, which is not executed" in refused(path)
     assert not marker.exists()
     torch.load(path, weights_only=False) if protocol == "torch" else pickle.loads(path.read_bytes())
     assert marker.exists()  # the trap works
@@ -145,9 +145,9 @@ def test_a_folder_is_named(tmp_path):
         ("conv1_1.weight", torch.zeros(64, 3, 5, 5), "conv1_1.weight is (64, 3, 5, 5), not (64, 3, 3, 3)"),
         ("conv5_3.bias", None, "conv5_3.bias is missing"),
         ("conv3_2.bias", [0.0] * 256, "conv3_2.bias is missing"),
-        ("conv1_2.bias", torch.full((64,), torch.nan), "conv1_2.bias holds values that are not finite"),
-        ("conv1_2.bias", torch.full((64,), torch.inf), "conv1_2.bias holds values that are not finite"),
-        ("conv2_1.weight", torch.zeros(128, 64, 3, 3), "conv2_1.weight holds zeros alone"),
+        ("conv1_2.bias", torch.full((64,), torch.nan), "conv1_2.bias contains values that are not finite"),
+        ("conv1_2.bias", torch.full((64,), torch.inf), "conv1_2.bias contains values that are not finite"),
+        ("conv2_1.weight", torch.zeros(128, 64, 3, 3), "conv2_1.weight contains only zeros"),
         ("conv1_2.bias", torch.ones(64, dtype=torch.int8), "conv1_2.bias holds int8 values"),
     ],
     ids=["shape", "missing", "no tensor", "NaN", "infinity", "zeros", "int8"],
