@@ -407,7 +407,7 @@ REFUSED = {
     "one row": (lambda: Returning(lambda logits: logits[:1]), r"shape \(1, 5\)"),
     "integers": (lambda: Returning(lambda logits: logits.round().long()), "int64"),
     "one logit": (lambda: Returning(lambda logits: logits[:, :1]), "one logit"),
-    "too few classes": (lambda: Returning(lambda logits: logits[:, :3]), "0 … 2, .* found 3"),
+    "too few classes": (lambda: Returning(lambda logits: logits[:, :3]), "0 … 2, .* not 3"),
     "NaN": (of_nan, "NaN"),
     "detached": (lambda: Returning(torch.detach), "differentiably"),
     "constant": (lambda: Returning(lambda logits: torch.ones_like(logits).requires_grad_()), "differentiably"),

@@ -109,12 +109,12 @@ def _flipped(content: bytes, at: int) -> bytes:
 def test_a_bad_weights_file_is_refused_by_name(spoil, weights, tmp_path):
     path = tmp_path / "weights.dat"
     path.write_bytes(spoil(weights))
-    with pytest.raises(InputError, match=r"weights\.dat is not dlib's face network"):
+    with pytest.raises(InputError, match=r"weights\.dat: is not dlib's face network"):
         dlib_file.read_weights(path)
 
 
 def test_a_missing_weights_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"absent\.dat cannot be read"):
+    with pytest.raises(InputError, match=r"absent\.dat: cannot be read"):
         dlib_file.load(tmp_path / "absent.dat")
 
 

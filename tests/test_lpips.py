@@ -79,7 +79,7 @@ def test_another_file_gives_other_values(weights, tmp_path):
 
 def test_what_is_no_pair_of_pictures_is_refused(weights):
     picture, original = pictures()
-    with pytest.raises(InputError, match="picture: float64"):
+    with pytest.raises(InputError, match="image: float64"):
         lpips_metric(weights).function(picture / 255, original)
     with pytest.raises(InputError, match="their shapes differ"):
         lpips_metric(weights).function(picture[:, 1:], original)
@@ -106,11 +106,11 @@ def test_a_name_with_a_hash_is_held_to_it_and_a_date_is_no_hash(weights, tmp_pat
     ("change", "fault"),
     [
         (lambda content: None, r"cannot be read \(No such file or directory\)"),
-        (lambda content: [1], "holds a list, not a mapping of weights"),
+        (lambda content: [1], "contains a list, not a mapping of weights"),
         (lambda content: {"a": torch.zeros(1)}, "features.0.weight is missing"),
         (lambda content: content | {"features.3.weight": torch.zeros(1)}, r"3.weight is \(1,\), not \(192, 64"),
         (lambda content: content | {"features.3.weight": "words"}, "features.3.weight is missing"),
-        (lambda content: content | {"features.0.bias": torch.full((64,), torch.nan)}, "features.0.bias holds values"),
+        (lambda content: content | {"features.0.bias": torch.full((64,), torch.nan)}, "features.0.bias contains values"),
         (lambda content: {"code": Path("code")}, "no plain PyTorch weights file, or contains code"),
     ],
     ids=["none", "list", "other", "shape", "words", "not finite", "code"],

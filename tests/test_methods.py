@@ -234,7 +234,7 @@ def test_gaussian_starts_depend_on_seed_and_name_alone():
 @pytest.mark.parametrize(
     ("names", "mean", "std", "message"),
     [
-        (NAMES[:3], 0.5, 0.25, "^names must be"),
+        (NAMES[:3], 0.5, 0.25, "^names must contain"),
         (NAMES, np.nan, 0.25, "^mean must be"),
         (NAMES, 0.5, -0.25, "^std must be"),
     ],

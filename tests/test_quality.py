@@ -143,7 +143,7 @@ def test_metrics_of_the_face_are_those_of_the_cut():
 @pytest.mark.parametrize(
     ("image", "original", "message"),
     [
-        (picture() / 255, picture(), "picture: float64 of shape"),
+        (picture() / 255, picture(), "image: float64 of shape"),
         (picture(), picture().transpose(1, 2, 0), r"original: uint8 of shape \(109, 89, 3\)"),
         (picture()[:, 1:], picture(), r"shapes differ \(\(3, 108, 89\) and \(3, 109, 89\)\)"),
     ],

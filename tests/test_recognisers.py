@@ -378,7 +378,7 @@ def test_a_wrong_size_is_refused(tmp_path: Path):
     path = flattening(tmp_path / "mine.onnx", 1, 3, 4, 6)
     for line in ({"input_size": (6, 4)}, {"layout": "NHWC"}, {"input_size": (112, 112)}):
         message = refusal(lambda line=line: own(tmp_path, **line).embed(COLOURED))
-        assert message.startswith(f"{path}: takes [1, 3, 4, 6], was given [1, ") and REMEDY in message
+        assert message.startswith(f"{path}: its input is [1, 3, 4, 6], not [1, ") and REMEDY in message
         assert "\n" not in message
     flattening(path, 4, 3, 4, 6)
     assert f"{path}: its batch size is 4" in refusal(lambda: own(tmp_path))

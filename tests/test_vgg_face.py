@@ -148,7 +148,7 @@ def test_a_folder_is_named(tmp_path):
         ("conv1_2.bias", torch.full((64,), torch.nan), "conv1_2.bias contains values that are not finite"),
         ("conv1_2.bias", torch.full((64,), torch.inf), "conv1_2.bias contains values that are not finite"),
         ("conv2_1.weight", torch.zeros(128, 64, 3, 3), "conv2_1.weight contains only zeros"),
-        ("conv1_2.bias", torch.ones(64, dtype=torch.int8), "conv1_2.bias holds int8 values"),
+        ("conv1_2.bias", torch.ones(64, dtype=torch.int8), "conv1_2.bias contains int8 values"),
     ],
     ids=["shape", "missing", "no tensor", "NaN", "infinity", "zeros", "int8"],
 )
@@ -162,4 +162,4 @@ def test_a_convolution_that_does_not_fit_is_named(name, value, complaint, weight
 
 def test_a_bare_tensor_is_refused(tmp_path):
     torch.save(torch.zeros(3), tmp_path / "weights.pth")
-    assert "holds a Tensor, not a mapping of weights" in refused(tmp_path / "weights.pth")
+    assert "contains a Tensor, not a mapping of weights" in refused(tmp_path / "weights.pth")
