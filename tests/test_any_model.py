@@ -54,15 +54,15 @@ def p_fgvm_by_its_equation(model: Callable[[Tensor], Tensor], images: Tensor, ta
 
 def state(model: nn.Module) -> dict[str, Any]:
     """What an attack could change in `model`."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, module in model.named_modules():
         hooks = {key: dict(value) for key, value in vars(module).items() if key.endswith("_hooks")}
         # A frozen ScriptModule has no flag.
-        found[f"module {name}"] = type(module), getattr(module, "training", False), hooks
+        values[f"module {name}"] = type(module), getattr(module, "training", False), hooks
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
         gradient = None if value.grad is None else value.grad.tolist()
-        found[name] = value.data_ptr(), value.dtype, value.tolist(), value.requires_grad, gradient
-    return found
+        values[name] = value.data_ptr(), value.dtype, value.tolist(), value.requires_grad, gradient
+    return values
 
 
 # ── The models ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -314,9 +314,9 @@ def test_a_model_is_attacked_in_eval_mode_and_left_unchanged(case):
     targets = plain(case.images.clone()).detach().topk(2, dim=1).indices[:, 1]
     results = {}
     for name, attack in ATTACKS.items():
-        found = results[name] = attack(attacked, case.images, targets)
-        torch.testing.assert_close(found, attack(plain, case.images, targets), rtol=0, atol=1e-9)
-        assert not found.requires_grad
+        x_adv = results[name] = attack(attacked, case.images, targets)
+        torch.testing.assert_close(x_adv, attack(plain, case.images, targets), rtol=0, atol=1e-9)
+        assert not x_adv.requires_grad
         assert state(model) == before
     assert any(not torch.equal(results[name], case.images) for name in ATTACKS.keys() - ITERATIVE.keys())
 
@@ -329,10 +329,10 @@ def test_a_model_is_attacked_in_eval_mode_and_left_unchanged(case):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_keeps_a_small_gradient(dtype):
     x = torch.tensor([0.75, 0.25], dtype=dtype).view(1, 1, 1, 2)
-    found = p_fgvm(lambda images: 20 * images.flatten(1), x, torch.tensor([0]), step_size=100, iterations=1, penalty=0)
+    x_adv = p_fgvm(lambda images: 20 * images.flatten(1), x, torch.tensor([0]), step_size=100, iterations=1, penalty=0)
     # ∇ℓ = 20 (softmax − one-hot), and the softmax of the other class is 1 / (1 + e¹⁰).
     change = 100 * 20 / (1 + math.exp(10))
-    assert (found - x).flatten().tolist() == pytest.approx([change, -change], abs=0.005)
+    assert (x_adv - x).flatten().tolist() == pytest.approx([change, -change], abs=0.005)
 
 
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -342,18 +342,18 @@ def test_half_precision_keeps_a_small_gradient(dtype):
 def test_the_callers_gradient_mode_does_not_matter(attack):
     expected = attack(made(network), IMAGES, TARGETS)
     with torch.no_grad():
-        found = attack(made(network), IMAGES, TARGETS)
+        x_adv = attack(made(network), IMAGES, TARGETS)
         assert not torch.is_grad_enabled()
-    assert torch.equal(found, expected)
+    assert torch.equal(x_adv, expected)
 
 
 @each_attack
 def test_images_with_a_graph_get_no_gradient(attack):
     leaf = IMAGES.clone().requires_grad_()
     for images in (leaf, 1.0 * leaf):
-        found = attack(made(network), images, TARGETS)
-        assert torch.equal(found, attack(made(network), IMAGES, TARGETS))
-        assert not found.requires_grad and leaf.grad is None and images.requires_grad
+        x_adv = attack(made(network), images, TARGETS)
+        assert torch.equal(x_adv, attack(made(network), IMAGES, TARGETS))
+        assert not x_adv.requires_grad and leaf.grad is None and images.requires_grad
     assert torch.equal(leaf, IMAGES)
 
 

@@ -44,16 +44,16 @@ def one_blas_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
 def test_retraining_knows_persons_who_lie_apart(share):
-    found = retrained(near_centres(0.01), near_centres(0.01, seed=2), PERSON, IMAGES, share=share, seed=0)
-    assert [values.tolist() for values in found] == [[1.0] * len(IMAGES)] * 2
+    hits = retrained(near_centres(0.01), near_centres(0.01, seed=2), PERSON, IMAGES, share=share, seed=0)
+    assert [values.tolist() for values in hits] == [[1.0] * len(IMAGES)] * 2
 
 
 def test_retraining_on_noise_guesses():
     # More dimensions than images: whoever judged an image that he had learned would know it.
     random = np.random.default_rng(0)
     protected = random.normal(size=(len(IMAGES), 100))
-    found, on_clean = retrained(protected, near_centres(0.01) @ np.eye(SIZE, 100), PERSON, IMAGES, share=1.0, seed=0)
-    assert found.mean() < 0.35 and on_clean.mean() < 0.5
+    hits, on_clean = retrained(protected, near_centres(0.01) @ np.eye(SIZE, 100), PERSON, IMAGES, share=1.0, seed=0)
+    assert hits.mean() < 0.35 and on_clean.mean() < 0.5
 
 
 def test_retraining_learns_a_constant_shift_that_others_fall_for():
@@ -72,8 +72,8 @@ def test_retraining_learns_a_constant_shift_that_others_fall_for():
 def test_the_share_of_each_person_is_protected(share, expected):
     # Each protected image looks like the next person's: whichever kind a person has more of teaches.
     clean, protected = near_centres(0.01), near_centres(0.01, seed=2, moved_by=1)
-    found = retrained(protected, clean, PERSON, IMAGES, share=share, seed=0)
-    assert (found[0].mean(), found[1].mean()) == expected
+    hits = retrained(protected, clean, PERSON, IMAGES, share=share, seed=0)
+    assert (hits[0].mean(), hits[1].mean()) == expected
 
 
 def test_which_images_are_learned_protected_hangs_on_the_seed_alone(monkeypatch):
@@ -107,17 +107,17 @@ def test_at_least_one_image_of_each_person_is_protected():
     # Two images a person leave one to learn from.
     two = slice(0, 2 * PERSONS)
     clean, protected = near_centres(0.01)[two], near_centres(0.01, seed=2, moved_by=1)[two]
-    found = retrained(protected, clean, PERSON[two], IMAGES[two], share=0.25, seed=0)
-    assert (found[0].mean(), found[1].mean()) == (1, 0)
+    hits = retrained(protected, clean, PERSON[two], IMAGES[two], share=0.25, seed=0)
+    assert (hits[0].mean(), hits[1].mean()) == (1, 0)
 
 
 def test_no_fold_holds_all_images_of_a_person():
     # Of a person whose images one fold holds, none would be known.
     clean = near_centres(0.01)
-    for each in (2, 3, 4, 7):
-        some = slice(0, each * PERSONS)
-        found = retrained(clean[some], clean[some], PERSON[some], IMAGES[some], share=1.0, seed=0)
-        assert np.all(found[0] == 1) and np.all(found[1] == 1)
+    for number in (2, 3, 4, 7):
+        some = slice(0, number * PERSONS)
+        hits = retrained(clean[some], clean[some], PERSON[some], IMAGES[some], share=1.0, seed=0)
+        assert np.all(hits[0] == 1) and np.all(hits[1] == 1)
 
 
 def test_retraining_depends_on_seed_and_names_and_on_no_order():
@@ -138,8 +138,8 @@ def test_persons_with_one_image_take_no_part():
     rows = [0, PERSONS, 2 * PERSONS, 1, PERSONS + 1, 2]
     clean = near_centres(0.01)[rows]
     names = [[values[row] for row in rows] for values in (PERSON, IMAGES)]
-    for found in retrained(clean, clean, *names, share=1.0, seed=0):
-        assert np.array_equal(found, [1, 1, 1, 1, 1, np.nan], equal_nan=True)
+    for hits in retrained(clean, clean, *names, share=1.0, seed=0):
+        assert np.array_equal(hits, [1, 1, 1, 1, 1, np.nan], equal_nan=True)
     alone = retrained(clean[:3], clean[:3], names[0][:3], names[1][:3], share=1.0, seed=0)
     assert np.isnan(alone).all() and np.shape(alone) == (2, 3)
 
@@ -150,8 +150,8 @@ def test_two_images_of_many_persons_warn_of_nothing():
     names = [[f"{kind}{number}" for number in range(count)] for kind in "pi"]
     names[0] = [names[0][number % 30] for number in range(count)]
     with warnings.catch_warnings(action="error"):
-        found, _ = retrained(embeddings, embeddings, *names, share=1.0, seed=0)
-    assert found.all()
+        hits, _ = retrained(embeddings, embeddings, *names, share=1.0, seed=0)
+    assert hits.all()
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.1, math.nan])
@@ -201,18 +201,18 @@ def test_what_joins_a_gallery_bends_later_answers_for_good_and_for_bad(threshold
 def test_a_growing_gallery_is_one_that_grows(threshold):
     gallery, probes = near_centres(0.3)[:20], near_centres(0.3, seed=2)
     order = arrival(IMAGES, 0)
-    held, names, expected = list(gallery), PERSON[:20], np.zeros(len(probes), bool)
+    gallery_now, names, expected = list(gallery), PERSON[:20], np.zeros(len(probes), bool)
     for number in order:
-        found = cosine(probes[[number]], np.array(held))[0]
-        answer = names[int(found.argmax())]
+        scores = cosine(probes[[number]], np.array(gallery_now))[0]
+        answer = names[int(scores.argmax())]
         expected[number] = answer == PERSON[number]
-        if found.max() >= threshold:
-            held.append(probes[number])
+        if scores.max() >= threshold:
+            gallery_now.append(probes[number])
             names = [*names, answer]
-    found = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=threshold, order=order)
-    assert np.array_equal(found, expected) and 0 < found.mean() < 1
+    hits = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=threshold, order=order)
+    assert np.array_equal(hits, expected) and 0 < hits.mean() < 1
     fixed = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=2, order=order)
-    assert np.array_equal(found, fixed) == (threshold == 2)
+    assert np.array_equal(hits, fixed) == (threshold == 2)
 
 
 def test_probes_arrive_as_seed_and_names_say():
@@ -253,23 +253,25 @@ def pictures(size: tuple[int, int] = (40, 33)) -> list[np.ndarray]:
     return made
 
 
-def seen(many: list[np.ndarray]) -> np.ndarray:
-    return np.stack([features(one) for one in many])
+def features_of(images: list[np.ndarray]) -> np.ndarray:
+    return np.stack([features(image) for image in images])
 
 
-def with_noise(many: list[np.ndarray], scale: float) -> list[np.ndarray]:
+def with_noise(images: list[np.ndarray], scale: float) -> list[np.ndarray]:
     random = np.random.default_rng(99)
-    return [np.rint(np.clip(one + scale * random.normal(size=one.shape), 0, 255)).astype(np.uint8) for one in many]
+    return [
+        np.rint(np.clip(image + scale * random.normal(size=image.shape), 0, 255)).astype(np.uint8) for image in images
+    ]
 
 
 def test_a_detector_sees_noise():
     clean = pictures()
-    auc, low, high = detector_auc(seen(with_noise(clean, 4)), seen(clean), PERSON, IMAGES)
+    auc, low, high = detector_auc(features_of(with_noise(clean, 4)), features_of(clean), PERSON, IMAGES)
     assert auc > 0.99 and 0.97 < low <= auc <= high <= 1
 
 
 def test_a_detector_of_what_is_not_there_guesses():
-    clean = seen(pictures())
+    clean = features_of(pictures())
     assert detector_auc(clean, clean, PERSON, IMAGES) == (0.5, 0.5, 0.5)
     others = np.random.default_rng(5).normal(size=(2, 600, 3))
     persons = [f"{number % 100}" for number in range(600)]
@@ -279,8 +281,8 @@ def test_a_detector_of_what_is_not_there_guesses():
 
 def test_a_detector_has_not_seen_the_persons_that_it_judges():
     # Each person's pictures differ along an axis of his own, so that only his own could teach.
-    own = np.eye(PERSONS)[np.arange(len(IMAGES)) % PERSONS]
-    assert detector_auc(own, -own, PERSON, IMAGES)[0] == pytest.approx(0.5, abs=1e-9)
+    identity_features = np.eye(PERSONS)[np.arange(len(IMAGES)) % PERSONS]
+    assert detector_auc(identity_features, -identity_features, PERSON, IMAGES)[0] == pytest.approx(0.5, abs=1e-9)
 
 
 def test_a_detectors_scores_are_those_of_the_folds_that_left_a_person_out():

@@ -90,8 +90,8 @@ def in_range(values: np.ndarray) -> np.ndarray:
 def test_p_fgvm_is_its_equation(iterations):
     expected = iterated(lambda x_adv, x, g: in_range(x_adv - 0.2 * (g + 0.9 * (x_adv - x))), iterations)
     assert 0 in expected[X != 0] and 1 in expected[X != 1]
-    found = on_linear_model(p_fgvm, step_size=0.2, iterations=iterations, penalty=0.9)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    result = on_linear_model(p_fgvm, step_size=0.2, iterations=iterations, penalty=0.9)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 7])
@@ -99,8 +99,8 @@ def test_i_fgvm_is_its_equation(iterations):
     expected = iterated(lambda x_adv, x, g: in_range(in_ball(x_adv - 0.1 * g, x, 0.15)), iterations)
     changes = abs(expected - X)
     assert np.isclose(changes, 0.15).any() and (changes < 0.14).any() and 0 in expected and 1 in expected
-    found = on_linear_model(i_fgvm, step_size=0.1, iterations=iterations, epsilon=0.15)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    result = on_linear_model(i_fgvm, step_size=0.1, iterations=iterations, epsilon=0.15)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 7])
@@ -108,8 +108,8 @@ def test_i_fgvm_is_its_equation(iterations):
 def test_i_fgsm_is_its_equation(iterations, step_size):
     α = 0.15 / iterations if step_size is None else step_size
     expected = iterated(lambda x_adv, x, g: in_range(in_ball(x_adv - α * np.sign(g), x, 0.15)), iterations)
-    found = on_linear_model(i_fgsm, iterations=iterations, epsilon=0.15, step_size=step_size)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    result = on_linear_model(i_fgsm, iterations=iterations, epsilon=0.15, step_size=step_size)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 def test_p_fgvm_settles_where_the_gradient_balances_the_penalty():
@@ -195,10 +195,10 @@ def test_the_pipelines_i_fgsm_on_a_trained_model_is_that_of_foolbox(epsilon, dty
     wrapped = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
     _, expected, _ = foreign(wrapped, images, criterion, epsilons=epsilon)
     context = Context(images, ["1", "2", "3", "4"], {"model": lambda: network, "targets": lambda: targets})
-    found = load_method("i_fgsm").deidentify(context, iterations=steps, epsilon=epsilon)
-    assert (found - images).abs().max() == pytest.approx(epsilon, rel=1e-5 if dtype == torch.float32 else 1e-9)
+    x_adv = load_method("i_fgsm").deidentify(context, iterations=steps, epsilon=epsilon)
+    assert (x_adv - images).abs().max() == pytest.approx(epsilon, rel=1e-5 if dtype == torch.float32 else 1e-9)
     # A few signs depend on the rounding of gradients near 0.
-    assert ((found - expected).abs() < tolerance).double().mean() > 0.9999
+    assert ((x_adv - expected).abs() < tolerance).double().mean() > 0.9999
 
 
 @each_attack
@@ -386,8 +386,8 @@ def test_numbers_and_targets_of_other_types_are_taken(attack, model):
     expected = attack(model, faces(2), classes(2))
     numbers = {key: np.float64(value) for key, value in attack.keywords.items() if key != "iterations"}
     for kind in (torch.int32, torch.uint8):
-        found = attack(model, faces(2), classes(2).to(kind), iterations=np.int64(4), **numbers)
-        assert torch.equal(found, expected)
+        x_adv = attack(model, faces(2), classes(2).to(kind), iterations=np.int64(4), **numbers)
+        assert torch.equal(x_adv, expected)
 
 
 @each_attack

@@ -42,23 +42,23 @@ def test_a_block_is_the_mean_of_what_it_covers(size, blocks, side):
         for left in range(0, size[1], side):
             block = np.s_[..., top : top + side, left : left + side]
             expected[block] = x[block].mean((2, 3), keepdims=True)
-    found = pixelation(images, blocks=blocks)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
+    result = pixelation(images, blocks=blocks)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize(("size", "blocks"), [((109, 89), 12), ((218, 178), 12), ((16, 11), 7), ((5, 9), 8)])
 def test_where_the_side_is_no_whole_number_blocks_differ_by_a_pixel(size, blocks):
     height, width = size
-    found = pixelation(faces(1, size), blocks=blocks)[0, 0].numpy()
+    result = pixelation(faces(1, size), blocks=blocks)[0, 0].numpy()
     side = width / blocks
-    for line, length in ((found[0], width), (found[:, 0], height)):
+    for line, length in ((result[0], width), (result[:, 0], height)):
         edges = np.r_[0, np.flatnonzero(np.diff(line)) + 1, length]
         # Each pixel lies with its centre in its block.
         of_block = np.floor((np.arange(length) + 0.5) / side)
         np.testing.assert_array_equal(edges, np.r_[0, np.flatnonzero(np.diff(of_block)) + 1, length])
         lengths = np.diff(edges)[:-1] if length == height else np.diff(edges)
         assert set(lengths) <= {int(side), int(side) + 1}
-    assert len(np.unique(found[0])) == blocks
+    assert len(np.unique(result[0])) == blocks
 
 
 # ── Gaussian blur ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,17 +81,17 @@ def test_the_blur_is_a_gaussian_of_the_mirrored_image():
 def test_the_blur_keeps_a_plain_image_in_range():
     for value in (0.0, 1 / 3, 1.0):
         plain = torch.full((1, 3, 9, 7), value, dtype=torch.float64)
-        found = gaussian_blur(plain, sigma=0.2)
-        torch.testing.assert_close(found, plain, rtol=0, atol=1e-14)
-        assert found.max() <= 1
+        result = gaussian_blur(plain, sigma=0.2)
+        torch.testing.assert_close(result, plain, rtol=0, atol=1e-14)
+        assert result.max() <= 1
 
 
 def test_the_blur_is_in_widths_of_the_image():
     # A step from black to white at twice the size: the same image.
     small, large = torch.zeros(1, 1, 4, 60), torch.zeros(1, 1, 8, 120)
     small[..., 30:], large[..., 60:] = 1, 1
-    found = gaussian_blur(large, sigma=0.05).unfold(3, 2, 2).mean(-1)[:, :, :4]
-    torch.testing.assert_close(found, gaussian_blur(small, sigma=0.05), rtol=0, atol=0.003)
+    result = gaussian_blur(large, sigma=0.05).unfold(3, 2, 2).mean(-1)[:, :, :4]
+    torch.testing.assert_close(result, gaussian_blur(small, sigma=0.05), rtol=0, atol=0.003)
 
 
 # ── Masking ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,9 +101,9 @@ def test_the_blur_is_in_widths_of_the_image():
 def test_the_mask_is_a_black_bar_over_both_eyes(scale):
     height, width = int(218 * scale), int(178 * scale)
     images = 0.5 + 0.5 * faces(2, (height, width))
-    found = masking(images)
-    black = (found == 0).all(1)
-    assert torch.equal(found.masked_fill(black[:, None], 0), images.masked_fill(black[:, None], 0))
+    result = masking(images)
+    black = (result == 0).all(1)
+    assert torch.equal(result.masked_fill(black[:, None], 0), images.masked_fill(black[:, None], 0))
     assert torch.equal(black[0], black[1])
     rows, columns = (np.flatnonzero(black[0].any(axis).numpy()) for axis in (1, 0))
     assert black[0].sum() == len(rows) * len(columns)  # a rectangle
@@ -136,16 +136,16 @@ def written_out(x: np.ndarray, k: int) -> np.ndarray:
 @pytest.mark.parametrize(("count", "k"), [(6, 2), (7, 3), (9, 3), (11, 4), (3, 5), (1, 2), (5, 1)])
 def test_each_image_is_the_mean_of_its_cluster(count, k):
     images = faces(count, (8, 6))
-    found = k_same(images, k=k)
-    np.testing.assert_allclose(found, written_out(images.double().numpy(), k), rtol=0, atol=1e-7)
-    shared = [int((found == image).flatten(1).all(1).sum()) for image in found]
+    result = k_same(images, k=k)
+    np.testing.assert_allclose(result, written_out(images.double().numpy(), k), rtol=0, atol=1e-7)
+    shared = [int((result == image).flatten(1).all(1).sum()) for image in result]
     assert min(shared) >= min(k, count) and max(shared) <= max(2 * k - 1, k)
 
 
 def test_equal_images_share_a_cluster_by_the_order_in_which_they_are_taken():
     images = torch.stack([torch.full((3, 4, 4), value) for value in (0.5, 0.5, 0.5, 0.5, 0.9, 0.1)])
-    found = k_same(images, k=3)[:, 0, 0, 0]
-    torch.testing.assert_close(found, torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]), rtol=0, atol=1e-7)
+    result = k_same(images, k=3)[:, 0, 0, 0]
+    torch.testing.assert_close(result, torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]), rtol=0, atol=1e-7)
     assert torch.equal(k_same(images[:4], k=2), images[:4])
 
 
@@ -177,9 +177,9 @@ def clusters(made: Tensor) -> list[list[str]]:
 
 def test_in_the_pipeline_each_face_is_shared_by_k_persons_or_more():
     made = by_k_same(NAMES, gallery())
-    found = clusters(made)
-    assert sorted(map(len, found)) == [3, 3, 3, 3, 4, 4, 4, 4]
-    for names in found:
+    result = clusters(made)
+    assert sorted(map(len, result)) == [3, 3, 3, 3, 4, 4, 4, 4]
+    for names in result:
         assert len({person_of(name) for name in names}) == len(names)
         mean = torch.stack([PIXELS[name] for name in names]).double().mean(0)
         torch.testing.assert_close(made[NAMES.index(names[0])].double(), mean, rtol=0, atol=1e-7)

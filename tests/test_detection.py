@@ -51,9 +51,9 @@ def test_a_face_is_found_once_at_every_size(height: int):
 def test_faces_of_all_sizes_on_a_large_photograph_are_listed_from_left_to_right():
     places = [(150, 100, 1900), (1800, 500, 100), (100, 2700, 300), (700, 3200, 1200)]
     placed = [(number, *place) for number, place in zip(FRONTAL, places, strict=True)]
-    found = find_faces(photograph((4000, 2600), *placed))
-    assert len(found) == 4
-    for face, place in zip(found, places, strict=True):
+    faces = find_faces(photograph((4000, 2600), *placed))
+    assert len(faces) == 4
+    for face, place in zip(faces, places, strict=True):
         assert_at(face, *place)
 
 

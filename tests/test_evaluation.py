@@ -47,8 +47,8 @@ def test_the_whole_evaluation_is_one_command_and_the_paper_runs_none_of_it(evalu
     planned = stages_run(evaluated.dvc("repro", "--dry", "--force", EVALUATION))
     with Repo(evaluated.folder) as repo:
         addresses = {(stage.relpath, stage.name) for stage in repo.index.stages}
-    own = {f"{EVALUATION}:{name}" for file, name in addresses if file.endswith(EVALUATION)}
-    assert own and {name for name in planned if ":" in name} == own
+    evaluation_stages = {f"{EVALUATION}:{name}" for file, name in addresses if file.endswith(EVALUATION)}
+    assert evaluation_stages and {name for name in planned if ":" in name} == evaluation_stages
     assert not {name for name in stages_run(evaluated.dvc("repro", "--dry", "--force")) if ":" in name}
 
 
@@ -121,11 +121,11 @@ def test_every_pair_is_published(evaluated):
 
 def test_all_adaptive_attackers_are_measured(evaluated):
     adaptive = table(evaluated, "adaptive")
-    own = adaptive[(adaptive["model"] == "A") & (adaptive["method"] == "P-FGVM")]
-    assert set(own["attacker"]) == {"retrained", "growing gallery", "median 3x3", "JPEG 50", "detector"}
-    detector = own[own["attacker"] == "detector"].iloc[0]
+    rows = adaptive[(adaptive["model"] == "A") & (adaptive["method"] == "P-FGVM")]
+    assert set(rows["attacker"]) == {"retrained", "growing gallery", "median 3x3", "JPEG 50", "detector"}
+    detector = rows[rows["attacker"] == "detector"].iloc[0]
     assert 0 <= detector["auc_low"] <= detector["auc"] <= detector["auc_high"] <= 1
-    purified = own[own["attacker"] == "JPEG 50"].iloc[0]
+    purified = rows[rows["attacker"] == "JPEG 50"].iloc[0]
     robustness = table(evaluated, "robustness").set_index(["model", "method", "transform"])
     assert purified["accuracy_protected"] == pytest.approx(1 - robustness.loc[("A", "P-FGVM", "JPEG 50"), "mr"])
 

@@ -104,13 +104,13 @@ def test_no_steps_leave_the_start_and_no_images_nothing():
 
 def test_features_move_away():
     descriptor = linear(WEIGHTS[0])
-    found = made([descriptor], iterations=20, views=2, scale=0.1, shift=0.05)
+    x_adv = made([descriptor], iterations=20, views=2, scale=0.1, shift=0.05)
     control = torch.tensor(X) + 0.01 * torch.from_numpy(np.random.default_rng(1).normal(size=X.shape))
 
     def moved(images: Tensor) -> Tensor:
         return (descriptor(images) - descriptor(torch.tensor(X))).norm(dim=1)
 
-    assert (moved(found) > 3 * moved(control)).all()
+    assert (moved(x_adv) > 3 * moved(control)).all()
 
 
 # ── The parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,13 +125,13 @@ def test_a_view_shows_each_image_at_its_own_scale_and_place():
     # Of a linear ramp every sample is known, but where the border goes on.
     rows, columns = np.meshgrid(np.arange(14.0), np.arange(12.0), indexing="ij")
     ramp = torch.tensor(np.broadcast_to(rows + 100 * columns, (3, 1, 14, 12)).copy())
-    found = random_view(NAMES, 3, "view", scale=0.2, shift=0.1)(ramp).numpy()
-    for image, name in zip(found, NAMES, strict=True):
+    x_adv = random_view(NAMES, 3, "view", scale=0.2, shift=0.1)(ramp).numpy()
+    for image, name in zip(x_adv, NAMES, strict=True):
         growth, down, right = seeding.rng(3, "view", name).uniform(-1, 1, 3) * (0.2, 0.1, 0.1)
         row = np.clip(6.5 + (rows - 6.5) * (1 + growth) + 14 * down, 0, 13)
         column = np.clip(5.5 + (columns - 5.5) * (1 + growth) + 12 * right, 0, 11)
         np.testing.assert_allclose(image[0], row + 100 * column, rtol=0, atol=1e-9)
-    assert len({image.tobytes() for image in found}) == 3
+    assert len({image.tobytes() for image in x_adv}) == 3
 
 
 def test_a_change_hides_at_edges_and_not_on_plain_ground():
@@ -153,8 +153,8 @@ def test_an_image_smaller_than_the_window_hides_too(size: tuple[int, int]):
 @pytest.mark.parametrize("chroma", [0.0, 0.3, 1.0])
 def test_colour_is_reduced_chroma(chroma: float):
     change = torch.tensor([1.0, 0.0, -0.4]).view(1, 3, 1, 1)
-    found = reduced_chroma(change, chroma).flatten()
-    assert found.tolist() == pytest.approx([0.2 + chroma * 0.8, 0.2 - chroma * 0.2, 0.2 - chroma * 0.6])
+    x_adv = reduced_chroma(change, chroma).flatten()
+    assert x_adv.tolist() == pytest.approx([0.2 + chroma * 0.8, 0.2 - chroma * 0.2, 0.2 - chroma * 0.6])
 
 
 # ── What is asked of descriptors and arguments ────────────────────────────────────────────────────────────────────
@@ -180,8 +180,8 @@ def test_functions_are_descriptors_and_gradient_modes_do_not_matter():
 
     expected = made([linear(WEIGHTS[0])])
     with torch.no_grad():
-        found = made([function])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+        x_adv = made([function])
+    np.testing.assert_allclose(x_adv, expected, rtol=0, atol=1e-12)
 
 
 def test_half_precision_features_are_measured_in_float32():

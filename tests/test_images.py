@@ -192,8 +192,8 @@ def test_suffixes_are_those_of_pictures_that_can_be_read():
 def test_a_truncated_picture_is_refused(kind: str):
     content = picture("whole", size=(64, 64), kind=kind)
     decode(content, "whole")
-    for kept in (len(content) // 2, len(content) - 40, 20):
-        assert_refused(content[:kept])
+    for size in (len(content) // 2, len(content) - 40, 20):
+        assert_refused(content[:size])
 
 
 @pytest.mark.parametrize(

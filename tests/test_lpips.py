@@ -39,14 +39,14 @@ def by_the_paper(picture: np.ndarray, original: np.ndarray, weights: Path) -> fl
     network = alexnet()
     network.load_state_dict(torch.load(weights))
     linear = torch.load(Path(lpips.__file__).parent / "weights/v0.1/alex.pth", map_location="cpu")
-    seen = torch.from_numpy(np.stack([picture, original]) / 255).float()
-    seen = (seen - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
+    features = torch.from_numpy(np.stack([picture, original]) / 255).float()
+    features = (features - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
     total = 0.0
     with torch.no_grad():
         for place, layer in enumerate(network.features[: LAYERS[-1] + 1]):
-            seen = layer(seen)
+            features = layer(features)
             if place in LAYERS:
-                unit = seen / (seen.norm(dim=1, keepdim=True) + 1e-10)
+                unit = features / (features.norm(dim=1, keepdim=True) + 1e-10)
                 channel_weights = linear[f"lin{LAYERS.index(place)}.model.1.weight"].reshape(-1, 1, 1)
                 total += (channel_weights * (unit[0] - unit[1]) ** 2).sum(0).mean().item()
     return total
@@ -110,7 +110,10 @@ def test_a_name_with_a_hash_is_held_to_it_and_a_date_is_no_hash(weights, tmp_pat
         (lambda content: {"a": torch.zeros(1)}, "features.0.weight is missing"),
         (lambda content: content | {"features.3.weight": torch.zeros(1)}, r"3.weight is \(1,\), not \(192, 64"),
         (lambda content: content | {"features.3.weight": "words"}, "features.3.weight is missing"),
-        (lambda content: content | {"features.0.bias": torch.full((64,), torch.nan)}, "features.0.bias contains values"),
+        (
+            lambda content: content | {"features.0.bias": torch.full((64,), torch.nan)},
+            "features.0.bias contains values",
+        ),
         (lambda content: {"code": Path("code")}, "no plain PyTorch weights file, or contains code"),
     ],
     ids=["none", "list", "other", "shape", "words", "not finite", "code"],

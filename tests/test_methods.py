@@ -215,8 +215,8 @@ def test_the_noise_start_is_p_fgvm_from_gaussian_noise():
     drawn = [seeding.rng(3, "noise", name).normal(0.5, 0.25, (3, 8, 8)).astype(np.float32) for name in NAMES]
     start = torch.from_numpy(np.stack(drawn))
     expected = p_fgvm(network(), images(), TARGETS, start=start, step_size=0.55, iterations=6, penalty=0.28)
-    found = run("p_fgvm_noise", "B")
-    assert torch.equal(found, expected) and torch.equal(found[3], found[2])
+    x_adv = run("p_fgvm_noise", "B")
+    assert torch.equal(x_adv, expected) and torch.equal(x_adv[3], x_adv[2])
 
 
 def test_gaussian_starts_depend_on_seed_and_name_alone():
@@ -253,12 +253,12 @@ def test_the_seed_draws_the_images_that_start_from_noise():
 
 def test_the_control_has_the_l2_of_its_reference_along_its_own_noise():
     reference = run("p_fgvm")
-    found = run("random_equal_l2", given=context(reference=lambda: reference))
-    sizes = [(moved.double() - images().double()).flatten(1).norm(dim=1) for moved in (found, reference)]
+    x_adv = run("random_equal_l2", given=context(reference=lambda: reference))
+    sizes = [(moved.double() - images().double()).flatten(1).norm(dim=1) for moved in (x_adv, reference)]
     torch.testing.assert_close(*sizes, rtol=1e-6, atol=0)
     drawn = [seeding.rng(3, "random", name).standard_normal((3, 8, 8)).astype(np.float32) for name in NAMES]
     noise = torch.from_numpy(np.stack(drawn))
-    assert torch.equal(found, random_equal_l2(images(), noise, sizes[1])) and torch.equal(found[3], found[2])
+    assert torch.equal(x_adv, random_equal_l2(images(), noise, sizes[1])) and torch.equal(x_adv[3], x_adv[2])
 
 
 # ── The package ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -40,9 +40,9 @@ def saved(path, values: np.ndarray) -> str:
 
 @pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
 def test_more_noise_is_worse(metric):
-    found = [metric.function(noisy(picture(), scale), picture()) for scale in (0, 1, 3, 9, 27)]
-    assert all(type(value) is float for value in found)
-    assert found == sorted(found, reverse=not metric.smaller_is_better) and len(set(found)) == len(found)
+    values = [metric.function(noisy(picture(), scale), picture()) for scale in (0, 1, 3, 9, 27)]
+    assert all(type(value) is float for value in values)
+    assert values == sorted(values, reverse=not metric.smaller_is_better) and len(set(values)) == len(values)
 
 
 def test_equal_pictures_have_the_best_values_there_are():

@@ -126,8 +126,8 @@ def test_sfaces_embedding_is_that_of_opencv(tmp_path: Path):
     faces = bundled(FULL)[0][:3]
     for chip, mine in zip(chips(faces, (112, 112)), opened("sface").embed(faces), strict=True):
         # BGR of 8 bits.
-        found = theirs.feature(np.rint(255 * chip[..., ::-1]).astype(np.uint8).copy())[0]
-        assert mine == pytest.approx(found, abs=0.1) and np.linalg.norm(found) > 10
+        embeddings = theirs.feature(np.rint(255 * chip[..., ::-1]).astype(np.uint8).copy())[0]
+        assert mine == pytest.approx(embeddings, abs=0.1) and np.linalg.norm(embeddings) > 10
 
 
 @pytest.mark.parametrize("name", ["dlib", "sface"])
@@ -143,8 +143,13 @@ def test_an_embedding_hangs_on_the_picture_alone(name):
 def test_dlib_compares_by_distance_and_others_by_angle():
     assert comparison("dlib", "installed").distance == "euclidean"
     assert comparison("sface", "installed").distance == "cosine"
-    own = comparison("mine", OnnxRecogniser(file="mine.onnx", input_size=(8, 8), centred=True))
-    assert (own.name, own.label, own.distance, own.centred) == ("mine", "mine", "cosine", True)
+    recogniser = comparison("mine", OnnxRecogniser(file="mine.onnx", input_size=(8, 8), centred=True))
+    assert (recogniser.name, recogniser.label, recogniser.distance, recogniser.centred) == (
+        "mine",
+        "mine",
+        "cosine",
+        True,
+    )
     assert not comparison("mine", OnnxRecogniser(file="mine.onnx", input_size=(8, 8))).centred
 
 
@@ -189,9 +194,9 @@ def test_chips_are_those_of_scikit_image(image_size, input_size, samples):
     matrix = np.vstack([similarity(celeba_points(image_size), arcface_points(input_size)), [0, 0, 1]])
     # At so many points along a side of each pixel.
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
-    found = chips(images, input_size)
-    assert found.shape == (2, *input_size, 3) and found.dtype == np.float32
-    for image, chip in zip(images, found, strict=True):
+    result = chips(images, input_size)
+    assert result.shape == (2, *input_size, 3) and result.dtype == np.float32
+    for image, chip in zip(images, result, strict=True):
         sampled = [
             warp(
                 image.transpose(1, 2, 0),
@@ -210,8 +215,8 @@ def test_what_is_finer_than_a_chip_averages_out():
     for growth, most in ((2, 0.01), (4, 0.004)):
         height, width = growth * FULL[0], growth * FULL[1]
         checkerboard = (np.indices((height, width)).sum(axis=0) % 2).astype(np.float32)
-        found = chips(np.stack([checkerboard] * 3)[None], (112, 112))
-        assert np.abs(found - 0.5).max() < most
+        faces = chips(np.stack([checkerboard] * 3)[None], (112, 112))
+        assert np.abs(faces - 0.5).max() < most
 
 
 def test_a_chip_shows_the_same_part_of_a_picture_of_any_size():
@@ -226,7 +231,7 @@ def test_a_chip_shows_the_same_part_of_a_picture_of_any_size():
 COLOURED = np.broadcast_to(np.array([0.2, 0.4, 0.8], np.float32)[:, None, None], (2, 3, *HALF)).copy()
 
 
-def own(root: Path, **line: Any) -> Recogniser:
+def own_recogniser(root: Path, **line: Any) -> Recogniser:
     described = OnnxRecogniser(**{"file": "mine.onnx", "input_size": (4, 6)} | line)
     return open_recogniser("mine", described, root, HALF)
 
@@ -244,9 +249,13 @@ def own(root: Path, **line: Any) -> Recogniser:
 )
 def test_values_come_as_the_line_says(tmp_path: Path, line: dict[str, Any], pixel: list[float]):
     flattening(tmp_path / "mine.onnx", "n", 3, 4, 6)
-    assert own(tmp_path, **line).embed(COLOURED) == pytest.approx(np.tile(np.repeat(pixel, 24), (2, 1)), abs=1e-3)
+    assert own_recogniser(tmp_path, **line).embed(COLOURED) == pytest.approx(
+        np.tile(np.repeat(pixel, 24), (2, 1)), abs=1e-3
+    )
     flattening(tmp_path / "mine.onnx", "n", 4, 6, 3)
-    assert own(tmp_path, layout="NHWC", **line).embed(COLOURED) == pytest.approx(np.tile(pixel, (2, 24)), abs=1e-3)
+    assert own_recogniser(tmp_path, layout="NHWC", **line).embed(COLOURED) == pytest.approx(
+        np.tile(pixel, (2, 24)), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -254,9 +263,9 @@ def test_rows_are_rows_and_columns_columns(tmp_path: Path, layout: str):
     images = noise(3, 3, *HALF)
     shape = (3, 4, 6) if layout == "NCHW" else (4, 6, 3)
     flattening(tmp_path / "mine.onnx", 1, *shape)
-    found = own(tmp_path, layout=layout).embed(images).reshape(3, *shape)
-    found = found.transpose(0, 2, 3, 1) if layout == "NCHW" else found
-    assert found == pytest.approx(255 * chips(images, (4, 6)), abs=1e-3)
+    inputs = own_recogniser(tmp_path, layout=layout).embed(images).reshape(3, *shape)
+    inputs = inputs.transpose(0, 2, 3, 1) if layout == "NCHW" else inputs
+    assert inputs == pytest.approx(255 * chips(images, (4, 6)), abs=1e-3)
 
 
 def test_the_named_output_is_the_embedding(tmp_path: Path):
@@ -266,11 +275,13 @@ def test_the_named_output_is_the_embedding(tmp_path: Path):
     ]
     outputs = [value("pooled", "n", 3, 1, 1), value("negative", "n", 3, 1, 1)]
     saved(tmp_path / "mine.onnx", nodes, [value("x", "n", 3, 4, 6)], outputs)
-    assert own(tmp_path, output="pooled").embed(COLOURED) == pytest.approx(np.tile([51, 102, 204], (2, 1)), abs=1e-3)
-    assert own(tmp_path, output="negative").embed(COLOURED)[0] == pytest.approx([-51, -102, -204], abs=1e-3)
-    message = refusal(lambda: own(tmp_path))
+    assert own_recogniser(tmp_path, output="pooled").embed(COLOURED) == pytest.approx(
+        np.tile([51, 102, 204], (2, 1)), abs=1e-3
+    )
+    assert own_recogniser(tmp_path, output="negative").embed(COLOURED)[0] == pytest.approx([-51, -102, -204], abs=1e-3)
+    message = refusal(lambda: own_recogniser(tmp_path))
     assert f"{tmp_path / 'mine.onnx'}: has the outputs pooled, negative" in message and REMEDY in message
-    message = refusal(lambda: own(tmp_path, output="poled"))
+    message = refusal(lambda: own_recogniser(tmp_path, output="poled"))
     assert "has no output 'poled'; there are: pooled, negative" in message and REMEDY in message
 
 
@@ -338,7 +349,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path):
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
-    message = refusal(lambda: own(tmp_path))
+    message = refusal(lambda: own_recogniser(tmp_path))
     assert message.startswith(f"{tmp_path / 'mine.onnx'}: cannot be read (No such file") and REMEDY in message
     assert f"{tmp_path}: cannot be read (Is a directory)" in refusal(lambda: OnnxNetwork(tmp_path))
 
@@ -377,11 +388,11 @@ def test_what_onnx_runtime_cannot_run_is_refused(tmp_path: Path):
 def test_a_wrong_size_is_refused(tmp_path: Path):
     path = flattening(tmp_path / "mine.onnx", 1, 3, 4, 6)
     for line in ({"input_size": (6, 4)}, {"layout": "NHWC"}, {"input_size": (112, 112)}):
-        message = refusal(lambda line=line: own(tmp_path, **line).embed(COLOURED))
+        message = refusal(lambda line=line: own_recogniser(tmp_path, **line).embed(COLOURED))
         assert message.startswith(f"{path}: its input is [1, 3, 4, 6], not [1, ") and REMEDY in message
         assert "\n" not in message
     flattening(path, 4, 3, 4, 6)
-    assert f"{path}: its batch size is 4" in refusal(lambda: own(tmp_path))
+    assert f"{path}: its batch size is 4" in refusal(lambda: own_recogniser(tmp_path))
 
 
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8])
@@ -389,10 +400,12 @@ def test_images_come_in_the_type_that_the_network_takes(tmp_path: Path, kind: in
     nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("Cast", ["flat"], ["y"], to=kind)]
     given = helper.make_tensor_value_info("x", kind, (1, 3, 4, 6))
     path = saved(tmp_path / "mine.onnx", nodes, [given], [helper.make_tensor_value_info("y", kind, (1, 72))])
-    found = own(tmp_path).embed(COLOURED)
-    assert found.dtype == np.float32 and found == pytest.approx(np.tile(np.repeat([51, 102, 204], 24), (2, 1)), abs=0.1)
+    embeddings = own_recogniser(tmp_path).embed(COLOURED)
+    assert embeddings.dtype == np.float32 and embeddings == pytest.approx(
+        np.tile(np.repeat([51, 102, 204], 24), (2, 1)), abs=0.1
+    )
     if kind == TensorProto.UINT8:
-        message = refusal(lambda: own(tmp_path, mean=(60, 60, 60)).embed(COLOURED))
+        message = refusal(lambda: own_recogniser(tmp_path, mean=(60, 60, 60)).embed(COLOURED))
         assert f"{path}: its input is uint8" in message
 
 
@@ -415,7 +428,7 @@ def test_an_embedding_that_cannot_be_compared_is_refused(tmp_path: Path, factor:
     nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["e"])]
     weights = {"w": np.full((72, 8), factor, np.float32)}
     saved(tmp_path / "mine.onnx", nodes, [value("x", "n", 3, 4, 6)], [value("e", "n", 8)], weights)
-    message = refusal(lambda: own(tmp_path).embed(COLOURED))
+    message = refusal(lambda: own_recogniser(tmp_path).embed(COLOURED))
     assert message.startswith("recogniser mine: 2 of 2 embeddings")
 
 
@@ -525,12 +538,20 @@ def test_the_form_in_the_committed_comment_is_a_recognisers_line():
     text = (ROOT / "params.yaml").read_text("utf-8")
     _, form = text.split("#   mine: ")
     line = YAML(typ="safe", pure=True).load(form.split("}")[0].replace("#", " ") + "}")
-    found = parse(
+    recognisers = parse(
         changed({"evaluation.recognisers": {"dlib": "installed", "mine": line}}), "params.yaml"
     ).evaluation.recognisers
-    assert list(found) == ["dlib", "mine"] and found["dlib"] == "installed"
-    assert (found["mine"].file, found["mine"].input_size, found["mine"].mean) == ("mine.onnx", (112, 112), (127.5,) * 3)
-    assert (found["mine"].scale, found["mine"].output, found["mine"].centred) == (1 / 128, "embedding", False)
+    assert list(recognisers) == ["dlib", "mine"] and recognisers["dlib"] == "installed"
+    assert (recognisers["mine"].file, recognisers["mine"].input_size, recognisers["mine"].mean) == (
+        "mine.onnx",
+        (112, 112),
+        (127.5,) * 3,
+    )
+    assert (recognisers["mine"].scale, recognisers["mine"].output, recognisers["mine"].centred) == (
+        1 / 128,
+        "embedding",
+        False,
+    )
     # What need not be said.
     plain = OnnxRecogniser(file="mine.onnx", input_size=(112, 112))
     assert (plain.layout, plain.channels, plain.mean, plain.scale, plain.output) == ("NCHW", "RGB", (0, 0, 0), 1, None)

@@ -29,8 +29,8 @@ IMAGES = np.stack([np.full((3, 12, 13), level, np.float32) for level in (0.21, 0
 
 def test_scores_hold_what_the_model_sees_and_how_far_the_image_moved():
     scores = score_images(Brightness(), IMAGES, ORIGINALS, CLASSES, 2)
-    said = ["predicted_clean", "predicted", "confidence_clean", "confidence"]
-    assert list(scores.columns) == ["pixels", *said, *(metric.name for metric in METRICS)]
+    prediction_columns = ["predicted_clean", "predicted", "confidence_clean", "confidence"]
+    assert list(scores.columns) == ["pixels", *prediction_columns, *(metric.name for metric in METRICS)]
     assert list(scores["pixels"]) == ["float"] * 5 + ["8bit"] * 5
     assert list(scores["predicted_clean"]) == ["dark", "middle", "bright", "middle", "dark"] * 2
     assert list(scores["predicted"]) == ["dark", "bright", "bright", "dark", "middle"] * 2

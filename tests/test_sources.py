@@ -178,11 +178,11 @@ def test_names_in_a_zip_that_are_not_celebas_do_not_matter(tmp_path: Path):
     assert listed(open_source("celeba", tmp_path)) == {"10": sorted(FACES["10"])}
 
 
-@pytest.mark.parametrize("kept", [0, 1 / 2, 0.99], ids=["empty", "half", "nearly whole"])
-def test_a_truncated_zip_is_refused(tmp_path: Path, kept: float):
+@pytest.mark.parametrize("share", [0, 1 / 2, 0.99], ids=["empty", "half", "nearly whole"])
+def test_a_truncated_zip_is_refused(tmp_path: Path, share: float):
     whole = celeba_zip(tmp_path, ZIPPED).read_bytes()
     with pytest.raises(InputError, match="download it again"):
-        zip_read_to_the_end(tmp_path, whole[: int(kept * len(whole))])
+        zip_read_to_the_end(tmp_path, whole[: int(share * len(whole))])
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path):

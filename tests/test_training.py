@@ -115,11 +115,11 @@ class Watch(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.batches = []
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.training:
-            self.seen.append(inputs)
+            self.batches.append(inputs)
         return inputs
 
 
@@ -127,8 +127,8 @@ class Watch(nn.Module):
 def test_every_epoch_takes_each_example_once_and_none_alone(count, sizes):
     watch, examples = Watch(), points(count)
     train(nn.Sequential(watch, tiny()), examples, points(4), **SETTINGS | {"epochs": 2})
-    assert [len(batch) for batch in watch.seen] == 2 * sizes
-    first, second = (torch.cat(watch.seen[i : i + len(sizes)]) for i in (0, len(sizes)))
+    assert [len(batch) for batch in watch.batches] == 2 * sizes
+    first, second = (torch.cat(watch.batches[i : i + len(sizes)]) for i in (0, len(sizes)))
     assert not torch.equal(first, second)
     for epoch in (first, second):
         assert torch.equal(epoch[:, 0].sort().values, examples.inputs[:, 0].sort().values)
@@ -139,7 +139,7 @@ def test_the_order_hangs_on_the_seed():
     for seed in (1, 1, 2):
         watch = Watch()
         train(nn.Sequential(watch, tiny()), points(12), points(4), **SETTINGS | {"epochs": 1, "seed": seed})
-        orders.append(torch.cat(watch.seen))
+        orders.append(torch.cat(watch.batches))
     assert torch.equal(orders[0], orders[1]) and not torch.equal(orders[0], orders[2])
 
 
@@ -211,11 +211,11 @@ def test_bytes_enter_as_numbers_from_0_to_1():
 def test_features_are_the_descriptors_outputs():
     descriptor = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Dropout(0.5)).train()
     examples = pictures(7)
-    found = features(descriptor, examples, 3, CPU)
+    outputs = features(descriptor, examples, 3, CPU)
     expected = descriptor.eval()(examples.inputs / 255)
-    torch.testing.assert_close(found.inputs, expected.detach(), rtol=1e-5, atol=1e-6)
-    assert not found.inputs.requires_grad
-    assert torch.equal(found.classes, examples.classes)
+    torch.testing.assert_close(outputs.inputs, expected.detach(), rtol=1e-5, atol=1e-6)
+    assert not outputs.inputs.requires_grad
+    assert torch.equal(outputs.classes, examples.classes)
 
 
 class Killed(Exception):
@@ -229,11 +229,11 @@ def test_a_training_that_was_killed_goes_on_to_the_same_digits(checkpoint):
     expected = train(unbroken, points(10), points(4), **settings)
 
     for epochs_done in range(1, 7):
-        kept = []
+        checkpoints = []
 
-        def keep_and_die(state, kept=kept, last=epochs_done):
+        def keep_and_die(state, checkpoints=checkpoints, last=epochs_done):
             if len(state.history) == last:
-                kept.append(copy.deepcopy(state))
+                checkpoints.append(copy.deepcopy(state))
                 raise Killed
 
         with pytest.raises(Killed):
@@ -245,8 +245,8 @@ def test_a_training_that_was_killed_goes_on_to_the_same_digits(checkpoint):
             model,
             points(10),
             points(4),
-            start=kept[0],
-            progress=lambda epochs, seen=to_come: (seen.append(epoch) or epoch for epoch in epochs),
+            start=checkpoints[0],
+            progress=lambda epochs, started=to_come: (started.append(epoch) or epoch for epoch in epochs),
             **settings,
         )
         assert to_come == list(range(epochs_done + 1, 7))

@@ -34,8 +34,8 @@ def through_pillow(picture: np.ndarray, **options) -> np.ndarray:
     return np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1)
 
 
-def mean_difference(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.abs(one.astype(float) - other).mean())
+def mean_difference(image: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(image.astype(float) - other).mean())
 
 
 def test_the_names_are_those_of_the_tables():
@@ -50,10 +50,10 @@ def test_the_names_are_those_of_the_tables():
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_picture_becomes_a_new_one_of_its_size(name, size):
     picture = noise(size)
-    kept = picture.copy()
+    copied = picture.copy()
     made = TRANSFORMS[name](picture)
     assert (made.shape, made.dtype) == (picture.shape, np.uint8)
-    assert np.array_equal(picture, kept) and not np.shares_memory(made, picture)
+    assert np.array_equal(picture, copied) and not np.shares_memory(made, picture)
     assert made.flags.writeable and made.flags.c_contiguous
     assert np.array_equal(TRANSFORMS[name](picture), made)
     assert np.array_equal(made, picture) == (name == "PNG")
@@ -94,11 +94,11 @@ def test_half_size_keeps_what_two_pixels_show_and_no_more():
     assert np.abs(halved[:, 8:-8, 8:-8] - 127.5).max() <= 1.5
     assert np.abs(TRANSFORMS["half size"](smooth()).astype(int) - smooth())[:, 4:-4, 4:-4].max() <= 2
     # A quarter of a cycle per pixel is the finest that half the pixels hold.
-    for frequency, kept in ((0.2, (0.6, 1)), (0.32, (0, 0.25))):
+    for frequency, copied in ((0.2, (0.6, 1)), (0.32, (0, 0.25))):
         wave = 100 * np.cos(2 * np.pi * frequency * np.arange(200))
         made = TRANSFORMS["half size"](np.rint(127.5 + np.tile(wave, (3, 32, 1))).astype(np.uint8))
         before, after = (np.abs(np.fft.rfft(values)[round(200 * frequency)]) for values in (wave, made[0, 16]))
-        assert kept[0] < after / before < kept[1]
+        assert copied[0] < after / before < copied[1]
 
 
 def test_the_blur_is_a_gaussian_of_one_pixel():

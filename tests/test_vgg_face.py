@@ -65,9 +65,9 @@ WRAPPINGS = {
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
 def test_weights_are_found_as_others_write_them(wrap, weights, tmp_path):
     torch.save(wrap(weights), tmp_path / "weights.pth")
-    found = vgg_face.read_weights(tmp_path / "weights.pth")
-    assert found.keys() == weights.keys()
-    for name, value in found.items():
+    tensors = vgg_face.read_weights(tmp_path / "weights.pth")
+    assert tensors.keys() == weights.keys()
+    for name, value in tensors.items():
         assert value.dtype == torch.float32
         torch.testing.assert_close(value, weights[name], rtol=1e-3, atol=1e-4)
 
