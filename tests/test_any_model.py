@@ -1,4 +1,4 @@
-"""Every gradient attack on any model: it is attacked in eval mode and left unchanged, or refused.
+"""Every gradient attack on any model: it runs in eval mode and is unchanged afterwards, or is rejected.
 
 The expected images come from a second model of the same weights, in eval mode, given as a plain function. P-FGVM is
 also compared with its update equation in float64. test_attacks.py has the equations of the other methods.
@@ -53,7 +53,7 @@ def p_fgvm_by_its_equation(model: Callable[[Tensor], Tensor], images: Tensor, ta
 
 
 def state(model: nn.Module) -> dict[str, Any]:
-    """What an attack could change in `model`."""
+    """Everything in `model` that an attack could change."""
     values: dict[str, Any] = {}
     for name, module in model.named_modules():
         hooks = {key: dict(value) for key, value in vars(module).items() if key.endswith("_hooks")}
@@ -217,7 +217,7 @@ def of_nan() -> nn.Module:
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of model. `wrap` turns it into the function that is attacked, if any; `logits` selects from its output."""
+    """A kind of model. `wrap` converts it to the attacked function, if any; `logits` selects from its output."""
 
     make: Callable[[], nn.Module]
     images: Tensor = IMAGES

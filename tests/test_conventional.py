@@ -37,7 +37,7 @@ def test_a_block_is_the_mean_of_what_it_covers(size, blocks, side):
     images = faces(2, size)
     x = images.double().numpy()
     expected = np.empty_like(x)
-    # Those below may be cut off.
+    # Blocks at the bottom may be cut off.
     for top in range(0, size[0], side):
         for left in range(0, size[1], side):
             block = np.s_[..., top : top + side, left : left + side]
@@ -53,7 +53,7 @@ def test_where_the_side_is_no_whole_number_blocks_differ_by_a_pixel(size, blocks
     side = width / blocks
     for line, length in ((result[0], width), (result[:, 0], height)):
         edges = np.r_[0, np.flatnonzero(np.diff(line)) + 1, length]
-        # Each pixel lies with its centre in its block.
+        # The centre of each pixel is inside its block.
         of_block = np.floor((np.arange(length) + 0.5) / side)
         np.testing.assert_array_equal(edges, np.r_[0, np.flatnonzero(np.diff(of_block)) + 1, length])
         lengths = np.diff(edges)[:-1] if length == height else np.diff(edges)
@@ -120,7 +120,7 @@ def test_the_mask_is_a_black_bar_over_both_eyes(scale):
 
 
 def written_out(x: np.ndarray, k: int) -> np.ndarray:
-    """k-Same in the words of its definition."""
+    """k-Same by its definition."""
     result, left = np.empty_like(x), set(range(len(x)))
     while left:
         if len(left) < 2 * k:
@@ -170,7 +170,7 @@ def by_k_same(names: Sequence[str], of: Gallery, **values: int) -> Tensor:
 
 
 def clusters(made: Tensor) -> list[list[str]]:
-    """The names of NAMES whose images are one, each list once."""
+    """Groups of NAMES with equal images."""
     of = [[name for name, other in zip(NAMES, made, strict=True) if torch.equal(other, image)] for image in made]
     return [list(names) for names in dict.fromkeys(map(tuple, of))]
 
@@ -218,7 +218,7 @@ def test_fewer_than_k_persons_all_share_one_face():
     assert sorted(int((made == image).flatten(1).all(1).sum()) for image in made) == [2] * len(names)
 
 
-def test_no_more_than_a_round_is_read_at_a_time_and_clusters_are_found_once():
+def test_no_more_than_a_round_is_read_at_a_time_and_clusters_are_computed_once():
     asked = []
 
     def read(names: Sequence[str]) -> Tensor:
@@ -237,7 +237,7 @@ def test_no_more_than_a_round_is_read_at_a_time_and_clusters_are_found_once():
 
 @each_method
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
-def test_the_result_is_an_image_like_the_input_in_memory_of_its_own(method, dtype):
+def test_the_result_is_like_the_input_and_shares_no_memory(method, dtype):
     images = faces(4, (16, 12)).to(dtype)
     before = images.clone()
     result = method(images)

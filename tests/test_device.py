@@ -16,7 +16,7 @@ from tests.project import ROOT
 
 @pytest.fixture
 def machine_with(monkeypatch):
-    """Pretends which accelerators there are."""
+    """Simulates the available accelerators."""
 
     def pretend(cuda: bool, mps: bool) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
@@ -91,7 +91,7 @@ def test_the_pipeline_needs_no_float64_of_its_device(built):
         for name in names:
             expected, actual = np.load(cpu / name), np.load(out / folder / name)
             assert np.array_equal(actual["target"], expected["target"])
-            # Sums round otherwise there, which moves single pixels but not the L2 of an image.
+            # Sums round differently there, which affects single pixels but not the L2 of an image.
             originals = read_images(data / "faces.zip", list(expected["image"]), (48, 40))
             l2 = [
                 np.linalg.norm((made["pixels"] - originals).reshape(len(made), -1), axis=1)

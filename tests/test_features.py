@@ -1,4 +1,4 @@
-"""P-FGVM on features: against its equation written out, what it draws, and what it asks of descriptors."""
+"""P-FGVM (features): its equation, its random draws, and invalid descriptors."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +19,7 @@ SHAPE = (3, 14, 12)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.uniform(size=(3, *SHAPE)).round(1)  # some values lie on 0 and 1
 NAMES = ["a.jpg", "b.jpg", "李小龍/c.jpg"]
-# Two descriptors of other lengths, F = 7 and 4.
+# Two descriptors of different lengths, F = 7 and 4.
 WEIGHTS = [RANDOM.normal(size=(7, X[0].size)), 30 * RANDOM.normal(size=(4, X[0].size))]
 SETTINGS = {
     "step_size": 0.3,
@@ -76,19 +76,19 @@ def by_hand(x: np.ndarray, name: str) -> np.ndarray:
     return x_adv
 
 
-def test_it_is_its_equation():
+def test_p_fgvm_features_is_its_equation():
     expected = np.array([by_hand(x, name) for x, name in zip(X, NAMES, strict=True)])
     assert (np.abs(expected - X).mean(axis=(1, 2, 3)) > 0.004).all()
     np.testing.assert_allclose(made().numpy(), expected, rtol=0, atol=1e-12)
 
 
-def test_an_image_hangs_on_no_other():
+def test_an_image_depends_on_no_other():
     alone = made(images=X[1:2], names=NAMES[1:2], views=2, scale=0.2, shift=0.1)
     among = made(views=2, scale=0.2, shift=0.1)
     np.testing.assert_allclose(alone, among[1:2], rtol=0, atol=1e-12)
 
 
-def test_chance_is_drawn_by_seed_and_name():
+def test_random_numbers_depend_on_seed_and_name():
     jittered = partial(made, views=2, scale=0.2, shift=0.1)
     first = jittered()
     assert torch.equal(first, jittered())
@@ -122,7 +122,7 @@ def test_a_view_that_neither_grows_nor_moves_is_the_image():
 
 
 def test_a_view_shows_each_image_at_its_own_scale_and_place():
-    # Of a linear ramp every sample is known, but where the border goes on.
+    # Every sample of a linear ramp is known, except at the replicated border.
     rows, columns = np.meshgrid(np.arange(14.0), np.arange(12.0), indexing="ij")
     ramp = torch.tensor(np.broadcast_to(rows + 100 * columns, (3, 1, 14, 12)).copy())
     x_adv = random_view(NAMES, 3, "view", scale=0.2, shift=0.1)(ramp).numpy()
@@ -134,7 +134,7 @@ def test_a_view_shows_each_image_at_its_own_scale_and_place():
     assert len({image.tobytes() for image in x_adv}) == 3
 
 
-def test_a_change_hides_at_edges_and_not_on_plain_ground():
+def test_masking_weights_are_large_at_edges_and_small_on_plain_areas():
     image = torch.full((1, 3, 20, 30), 0.5, dtype=torch.float64)
     image[..., 20:] = 0.9
     weight = masking_weights(image)
@@ -145,19 +145,19 @@ def test_a_change_hides_at_edges_and_not_on_plain_ground():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 3), (40, 4)])
-def test_an_image_smaller_than_the_window_hides_too(size: tuple[int, int]):
+def test_an_image_smaller_than_the_window_has_masking_weights(size: tuple[int, int]):
     weight = masking_weights(torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(0)))
     assert weight.shape == (2, 1, *size) and (weight > 0).all() and (weight <= 4).all()
 
 
 @pytest.mark.parametrize("chroma", [0.0, 0.3, 1.0])
-def test_colour_is_reduced_chroma(chroma: float):
+def test_chroma_is_reduced(chroma: float):
     change = torch.tensor([1.0, 0.0, -0.4]).view(1, 3, 1, 1)
     x_adv = reduced_chroma(change, chroma).flatten()
     assert x_adv.tolist() == pytest.approx([0.2 + chroma * 0.8, 0.2 - chroma * 0.2, 0.2 - chroma * 0.6])
 
 
-# ── What is asked of descriptors and arguments ────────────────────────────────────────────────────────────────────
+# ── Descriptors and arguments ────────────────────────────────────────────────────────────────────
 
 
 def test_a_descriptor_is_left_as_it_was():

@@ -1,4 +1,4 @@
-"""LPIPS on a network of the user's file, held against the paper's formula, and files that are none."""
+"""LPIPS with the user's weights compared with the paper's formula, and invalid files."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ from pfgvm.errors import InputError
 from pfgvm.evaluation.quality.lpips import lpips_metric
 from pfgvm.evaluation.quality.quality_metrics import LPIPS
 
-# After which of torchvision's layers LPIPS looks at AlexNet.
+# Layers of torchvision's AlexNet whose outputs LPIPS uses.
 LAYERS = (1, 4, 7, 9, 11)
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -28,14 +28,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures(size: tuple[int, int] = (109, 89)) -> tuple[np.ndarray, np.ndarray]:
-    """A picture and its original."""
+    """An image and its original."""
     random = np.random.default_rng(0)
     original = random.integers(0, 256, (3, *size))
     return (original + random.normal(0, 20, original.shape)).clip(0, 255).astype(np.uint8), original.astype(np.uint8)
 
 
 def by_the_paper(picture: np.ndarray, original: np.ndarray, weights: Path) -> float:
-    """Equation 1: over layers, the mean over places of the weighted squared difference of normalized features."""
+    """Equation 1: over layers, the mean over positions of the weighted squared difference of normalised features."""
     network = alexnet()
     network.load_state_dict(torch.load(weights))
     linear = torch.load(Path(lpips.__file__).parent / "weights/v0.1/alex.pth", map_location="cpu")
@@ -66,7 +66,7 @@ def test_it_is_the_papers(weights, size):
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47)], ids=str)
-def test_small_pictures_are_judged(weights, size):
+def test_small_images_are_supported(weights, size):
     assert lpips_metric(weights).function(*pictures(size)) > 0
 
 
@@ -77,7 +77,7 @@ def test_another_file_gives_other_values(weights, tmp_path):
     assert lpips_metric(tmp_path / "other.pth").function(*pair) != lpips_metric(weights).function(*pair)
 
 
-def test_what_is_no_pair_of_pictures_is_refused(weights):
+def test_what_is_no_pair_of_images_is_refused(weights):
     picture, original = pictures()
     with pytest.raises(InputError, match="image: float64"):
         lpips_metric(weights).function(picture / 255, original)
@@ -85,12 +85,12 @@ def test_what_is_no_pair_of_pictures_is_refused(weights):
         lpips_metric(weights).function(picture[:, 1:], original)
 
 
-def test_without_weights_it_says_where_they_go():
+def test_without_weights_the_remedy_is_named():
     with pytest.raises(InputError, match=r"LPIPS: its weights are the user's own"):
         LPIPS.function(*pictures())
 
 
-def test_a_name_with_a_hash_is_held_to_it_and_a_date_is_no_hash(weights, tmp_path):
+def test_a_hash_in_the_name_is_checked_and_a_date_is_no_hash(weights, tmp_path):
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     right = tmp_path / f"alexnet-owt-{digest[:8]}.pth"
     right.write_bytes(weights.read_bytes())

@@ -38,7 +38,7 @@ from stages.adversarial.method_modules import load_method
 
 FOLDER = Path(pfgvm.attacks.__file__).parent
 KEYS = [method.key for method in methods.METHODS]
-# The section attack of params.yaml, as far as the methods read it.
+# The section attack of params.yaml, with the settings that the methods read.
 SETTINGS = SimpleNamespace(
     seed=3,
     penalty={"A": 0.22, "B": 0.28},
@@ -98,7 +98,7 @@ def context(strength: float = 1.0, **makers: Callable[[], Any]) -> Context:
 
 def run(key: str, model: str = "A", given: Context | None = None) -> Tensor:
     method = load_method(key)
-    # Through JSON, as the values are kept.
+    # Through JSON, as the values are stored.
     parameters = json.loads(json.dumps(method.parameters(SETTINGS, model)))
     return method.deidentify(given or context(), **parameters)
 
@@ -190,13 +190,13 @@ ASKED = {
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_context_records_what_a_method_asks_for(key):
+def test_a_context_records_what_a_method_requests(key):
     given = context(reference=images)
     run(key, given=given)
     assert given.asked == ASKED[key]
 
 
-def test_a_context_makes_each_thing_once_and_refuses_what_it_lacks():
+def test_a_context_creates_each_input_once_and_rejects_a_missing_one():
     made = []
     given = context(model=lambda: made.append("model") or network())
     assert made == []
@@ -288,7 +288,7 @@ def test_a_file_in_the_folder_is_a_method(tmp_path):
     assert python(f"{extended}; {asked}\n{lacking}").split() == ["1", "True", "not_installed"]
 
 
-def test_an_unknown_method_is_an_error_that_lists_the_known():
+def test_an_unknown_method_is_an_error_that_lists_the_methods():
     with pytest.raises(AttributeError, match=f"'p_fgmv'.*{', '.join(sorted(KEYS))}$"):
         _ = pfgvm.attacks.p_fgmv
     with pytest.raises(ImportError, match="p_fgmv"):

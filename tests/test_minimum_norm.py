@@ -27,7 +27,7 @@ ATTACKS = {
     "FMN": partial(fmn, iterations=150),
     "C&W-L2": partial(cw_l2, search_steps=6, iterations=150, learning_rate=0.01),
 }
-# How far above the smallest L2 they may end: DDN's norm moves by steps of 5 %.
+# Tolerance above the smallest L2: DDN's norm changes by 5 % per step.
 TOLERANCES = {"DDN": 0.03, "FMN": 0.015, "C&W-L2": 0.02}
 FEW = {
     "DDN": partial(ddn, iterations=4),
@@ -157,30 +157,30 @@ def test_among_five_classes_it_is_near_the_smallest(name):
     assert x_adv.min() > 0 and x_adv.max() < 1
 
 
-# FMN may miss the target there, and C&W's tanh holds pixels at 0 and 1.
+# FMN may miss the target there, and C&W's tanh keeps pixels at 0 and 1.
 def test_where_pixels_meet_their_bounds_ddn_is_near_the_smallest_still():
     x_adv = check_among_five("DDN", images(8).round(decimals=1), 0.06)
     assert (x_adv == 0).any() and (x_adv == 1).any()
 
 
 @each_attack
-def test_what_is_taken_for_its_target_already_hardly_moves(name):
+def test_an_image_already_classified_as_its_target_hardly_changes(name):
     model, _, _ = linear_model(5)
     x = images(4)
     x_adv = ATTACKS[name](model, x, model(x).argmax(1))
-    # C&W's tanh cannot hold 0 and 1 themselves.
+    # C&W's tanh cannot represent 0 and 1 exactly.
     assert norms(x_adv, x).max() <= (1e-5 if name == "C&W-L2" else 0)
 
 
 @each_of_few
-def test_without_success_the_image_comes_back(attack):
+def test_without_success_the_image_is_returned(attack):
     model, _, _ = linear_model(2)
     model[1].bias.data[1] = -1e6  # no image reaches it
     x = images(4)
     assert torch.equal(attack(model, x, torch.ones(4, dtype=torch.int64)), x)
 
 
-# ── What every attack promises ────────────────────────────────────────────────────────────────────────────────────
+# ── Properties of every attack ────────────────────────────────────────────────────────────────────────────────────
 
 
 @each_of_few
@@ -230,7 +230,7 @@ def test_neighbours_in_the_batch_change_no_bit(attack, model):
 
 
 class Flat(nn.Module):
-    """Takes an image for class 1 where its mean is above 0.6; below, its logits are constant: no gradient."""
+    """Predicts class 1 if the mean is above 0.6; below, the logits are constant and the gradient is zero."""
 
     def forward(self, x: Tensor) -> Tensor:
         mean = x.flatten(1).mean(1)
@@ -270,7 +270,7 @@ def test_the_order_in_memory_makes_no_difference(attack):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("attack", SUCCEEDING.values(), ids=SUCCEEDING)
-def test_success_outlasts_a_coarse_type(attack, dtype):
+def test_success_is_kept_in_a_coarse_type(attack, dtype):
     model, _, _ = linear_model(5)
     model = model.to(dtype)
     x, targets = images(4).to(dtype), torch.arange(4)
@@ -307,12 +307,12 @@ def test_wrong_numbers_are_refused(name, argument, value, model):
         FEW[name](model, faces(2), classes(2), **{argument: value})
 
 
-def test_the_stand_in_for_the_plotting_server_is_there_for_the_import_alone(monkeypatch):
+def test_the_stand_in_for_the_plotting_server_exists_only_during_the_import(monkeypatch):
     monkeypatch.delitem(sys.modules, "visdom", raising=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == "adv_lib"]:
         monkeypatch.delitem(sys.modules, name)
     assert callable(adv_lib.load("ddn")) and "visdom" not in sys.modules
-    # One that is there is left alone.
+    # An installed one is not replaced.
     visdom = ModuleType("visdom")
     monkeypatch.setitem(sys.modules, "visdom", visdom)
     adv_lib.load("fmn")

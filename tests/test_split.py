@@ -1,4 +1,4 @@
-"""The stratified split: whole numbers nearest to the shares, the same for every person up to one image."""
+"""The stratified split: whole numbers nearest to the shares, equal for every identity up to one image."""
 
 import random
 from collections import Counter
@@ -51,7 +51,7 @@ def test_apportioned_numbers_are_those_of_the_largest_remainders(total: int, par
     shares = shares_of(parts)
     result = apportion(total, in_binary(shares))
     floors = {name: int(total * share) for name, share in shares.items()}
-    # sorted() is stable: of equal remainders the one named first goes before.
+    # sorted() is stable: of equal remainders the first one precedes.
     order = sorted(shares, key=lambda name: floors[name] - total * shares[name])
     given_up = set(order[: total - sum(floors.values())])
     assert result == {name: floors[name] + (name in given_up) for name in shares}

@@ -82,7 +82,7 @@ def test_curves_counted_by_hand():
     assert points["of_settings"].tolist() == [False, False, True, False]
 
 
-# ── The cheapest way to a rate ────────────────────────────────────────────────────────────────────────────────────
+# ── The smallest L2 at a rate ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ SETTINGS = {
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.DataFrame]:
-    """Run the stage curve on six faces of three persons; gives what it writes to `name`."""
+    """Run the stage curve on six faces of three identities; returns what it writes to `name`."""
     monkeypatch.chdir(tmp_path)
     record = training_record("A", classes=["1", "2", "3"], image_height=SIZE[0], image_width=SIZE[1])
     with torch.random.fork_rng():
@@ -234,7 +234,7 @@ def test_a_curve_has_the_value_of_the_settings_from_the_scores_and_measures_othe
     else:
         expected = i_fgsm(network, originals, targets, iterations=2, epsilon=values[-1])
     for name, metric in (("l2", l2), ("mssim", mssim), ("mssim_legacy", mssim_legacy)):
-        # Batches of another size sum otherwise: a pixel's sign may differ.
+        # Another batch size sums in another order: a pixel's sign may differ.
         assert last[name].tolist() == pytest.approx(metric(expected, originals).tolist(), rel=0.02)
     assert last["target"].tolist() == [str(1 + target) for target in targets.tolist()]
     predictions = network(expected).argmax(1)

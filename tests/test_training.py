@@ -21,7 +21,7 @@ SETTINGS = {
 
 
 def tiny(dropout: float = 0.0) -> nn.Sequential:
-    """From 6 numbers to 3 persons; the first layer is regularised."""
+    """From 6 numbers to 3 classes; the first layer is regularised."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 3)).double()
@@ -48,7 +48,7 @@ def test_the_regularizer_is_keras_term_of_the_loss():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    # one batch an epoch: its order changes nothing but the last digits
+    # one batch per epoch: its order changes only the last digits
     train(model, examples, examples, **SETTINGS | {"epochs": 20, "batch_size": 12})
     torch.testing.assert_close(weights(model), weights(expected), rtol=1e-8, atol=1e-10)
 
@@ -111,7 +111,7 @@ def test_two_runs_are_equal_to_the_bit():
 
 
 class Watch(nn.Module):
-    """Passes its inputs on and remembers them."""
+    """Returns its inputs and records them."""
 
     def __init__(self):
         super().__init__()
@@ -134,7 +134,7 @@ def test_every_epoch_takes_each_example_once_and_none_alone(count, sizes):
         assert torch.equal(epoch[:, 0].sort().values, examples.inputs[:, 0].sort().values)
 
 
-def test_the_order_hangs_on_the_seed():
+def test_the_order_depends_on_the_seed():
     orders = []
     for seed in (1, 1, 2):
         watch = Watch()
@@ -144,7 +144,7 @@ def test_the_order_hangs_on_the_seed():
 
 
 def test_the_curves_are_means_over_examples():
-    # at learning rate 0 the model stands still: training and evaluation see the same function
+    # at learning rate 0 the model is constant: training and evaluation use the same function
     examples, model = points(9), tiny()
     (row,) = train(model, examples, examples, **SETTINGS | {"epochs": 1, "learning_rate": 0.0}).history
     logits = tiny()(examples.inputs)
@@ -170,7 +170,7 @@ def test_the_callers_random_numbers_stay_as_they_were():
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_progress_sees_every_epoch():
+def test_progress_receives_every_epoch():
     shown = []
 
     def progress(epochs):
@@ -183,7 +183,7 @@ def test_progress_sees_every_epoch():
 
 
 def pictures(count: int) -> LabelledData:
-    """Noise, 0-255: persons 0 is darker to the left, person 1 to the right."""
+    """Noise, 0-255: class 0 is darker on the left, class 1 on the right."""
     generator = torch.Generator().manual_seed(count)
     images = torch.randint(0, 200, (count, 3, 16, 12), generator=generator, dtype=torch.uint8)
     classes = torch.arange(count) % 2
@@ -219,7 +219,7 @@ def test_features_are_the_descriptors_outputs():
 
 
 class Killed(Exception):
-    """Ends a training as a signal would."""
+    """Ends training as a signal would."""
 
 
 @pytest.mark.parametrize("checkpoint", ["best", "last"])

@@ -18,7 +18,7 @@ def noise(size: tuple[int, int] = (109, 89)) -> np.ndarray:
 
 
 def smooth(size: tuple[int, int] = (109, 89)) -> np.ndarray:
-    """A picture without detail of few pixels."""
+    """A smooth image of few pixels."""
     rows, columns = np.mgrid[: size[0], : size[1]] / 12
     waves = [np.sin(rows), np.cos(columns), np.sin(rows + columns)]
     return np.rint(127.5 + 100 * np.stack(waves)).astype(np.uint8)
@@ -48,7 +48,7 @@ def test_the_names_are_those_of_the_tables():
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_a_picture_becomes_a_new_one_of_its_size(name, size):
+def test_an_image_becomes_a_new_one_of_its_size(name, size):
     picture = noise(size)
     copied = picture.copy()
     made = TRANSFORMS[name](picture)
@@ -69,7 +69,7 @@ def test_neither_rows_and_columns_nor_channels_are_confused(name):
 
 @pytest.mark.parametrize("name", [name for name in TRANSFORMS if name != "5 bits"])
 @pytest.mark.parametrize("level", [0, 100, 255])
-def test_a_flat_picture_stays_as_it_is(name, level):
+def test_a_flat_image_stays_as_it_is(name, level):
     assert np.array_equal(TRANSFORMS[name](flat(level)), flat(level))
 
 
@@ -90,10 +90,10 @@ def test_webp_is_pillows():
 def test_half_size_keeps_what_two_pixels_show_and_no_more():
     board = 255 * (np.indices((40, 60)).sum(axis=0) % 2).astype(np.uint8)
     halved = TRANSFORMS["half size"](np.stack([board] * 3))
-    # Away from the edge, where the filter sees as much white as black.
+    # Away from the edge, where the filter covers as much white as black.
     assert np.abs(halved[:, 8:-8, 8:-8] - 127.5).max() <= 1.5
     assert np.abs(TRANSFORMS["half size"](smooth()).astype(int) - smooth())[:, 4:-4, 4:-4].max() <= 2
-    # A quarter of a cycle per pixel is the finest that half the pixels hold.
+    # A quarter of a cycle per pixel is the highest frequency at half the size.
     for frequency, copied in ((0.2, (0.6, 1)), (0.32, (0, 0.25))):
         wave = 100 * np.cos(2 * np.pi * frequency * np.arange(200))
         made = TRANSFORMS["half size"](np.rint(127.5 + np.tile(wave, (3, 32, 1))).astype(np.uint8))

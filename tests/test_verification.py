@@ -1,4 +1,4 @@
-"""Thresholds, true matches, ranks and enrolment, held against plain loops over pairs."""
+"""Thresholds, true matches, ranks and enrolment compared with plain loops over pairs."""
 
 import math
 from collections.abc import Callable
@@ -148,7 +148,7 @@ def test_an_images_own_original_does_not_count():
     assert match_rates(EUCLIDEAN, probe, another, -1.0) == [0.5]
 
 
-def test_at_the_threshold_itself_a_pair_matches():
+def test_at_the_threshold_a_pair_matches():
     gallery = Faces(np.array(["a", "b"]), np.array(["p", "p"]), np.array([[0.0], [1.0]]))
     assert match_rates(EUCLIDEAN, gallery, gallery, -1.0).tolist() == [1, 1]
     assert match_rates(EUCLIDEAN, gallery, gallery, np.nextafter(-1.0, 0)).tolist() == [0, 0]
@@ -180,7 +180,7 @@ def test_ranks_are_those_of_a_loop_over_persons(compared):
             best[owner] = max(score, best.get(owner, -math.inf))
         expected.append(1 + sum(value > best[person] for value in best.values()))
     assert ranks(compared, probes, gallery).tolist() == expected
-    # Whose one image is left out comes last.
+    # An identity whose only image is excluded comes last.
     assert set(expected[:-1]) > {1, 2} and expected[-1] == 4
 
 
@@ -197,7 +197,7 @@ def test_a_person_counts_once_at_the_best_image():
     assert ranks(EUCLIDEAN, probe, gallery) == [2]
 
 
-def test_a_probe_of_a_person_who_is_not_there_is_refused():
+def test_a_probe_of_an_identity_outside_the_gallery_is_refused():
     gallery, probe = faces({"a0": "a", "b0": "b"}), faces({"c0": "c"})
     with pytest.raises(ValueError, match="gallery must contain"):
         ranks(COSINE, probe, gallery)
@@ -219,7 +219,7 @@ def test_faces_are_taken_by_name_and_put_together():
 
 
 def crowd(seed: int = 5) -> Faces:
-    """Thirty persons of three images: 3,915 pairs of two persons."""
+    """Thirty identities of three images: 3,915 impostor pairs."""
     names = {f"{chr(0x4E00 + person)}{number}": chr(0x4E00 + person) for person in range(30) for number in range(3)}
     made = faces(names, seed)
     return Faces(made.images, made.persons, (made.embeddings + 1).astype(np.float32))
@@ -246,7 +246,7 @@ def test_thresholds_come_from_the_others_alone(compared):
     assert Enrolment.of(compared, faces(IMAGES), crowd(seed=6)).thresholds[0] != percent
 
 
-def test_only_a_centred_recogniser_takes_the_others_mean_away():
+def test_only_a_centred_recogniser_subtracts_the_mean():
     gallery, others = faces(IMAGES), crowd()
     plain, centred = (Enrolment.of(Comparison("r", "R", centred=c), gallery, others) for c in (False, True))
     rows = np.array([("c1", (1, 2, 3)), ("a0", (4, 5, 6))], [("image", "U9"), ("embedding_r", np.float32, 3)])
@@ -275,7 +275,7 @@ def test_without_other_persons_there_is_no_threshold():
         assert all(math.isnan(level.value) and level.note for level in enrolment.thresholds)
 
 
-def test_the_table_of_thresholds_says_where_they_come_from():
+def test_the_table_of_thresholds_states_their_pairs():
     enrolments = [Enrolment.of(compared, faces(IMAGES), crowd()) for compared in (COSINE, EUCLIDEAN)]
     table = thresholds_table(enrolments)
     assert list(table) == ["recogniser", "fmr", "threshold", "pairs", "persons", "note"]

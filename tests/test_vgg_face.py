@@ -28,7 +28,7 @@ def reference() -> nn.Module:
 
 @pytest.fixture(scope="session")
 def weights(reference) -> dict[str, torch.Tensor]:
-    """Those weights under the names of vgg_face_dag.pth."""
+    """The same weights with the names of vgg_face_dag.pth."""
     convolutions = [layer for layer in reference if isinstance(layer, nn.Conv2d)]
     named = zip(LAYERS, convolutions, strict=True)
     return {f"{name}.{kind}": getattr(layer, kind).data for name, layer in named for kind in ("weight", "bias")}
@@ -63,7 +63,7 @@ WRAPPINGS = {
 
 
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
-def test_weights_are_found_as_others_write_them(wrap, weights, tmp_path):
+def test_weights_are_read_in_the_layouts_of_other_tools(wrap, weights, tmp_path):
     torch.save(wrap(weights), tmp_path / "weights.pth")
     tensors = vgg_face.read_weights(tmp_path / "weights.pth")
     assert tensors.keys() == weights.keys()
@@ -73,7 +73,7 @@ def test_weights_are_found_as_others_write_them(wrap, weights, tmp_path):
 
 
 class Runs:
-    """Pickled, it writes a file wherever it is read."""
+    """Pickled code that writes a file when it is loaded."""
 
     def __init__(self, marker: Path):
         self.marker = marker
@@ -91,7 +91,7 @@ def refused(path: Path) -> str:
 
 
 @pytest.mark.parametrize("protocol", ["torch", "pickle"])
-def test_code_in_a_file_is_not_run(protocol, tmp_path):
+def test_code_in_a_file_is_not_executed(protocol, tmp_path):
     marker, path = tmp_path / "marker", tmp_path / "weights.pth"
     if protocol == "torch":
         torch.save({"conv1_1.weight": Runs(marker)}, path)
@@ -118,7 +118,7 @@ def test_code_in_a_file_is_not_run(protocol, tmp_path):
     ],
     ids=["empty", "text", "pickle cut", "zip cut", "picture", "json", "Git-LFS pointer", "web page", "bare pickle"],
 )
-def test_what_is_no_weights_file_is_refused(content, tmp_path):
+def test_an_invalid_weights_file_is_refused(content, tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
     assert "no plain PyTorch weights file" in refused(path)
