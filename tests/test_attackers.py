@@ -241,7 +241,7 @@ def test_nothing_to_recognise_or_to_recognise_by_is_refused(gallery, probes):
 # ── A detector ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pictures(size: tuple[int, int] = (40, 33)) -> list[np.ndarray]:
+def grainy_images(size: tuple[int, int] = (40, 33)) -> list[np.ndarray]:
     """Smooth images with noise of different strengths, one for each of IMAGES."""
     rows, columns = np.mgrid[: size[0], : size[1]] / 9
     made = []
@@ -265,13 +265,13 @@ def with_noise(images: list[np.ndarray], scale: float) -> list[np.ndarray]:
 
 
 def test_a_detector_detects_noise():
-    clean = pictures()
+    clean = grainy_images()
     auc, low, high = detector_auc(features_of(with_noise(clean, 4)), features_of(clean), PERSON, IMAGES)
     assert auc > 0.99 and 0.97 < low <= auc <= high <= 1
 
 
 def test_a_detector_without_a_difference_guesses():
-    clean = features_of(pictures())
+    clean = features_of(grainy_images())
     assert detector_auc(clean, clean, PERSON, IMAGES) == (0.5, 0.5, 0.5)
     others = np.random.default_rng(5).normal(size=(2, 600, 3))
     persons = [f"{number % 100}" for number in range(600)]
@@ -344,8 +344,8 @@ def test_features_are_as_many_whatever_the_image(size):
 
 
 def test_features_are_the_mean_log_power_of_rings_and_the_log_variances():
-    picture = np.random.default_rng(0).integers(0, 256, (3, 36, 41), np.uint8)
-    detail = np.stack([channel - median_filter(channel, 3, mode="nearest").astype(float) for channel in picture])
+    image = np.random.default_rng(0).integers(0, 256, (3, 36, 41), np.uint8)
+    detail = np.stack([channel - median_filter(channel, 3, mode="nearest").astype(float) for channel in image])
     luma = 0.299 * detail[0] + 0.587 * detail[1] + 0.114 * detail[2]
     powers: list[list[float]] = [[] for _ in range(RINGS)]
     for u, row in enumerate(np.fft.fft2(luma, norm="ortho")):
@@ -353,7 +353,7 @@ def test_features_are_the_mean_log_power_of_rings_and_the_log_variances():
             radius = math.hypot(min(u, 36 - u) / 36, min(v, 41 - v) / 41)
             powers[min(int(RINGS * radius / math.sqrt(0.5)), RINGS - 1)].append(math.log(abs(value) ** 2 + 1 / 12))
     variances = [math.log(np.mean(channel**2) - np.mean(channel) ** 2 + 1 / 12) for channel in detail]
-    assert features(picture) == pytest.approx([*map(np.mean, powers), *variances], abs=1e-9)
+    assert features(image) == pytest.approx([*map(np.mean, powers), *variances], abs=1e-9)
 
 
 def test_features_of_a_tiny_image_are_refused():

@@ -160,7 +160,7 @@ def test_shards_make_the_same_file(evaluated):
     out.unlink()
 
 
-def test_the_rows_of_a_set_match_their_images(evaluated):
+def test_the_rows_of_a_set_have_all_results(evaluated):
     rows = np.load(evaluated.folder / "data/evaluation/evaluated/B/p_fgvm.npy")
     assert set(rows["seen_by"]) == {"dlib"} and set(rows["method"]) == {"p_fgvm"}
     assert rows["embedding_dlib"].shape[1:] == (128,) and rows["embedding_sface"].shape[1:] == (128,)

@@ -196,9 +196,7 @@ def test_a_truncated_image_is_refused(kind: str):
         assert_refused(content[:size])
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"not a picture", b"<html>quota exceeded</html>", b"\xff\xd8\xff", b"\0" * 99]
-)
+@pytest.mark.parametrize("content", [b"", b"not an image", b"<html>quota exceeded</html>", b"\xff\xd8\xff", b"\0" * 99])
 def test_what_is_no_image_is_refused(content: bytes):
     assert_refused(content)
 

@@ -27,10 +27,10 @@ def test_dlibs_descriptor_separates_real_identities():
     source = open_source("celeba", CELEBA)
     subset = select_subset(source, persons=12, images_per_person=6, seed=0)
     persons = np.repeat(np.arange(12), 6)
-    pictures = [
+    pixels = [
         to_size(decode(source.read(name), name), (218, 178)) for names in subset.images.values() for name in names
     ]
-    images = torch.from_numpy(np.stack(pictures)).float() / 255
+    images = torch.from_numpy(np.stack(pixels)).float() / 255
     with torch.no_grad():
         descriptors = dlib_file.load()(dlib_face.FaceChips((218, 178))(images))
     distances = torch.cdist(descriptors, descriptors).numpy()

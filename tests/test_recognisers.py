@@ -322,7 +322,7 @@ def test_weights_and_what_nodes_compute_are_no_inputs(tmp_path: Path):
 @pytest.mark.parametrize(
     "content",
     [b"", b"no network", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), onnx.ModelProto().SerializeToString()],
-    ids=["empty", "text", "picture", "no graph"],
+    ids=["empty", "text", "image", "no graph"],
 )
 @pytest.mark.parametrize("ending", ["onnx", "json", "textproto", "onnxtxt"])
 def test_a_file_without_a_network_is_refused(tmp_path: Path, content: bytes, ending: str):

@@ -146,7 +146,7 @@ def test_what_is_no_file_in_an_images_place_is_refused(tmp_path: Path, link: boo
 @pytest.mark.parametrize("damage", ["stored bytes", "encrypted"])
 def test_a_damaged_member_is_refused_by_name(tmp_path: Path, damage: str):
     identities(tmp_path, ["1.jpg 10"])
-    path = celeba_zip(tmp_path, {"1.jpg": b"a picture " * 100})
+    path = celeba_zip(tmp_path, {"1.jpg": b"an image " * 100})
     content = bytearray(path.read_bytes())
     if damage == "encrypted":
         content[6] |= 1
@@ -240,9 +240,9 @@ def test_folders_may_bear_any_name(tmp_path: Path):
     "file", ["Screenshot 2026-04-15 at 1.01.11\u202fAM.jpg", "Scherm\u00adafbeelding.jpg", "a\u00a0b.jpg", "\ue000.jpg"]
 )
 def test_files_may_bear_any_name(tmp_path: Path, file: str):
-    source = open_source("folder", folders(tmp_path, {"ann": {file: b"a picture"}}))
+    source = open_source("folder", folders(tmp_path, {"ann": {file: b"an image"}}))
     assert source.images_by_person() == {"ann": [f"ann/{file}"]} and source.notes == []
-    assert source.read(f"ann/{file}") == b"a picture"
+    assert source.read(f"ann/{file}") == b"an image"
 
 
 @pytest.mark.parametrize("character", ["\n", "\x85", "\u2028", "\u2029"])
@@ -326,14 +326,14 @@ def test_a_link_to_nothing_is_named_before_dvc_meets_it(tmp_path: Path, place: s
 
 
 def test_links_that_lead_somewhere_are_followed(tmp_path: Path):
-    folders(tmp_path / "elsewhere", {"ann": {"1.jpg": b"a picture"}})
+    folders(tmp_path / "elsewhere", {"ann": {"1.jpg": b"an image"}})
     (tmp_path / "faces" / "bob").mkdir(parents=True)
     (tmp_path / "faces" / "ann").symlink_to(tmp_path / "elsewhere" / "ann")
     (tmp_path / "faces" / "bob" / "2.jpg").symlink_to(tmp_path / "elsewhere" / "ann" / "1.jpg")
     (tmp_path / "faces" / "bob" / "loop").symlink_to(tmp_path / "faces")
     source = open_source("folder", tmp_path / "faces")
     assert listed(source) == {"ann": ["ann/1.jpg"], "bob": ["bob/2.jpg"]}
-    assert source.read("bob/2.jpg") == b"a picture"
+    assert source.read("bob/2.jpg") == b"an image"
 
 
 def test_a_name_that_is_not_utf8_is_named_before_dvc_meets_it(tmp_path: Path):

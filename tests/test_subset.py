@@ -133,7 +133,7 @@ def test_a_repeated_image_is_passed_over_and_noted():
 def test_equal_pixels_in_other_bytes_are_a_repeat():
     faces = people(2, 3)
     names = seeding.shuffled(faces["10"], 0, "images", "10")
-    faces["10"][names[1]] = faces["10"][names[0]] + b"bytes after the picture's end"
+    faces["10"][names[1]] = faces["10"][names[0]] + b"bytes after the image's end"
     faces["10"]["000099.jpg"] = picture("one more")
     subset = select_subset(Shelf(faces), 2, 3, seed=0)
     assert not {names[0], names[1]} <= set(subset.images["10"])
@@ -186,7 +186,7 @@ def test_too_few_persons_because_of_repeats_are_explained():
 
 def test_a_damaged_image_is_named():
     faces = people(2, 3)
-    faces["20"]["000005.jpg"] = b"not a picture"
+    faces["20"]["000005.jpg"] = b"not an image"
     with pytest.raises(InputError, match=r"^000005\.jpg: "):
         chosen(faces, 2, 3)
 
@@ -194,7 +194,7 @@ def test_a_damaged_image_is_named():
 def test_a_damaged_image_that_is_not_chosen_does_not_matter():
     faces = people(2, 4)
     unread = seeding.shuffled(faces["20"], 0, "images", "20")[-1]
-    faces["20"][unread] = b"not a picture"
+    faces["20"][unread] = b"not an image"
     assert unread not in chosen(faces, 2, 3)["20"]
 
 

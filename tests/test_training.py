@@ -182,7 +182,7 @@ def test_progress_receives_every_epoch():
     assert shown == [1, 2, 3]
 
 
-def pictures(count: int) -> LabelledData:
+def labelled_images(count: int) -> LabelledData:
     """Noise, 0-255: class 0 is darker on the left, class 1 on the right."""
     generator = torch.Generator().manual_seed(count)
     images = torch.randint(0, 200, (count, 3, 16, 12), generator=generator, dtype=torch.uint8)
@@ -196,12 +196,12 @@ def test_model_a_learns_an_easy_problem():
     torch.manual_seed(0)
     model = model_a(2, (16, 12))
     settings = {"epochs": 80, "learning_rate": 1e-3, "batch_size": 8, "checkpoint": "best"}
-    train(model, pictures(48), pictures(24), **SETTINGS | settings)
-    assert evaluate(model, pictures(48), 8, CPU)[1] == evaluate(model, pictures(30), 8, CPU)[1] == 1
+    train(model, labelled_images(48), labelled_images(24), **SETTINGS | settings)
+    assert evaluate(model, labelled_images(48), 8, CPU)[1] == evaluate(model, labelled_images(30), 8, CPU)[1] == 1
 
 
 def test_bytes_enter_as_numbers_from_0_to_1():
-    examples = pictures(4)
+    examples = labelled_images(4)
     images, classes = examples.batch(torch.tensor([2, 0]), CPU)
     assert images.dtype == torch.float32 and images.max() <= 1
     assert torch.equal((images * 255).round().byte(), examples.inputs[[2, 0]])
@@ -210,7 +210,7 @@ def test_bytes_enter_as_numbers_from_0_to_1():
 
 def test_features_are_the_descriptors_outputs():
     descriptor = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Dropout(0.5)).train()
-    examples = pictures(7)
+    examples = labelled_images(7)
     outputs = features(descriptor, examples, 3, CPU)
     expected = descriptor.eval()(examples.inputs / 255)
     torch.testing.assert_close(outputs.inputs, expected.detach(), rtol=1e-5, atol=1e-6)

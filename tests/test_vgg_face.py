@@ -116,7 +116,7 @@ def test_code_in_a_file_is_not_executed(protocol, tmp_path):
         b"<!doctype html><html></html>",
         b"\x80\x02}q\x00.",
     ],
-    ids=["empty", "text", "pickle cut", "zip cut", "picture", "json", "Git-LFS pointer", "web page", "bare pickle"],
+    ids=["empty", "text", "pickle cut", "zip cut", "image", "json", "Git-LFS pointer", "web page", "bare pickle"],
 )
 def test_an_invalid_weights_file_is_refused(content, tmp_path):
     path = tmp_path / "weights.pth"
