@@ -43,7 +43,7 @@ def select_subset(source: Source, persons: int, images_per_person: int, seed: in
                     "remove the wrong one (for CelebA, its line in the list), or change subset.seed"
                 )
             if other != image:
-                subset.notes.append(f"{image} is a duplicate of {other} (person {person}); skipped")
+                subset.notes.append(f"{image} repeats {other} (person {person}); skipped")
                 continue
             names.append(image)
         if len(names) < images_per_person:
