@@ -178,9 +178,7 @@ def test_too_few_persons_are_counted():
 def test_too_few_persons_because_of_repeats_are_explained():
     faces = people(2, 3)
     faces["10"]["000003.jpg"] = faces["10"]["000001.jpg"]
-    with pytest.raises(
-        InputError, match=r"(?s)^1 persons have at least 3 .*repeats.*person 10 has 2 distinct"
-    ):
+    with pytest.raises(InputError, match=r"(?s)^1 persons have at least 3 .*repeats.*person 10 has 2 distinct"):
         chosen(faces, 2, 3)
 
 

@@ -14,8 +14,8 @@ def read_weights_file(path: str | Path, expected: Mapping[str, Tensor], remedy: 
 
     expected: tensors of the required shapes, with any values and device. The file's tensors may be under the key
     `state_dict`, and their names may begin with `module.`, as written by DataParallel. Nothing in the file is executed.
-    Raises InputError, ending in `remedy`, if the file is missing, is no plain weights file, or lacks a tensor of the
-    required shape with finite floating-point values that are not all zero where the name ends in `weight`.
+    Raises InputError, ending in `remedy`, if the file is missing, is no plain weights file, or lacks a required tensor.
+    Tensors must have the required shape and finite floating-point values, not all zero if the name ends in `weight`.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

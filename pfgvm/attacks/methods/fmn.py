@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def fmn(model: Model, images: Tensor, targets: Tensor, *, iterations: int) -> Tensor:
     """Fast Minimum-Norm attack in L2 (Pintor et al., NeurIPS 2021), by adv-lib.
 
-    Each step follows the gradient of the difference between the target logit and the largest other logit, then
+    Each step follows the gradient of the difference between the target logit and the largest other logit. It then
     projects onto a sphere whose radius tracks the distance to the decision boundary. On an exactly planar boundary it
     may stop on the boundary; with many pixels at 0 or 1 it may stop before it.
 
