@@ -18,7 +18,7 @@ _MAX_FOLDS = 5
 def retrained(
     protected: np.ndarray, clean: np.ndarray, persons: Sequence[str], images: Sequence[str], *, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy of a classifier trained on protected images with their true labels (Radiya-Dixit et al., 2022).
+    """Results of a classifier trained on protected images with their true labels (Radiya-Dixit et al., 2022).
 
     Cross-validation within each identity, with as many folds as the smallest number of images of an identity, at most
     five. For each fold, a logistic regression on embeddings (normalised to length 1, then standardised) is trained on
@@ -104,7 +104,7 @@ def growing_gallery(
     threshold: float,
     order: Sequence[int] | np.ndarray,
 ) -> np.ndarray:
-    """Identification by a gallery that adds recognised probes (DynTracker, 2026).
+    """Results of identification by a gallery that adds recognised probes (DynTracker, 2026).
 
     The probes are processed one by one. The predicted identity is that of the most similar gallery image (of equal ones
     the first, original images before probes). If the similarity is at least `threshold`, the probe is added to the

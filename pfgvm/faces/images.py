@@ -39,9 +39,9 @@ def decode(content: bytes, name: str) -> Image.Image:
     """Decode `content` to 8-bit RGB, upright by its EXIF orientation; of several frames the first one.
 
     Every mode is converted: grey of up to 16 bits is scaled, transparent images are composited on white.
-    Raises InputError, with the image `name`, for a truncated or unsupported file and for more pixels than Pillow accepts
-    (2 * PIL.Image.MAX_IMAGE_PIXELS). The same holds for 32-bit grey, and for raw camera files, of which Pillow reads a
-    thumbnail.
+    Raises InputError, with the image `name`, for a truncated or unsupported file, for more pixels than Pillow accepts
+    (2 * PIL.Image.MAX_IMAGE_PIXELS), and for 32-bit grey. Raw camera files, of which Pillow reads a thumbnail, are
+    rejected too.
     """
     try:
         # Pillow's warnings (odd metadata, very large images) do not concern the pixels.
