@@ -1,1 +1,1 @@
-"""Adversarial face de-identification: P-FGVM, its baselines, the models they fool, the measures."""
+"""Adversarial face de-identification: P-FGVM, baseline attacks, target models and evaluation metrics."""

@@ -1,5 +1,5 @@
-"""The one error that a user's input can cause."""
+"""The error for invalid user input."""
 
 
 class InputError(ValueError):
-    """Bad input: the message names the culprit (a file or a settings key) and the remedy."""
+    """Invalid user input. The message names the file or setting, states the cause and gives the fix."""

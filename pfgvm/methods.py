@@ -1,13 +1,13 @@
-"""The methods, in the order of tables and legends: the one list of them."""
+"""List of all methods, in the order of tables and legends."""
 
 from typing import NamedTuple
 
 
 class Method(NamedTuple):
-    """A way to de-identify images.
+    """A de-identification method.
 
-    key: its name in settings, commands and files; its code is pfgvm/attacks/methods/KEY.py. label: its name in tables.
-    family: methods of one family have one colour. The family of a method of the paper bears its key.
+    key: name in settings, commands and files; implemented in pfgvm/attacks/methods/KEY.py. label: name in tables.
+    family: methods of a family share a colour. The family of a method from the paper is its key.
     """
 
     key: str
@@ -37,27 +37,27 @@ _PLACES = {method.label: place for place, method in enumerate(METHODS)}
 CLEAN = _BY_KEY["clean"].label
 PROPOSED = _BY_KEY["p_fgvm"].label
 FEATURES = _BY_KEY["p_fgvm_features"].label
-# Those that perturb one image by what they attack, and by nothing else.
+# Methods that perturb each image by itself, from its gradient.
 ATTACKS = {key: method for key, method in _BY_KEY.items() if method.family not in ("control", "conventional")}
 PAPER_METHODS = tuple(method.label for method in METHODS if method.family == method.key)
 BASELINES = tuple(label for label in PAPER_METHODS if label != PROPOSED)
 
 
 def label_of(key: str) -> str:
-    """The label of the method `key`; the images of another tool are of the method that their folder names."""
+    """Label of the method `key`; for another tool the key itself, which is its folder name."""
     return _BY_KEY[key].label if key in _BY_KEY else key
 
 
 def key_of(label: str) -> str:
-    """The key of the method that tables call `label`; the label itself for another tool's."""
+    """Key of the method with this label; for another tool the label itself."""
     return METHODS[_PLACES[label]].key if label in _PLACES else label
 
 
 def labels_of(*families: str) -> tuple[str, ...]:
-    """The labels of all methods of `families`."""
+    """Labels of all methods of `families`."""
     return tuple(method.label for method in METHODS if method.family in families)
 
 
 def place(label: str) -> tuple[int, str]:
-    """What labels are sorted by: the order of METHODS, then other tools by name."""
+    """Sort key of labels: the order of METHODS, then other tools by name."""
     return _PLACES.get(label, len(METHODS)), label

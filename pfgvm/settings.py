@@ -1,4 +1,4 @@
-"""The schema of params.yaml: one class a section, every key checked before anything runs."""
+"""Schema of params.yaml: one class per section. All settings are checked before a stage runs."""
 
 import difflib
 import math
@@ -27,7 +27,7 @@ from pydantic import (
 from pfgvm.errors import InputError
 
 MODEL_NAMES = ("A", "B")
-# Below these, the baselines fail on many images, whatever the method proposed does.
+# Below these, the baseline attacks fail on many images, whatever P-FGVM does.
 MEANINGFUL_IMAGES = 600
 MEANINGFUL_SIZE = (109, 89)
 
@@ -42,20 +42,20 @@ def _named_for_both(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _known_model(name: str) -> str:
+def _valid_model(name: str) -> str:
     if name not in MODEL_NAMES:
         raise ValueError(f"must be {' or '.join(MODEL_NAMES)}")
     return name
 
 
 T = TypeVar("T")
-ModelName = Annotated[str, AfterValidator(_known_model)]
-# One number, or one for each model: always read as a mapping.
+ModelName = Annotated[str, AfterValidator(_valid_model)]
+# One number, or one per model; always parsed to a mapping.
 PerModel = Annotated[dict[ModelName, T], BeforeValidator(_for_both_models), AfterValidator(_named_for_both)]
 
 
-def _known_descriptor(name: str) -> str:
-    # Here, since most programs read settings and know no model.
+def _valid_descriptor(name: str) -> str:
+    # Imported here, since most programs read settings without using a model.
     from pfgvm.models.descriptors import DESCRIPTORS
 
     if name not in DESCRIPTORS:
@@ -63,45 +63,45 @@ def _known_descriptor(name: str) -> str:
     return name
 
 
-def _each_once(names: list[str]) -> list[str]:
+def _unique(names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
-        raise ValueError("each name once")
+        raise ValueError("contains a name twice; give each name once")
     return names
 
 
 class Section(BaseModel):
-    """A section of params.yaml: unknown keys and loosely typed values are refused."""
+    """A section of params.yaml; unknown keys and values of another type are rejected."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Data(Section):
-    """Where the faces come from, and their size."""
+    """Source and size of the face images."""
 
-    source: Literal["synthetic", "celeba", "folder"] = Field(description="where the faces come from")
-    root: str = Field(min_length=1, description="folder that holds them")
-    # Two poolings by 2 (model A) leave nothing of fewer than 4 pixels; five (VGG-16) of fewer than 32.
+    source: Literal["synthetic", "celeba", "folder"] = Field(description="source of the face images")
+    root: str = Field(min_length=1, description="folder of the face images")
+    # Two poolings by 2 (Model A) need at least 4 pixels, five (VGG-16) at least 32.
     image_size: Annotated[tuple[int, int], Field(strict=False)] = Field(description="height, width in pixels")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Data":
         if min(self.image_size) < 32:
-            raise ValueError("image_size must be at least 32 x 32 pixels")
+            raise ValueError("image_size must be at least 32 x 32 pixels; give a larger one")
         if self.source != "synthetic" and PurePath(self.root).name == "synthetic-faces":
-            raise ValueError(f"source is {self.source}, but root still names the synthetic faces: set data.root")
+            raise ValueError(f"source is {self.source}, but root names the synthetic faces; set data.root")
         return self
 
 
 class Subset(Section):
-    """How many persons and images are drawn."""
+    """Number of identities and images that are drawn."""
 
-    persons: int = Field(ge=2, description="persons to recognise (paper: 30)")
-    images_per_person: int = Field(ge=3, description="images of each (paper: 30); one at least for each split")
+    persons: int = Field(ge=2, description="number of identities (paper: 30)")
+    images_per_person: int = Field(ge=3, description="images per identity (paper: 30); at least one per split")
     seed: NonNegativeInt
 
 
 class Split(Section):
-    """Shares of the images; they sum to 1 (Table 4)."""
+    """Shares of the images per split, which sum to 1 (Table 4)."""
 
     train: PositiveFloat = Field(lt=1, description="share (Table 4: 0.70)")
     validation: PositiveFloat = Field(lt=1, description="share (Table 4: 0.15)")
@@ -110,7 +110,7 @@ class Split(Section):
 
     @property
     def shares(self) -> dict[str, float]:
-        """The three shares by split, in [0, 1]."""
+        """Share of each split, in [0, 1]."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @model_validator(mode="after")
@@ -122,17 +122,19 @@ class Split(Section):
 
 
 class ModelA(Section):
-    """Training of model A alone."""
+    """Training of Model A."""
 
     epochs: PositiveInt = Field(description="Table 4: 147")
 
 
 class ModelB(Section):
-    """Training of model B alone, and the descriptor it stands on."""
+    """Training of Model B, and its face descriptor."""
 
     epochs: PositiveInt = Field(description="Table 4: 144")
-    descriptor: Annotated[str, AfterValidator(_known_descriptor)]
-    weights: str = Field(min_length=1, description="the descriptor's weights file; an empty one: the installed weights")
+    descriptor: Annotated[str, AfterValidator(_valid_descriptor)]
+    weights: str = Field(
+        min_length=1, description="weights file of the descriptor; an empty file stands for the installed weights"
+    )
     freeze_descriptor: bool
 
 
@@ -140,7 +142,7 @@ class Train(Section):
     """Training of both models (Table 4)."""
 
     learning_rate: PositiveFloat = Field(description="Table 4: 1e-4")
-    batch_size: int = Field(ge=2, description="Table 4: 16; batch normalisation needs two images")
+    batch_size: int = Field(ge=2, description="Table 4: 16; batch normalisation needs at least 2")
     checkpoint: Literal["best", "last"]
     seed: NonNegativeInt
     A: ModelA
@@ -172,45 +174,43 @@ class IFGSM(Section):
 class PFGVMNoise(Section):
     """P-FGVM from Gaussian noise (Figure 2)."""
 
-    images: PositiveInt | None = Field(description="how many images start from noise; null: all")
-    mean: float = Field(description="μ of the noise, in pixel values")
-    std: PositiveFloat = Field(description="σ of the noise, in pixel values")
+    images: PositiveInt | None = Field(description="number of images that start from noise; null: all")
+    mean: float = Field(description="mean μ of the noise, in pixel values")
+    std: PositiveFloat = Field(description="standard deviation σ of the noise, in pixel values")
 
 
 class PFGVMFeatures(Section):
-    """P-FGVM on the features of face descriptors."""
+    """P-FGVM (features): P-FGVM on the features of face descriptors."""
 
-    descriptors: Annotated[list[Annotated[str, AfterValidator(_known_descriptor)]], AfterValidator(_each_once)] = Field(
-        min_length=1, description="the face descriptors to move away from"
+    descriptors: Annotated[list[Annotated[str, AfterValidator(_valid_descriptor)]], AfterValidator(_unique)] = Field(
+        min_length=1, description="face descriptors whose feature distance is maximised"
     )
     step_size: PositiveFloat = Field(description="α")
     iterations: PositiveInt = Field(description="N")
-    penalty: NonNegativeFloat = Field(alias="lambda", description="λ, the weight of the pull back to the original")
-    views: PositiveInt = Field(description="random views a step, over which the gradient is summed")
-    scale: float = Field(ge=0, le=1, description="by how much a view is larger or smaller at most")
-    shift: float = Field(ge=0, le=1, description="by how much of the image it is moved at most")
-    masking: NonNegativeFloat = Field(
-        description="exponent of the weight of pixels that hide a change; 0: all weigh alike"
-    )
-    chroma: float = Field(ge=0, le=1, description="the part of the gradient's colour that is kept")
+    penalty: NonNegativeFloat = Field(alias="lambda", description="λ, the weight of the penalty on the perturbation")
+    views: PositiveInt = Field(description="number of random views per step; their gradients are summed")
+    scale: float = Field(ge=0, le=1, description="largest relative enlargement or reduction of a view")
+    shift: float = Field(ge=0, le=1, description="largest shift of a view, relative to the image")
+    masking: NonNegativeFloat = Field(description="exponent of the visual masking weight; 0: none")
+    chroma: float = Field(ge=0, le=1, description="share of the gradient's chroma that remains")
 
 
 class MinimumNorm(Section):
-    """DDN and FMN, which look for the smallest L2 that reaches the target."""
+    """DDN and FMN, minimum-norm attacks."""
 
     iterations: PositiveInt = Field(description="steps of the search")
 
 
 class CarliniWagner(Section):
-    """C&W-L2 (Carlini and Wagner 2017)."""
+    """C&W-L2, a minimum-norm attack (Carlini and Wagner 2017)."""
 
-    search_steps: PositiveInt = Field(description="values of the trade-off constant that are tried")
-    iterations: PositiveInt = Field(description="steps of Adam for each of them")
+    search_steps: PositiveInt = Field(description="number of values of the trade-off constant c")
+    iterations: PositiveInt = Field(description="steps of Adam per value of c")
     learning_rate: PositiveFloat
 
 
 class Pixelation(Section):
-    """Pixelation: square blocks of one colour."""
+    """Pixelation: square blocks of their mean colour."""
 
     blocks: PositiveInt = Field(description="blocks across the image's width")
 
@@ -218,17 +218,17 @@ class Pixelation(Section):
 class GaussianBlur(Section):
     """Gaussian blur."""
 
-    sigma: PositiveFloat = Field(description="standard deviation, in widths of the image")
+    sigma: PositiveFloat = Field(description="standard deviation, relative to the image width")
 
 
 class KSame(Section):
-    """k-Same (Newton et al. 2005): the mean of k persons' faces."""
+    """k-Same (Newton et al. 2005): the mean of k identities' faces."""
 
-    k: int = Field(ge=2, description="persons who share one face")
+    k: int = Field(ge=2, description="number of identities that share one face")
 
 
 class Attack(Section):
-    """The attacks, and what the paper leaves open of them."""
+    """All methods, with the choices that the paper leaves open."""
 
     penalty: PerModel[NonNegativeFloat] = Field(alias="lambda", description="λ of Table 2")
     p_fgvm: PFGVM
@@ -251,8 +251,8 @@ class Attack(Section):
 def _inside_root(file: str) -> str:
     path = PurePath(file)
     if path.is_absolute() or ".." in path.parts:
-        # DVC hashes the folder, so that another file in its place makes stale what was made with it.
-        raise ValueError("names a file outside evaluation.root; put the file there, and give its path from there")
+        # DVC hashes only this folder: results would not be recomputed after a change of a file elsewhere.
+        raise ValueError("is a file outside evaluation.root; move it there and give its path relative to that folder")
     return file
 
 
@@ -261,23 +261,23 @@ RootFile = Annotated[str, Field(min_length=1), AfterValidator(_inside_root)]
 
 
 class OnnxRecogniser(Section):
-    """A recogniser of the user's own: an ONNX file, and how it wants its faces."""
+    """A user's recogniser: an ONNX file and the format of its input."""
 
-    file: RootFile = Field(description="path of the file from evaluation.root")
+    file: RootFile = Field(description="file path relative to evaluation.root")
     input_size: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] = Field(
-        description="height, width of its input"
+        description="height, width of the input"
     )
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     channels: Literal["RGB", "BGR"] = "RGB"
     mean: Annotated[tuple[float, float, float], Field(strict=False)] = Field(
-        (0.0, 0.0, 0.0), description="taken from the values 0 to 255, in the order of `channels`"
+        (0.0, 0.0, 0.0), description="subtracted from the values 0 to 255, in the order of `channels`"
     )
-    scale: PositiveFloat = Field(1.0, description="what the rest is multiplied with")
-    output: str | None = Field(None, description="name of the output that is the embedding; null: the only one")
-    centred: bool = Field(False, description="whether the mean embedding of other persons is taken from each")
+    scale: PositiveFloat = Field(1.0, description="factor applied after the subtraction")
+    output: str | None = Field(None, description="name of the embedding output; null: the only output")
+    centred: bool = Field(False, description="whether the mean embedding of other identities is subtracted")
 
 
-# By its kind, so that a wrong line is not also explained as one of the other kind.
+# Discriminated, so that an error message covers only the kind of line that was given.
 RecogniserLine = Annotated[
     Annotated[Literal["installed"], Tag("word")] | Annotated[OnnxRecogniser, Tag("described")],
     Discriminator(lambda line: "described" if isinstance(line, Mapping | OnnxRecogniser) else "word"),
@@ -285,43 +285,43 @@ RecogniserLine = Annotated[
 
 
 class Calibration(Section):
-    """Images of persons other than those recognised, from which thresholds come."""
+    """Images of other identities, from which thresholds are estimated."""
 
-    persons: PositiveInt = Field(description="at most so many persons")
-    images_per_person: PositiveInt = Field(description="at most so many images of each")
+    persons: PositiveInt = Field(description="maximum number of identities")
+    images_per_person: PositiveInt = Field(description="maximum number of images per identity")
 
 
 class Curves(Section):
-    """Values at which the methods' trade-off is measured, besides those of `attack`."""
+    """Parameter values of the trade-off curves, in addition to those of `attack`."""
 
-    images: PositiveInt | None = Field(description="how many of the attacked images; null: all")
+    images: PositiveInt | None = Field(description="number of attacked images; null: all")
     penalty: list[NonNegativeFloat] = Field(alias="lambda", description="λ of P-FGVM")
     epsilon: list[PositiveFloat] = Field(description="ε of I-FGVM and I-FGSM")
-    strengths: list[PositiveFloat] = Field(description="strengths of methods, 1 being that of the settings")
+    strengths: list[PositiveFloat] = Field(description="strengths of the methods, relative to their settings (1)")
 
 
 class Evaluation(Section):
-    """What is measured beyond the paper."""
+    """The evaluation beyond the paper."""
 
-    root: str = Field(min_length=1, description="folder of the user's own recognisers, and of LPIPS' weights")
+    root: str = Field(min_length=1, description="folder of the user's recognisers and of LPIPS' weights")
     recognisers: dict[str, RecogniserLine] = Field(min_length=1)
     calibration: Calibration
     curves: Curves
-    lpips: RootFile | None = Field(description="file in `root` with AlexNet's weights; null: no LPIPS")
+    lpips: RootFile | None = Field(description="file of AlexNet's weights in `root`; null: no LPIPS")
 
     @field_validator("recognisers")
     @classmethod
     def _named(cls, recognisers: dict[str, Any]) -> dict[str, Any]:
         for name in recognisers:
             if not re.fullmatch(r"[a-z0-9_]+", name):
-                raise ValueError(f"{name!r}: names consist of small letters, digits and _")
+                raise ValueError(f"{name!r} is no valid name; use lower-case letters, digits and _")
         return recognisers
 
 
 class Page(Section):
-    """The report's page."""
+    """The report page."""
 
-    faces_mb: NonNegativeFloat = Field(description="so many megabytes of faces it holds itself")
+    faces_mb: NonNegativeFloat = Field(description="megabytes of face images embedded in the page")
 
 
 class Settings(Section):
@@ -331,7 +331,7 @@ class Settings(Section):
     subset: Subset
     split: Split
     device: Literal["auto", "cpu", "cuda", "mps"]
-    threads: PositiveInt = Field(description="CPU threads of training")
+    threads: PositiveInt = Field(description="CPU threads for training")
     train: Train
     attack: Attack
     evaluation: Evaluation
@@ -340,66 +340,68 @@ class Settings(Section):
     @model_validator(mode="after")
     def _an_image_for_each_split(self) -> "Settings":
         images = self.subset.images_per_person
-        scarce, share = min(self.split.shares.items(), key=lambda item: item[1])
-        # Rounded as the split is: in binary 0.29 * 100 falls short of 29.
+        split, share = min(self.split.shares.items(), key=lambda item: item[1])
+        # Rounded as in the split: in binary 0.29 * 100 is below 29.
         if round(images * share, 9) < 1:
             raise ValueError(
-                f"subset.images_per_person is {images}, of which the share split.{scarce}, {share:g}, is no whole "
-                "image; raise either"
+                f"subset.images_per_person is {images}, of which split.{split}, {share:g}, is less than one image; "
+                "raise one of them"
             )
         return self
 
     @property
     def warnings(self) -> list[str]:
-        """What may be set, but leaves Table 3 without a meaning: one sentence each (README: Which scale)."""
-        found = []
+        """Warnings about settings that make Table 3 meaningless, one sentence each (docs/scale.md)."""
+        sentences = []
         images = self.subset.persons * self.subset.images_per_person
         if images < MEANINGFUL_IMAGES:
-            found.append(
-                f"subset.persons x subset.images_per_person are {images} images: of fewer than {MEANINGFUL_IMAGES}, "
-                "Model A learns so little that Table 3 means nothing (README: Which scale)"
+            sentences.append(
+                f"subset.persons x subset.images_per_person is {images} images: with fewer than {MEANINGFUL_IMAGES}, "
+                "Model A is too inaccurate for Table 3 to be meaningful (docs/scale.md)"
             )
         if math.prod(self.data.image_size) < math.prod(MEANINGFUL_SIZE):
             height, width = self.data.image_size
-            found.append(
+            sentences.append(
                 f"data.image_size is {height} x {width}: below {MEANINGFUL_SIZE[0]} x {MEANINGFUL_SIZE[1]}, the "
-                "baselines' ε leaves them too little room for Table 3 to mean anything (README: Which scale)"
+                "baselines' ε allows too small a perturbation for Table 3 to be meaningful (docs/scale.md)"
             )
-        return found
+        return sentences
 
 
-# Settings of older versions, and what took their place.
-_GONE = {
+# Settings of older versions, and their replacements.
+_REMOVED = {
     "evaluation.parts": "`make evaluation` runs the whole evaluation, `dvc repro stages/evaluation/dvc.yaml:TABLE` "
-    "what one table of it needs",
+    "the stages of one table",
 }
 
 
 def parse(values: Mapping[str, Any], source: str) -> Settings:
     """Check the parsed YAML `values` against the schema.
 
-    `source` is the file's name for messages. Raises InputError that names every wrong key, what is wrong with it and,
-    for an unknown key, the nearest known one.
+    source: file name for messages. Raises InputError that lists every invalid key with the cause and, for an unknown
+    key, the closest valid one.
     """
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        lines = [f"{source}: {_explained(problem, values)}" for problem in error.errors()]
-        # One number for both models is checked twice but wrong once.
+        lines = [f"{source}: {_explanation(problem, values)}" for problem in error.errors()]
+        # One number for both models is checked twice but should be reported once.
         raise InputError("\n".join(dict.fromkeys(lines))) from None
 
 
-def _explained(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+def _explanation(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     path = _path_in_file(problem["loc"], values)
     key = ".".join(path)
-    if key in _GONE:
-        return f"setting {key} is gone: {_GONE[key]}; delete it"
+    if key in _REMOVED:
+        return f"setting {key} was removed: {_REMOVED[key]}; delete it"
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(path[:-1])
-        near = difflib.get_close_matches(path[-1], known, n=1)
-        return f"unknown setting {key}; " + (f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}")
+        valid_keys = _valid_keys(path[:-1])
+        closest = difflib.get_close_matches(path[-1], valid_keys, n=1)
+        return f"unknown setting {key}; " + (
+            f"did you mean {closest[0]}?" if closest else f"valid here: {', '.join(valid_keys)}"
+        )
     if problem["type"] == "missing":
-        return f"setting {key} is missing or incomplete; the committed file shows its form"
+        return f"setting {key} is missing or incomplete; see the committed file for its form"
     message = problem["msg"].removeprefix("Value error, ")
     if not key:
         return message
@@ -412,28 +414,28 @@ def _path_in_file(location: tuple[str | int, ...], values: Any) -> list[str]:
     for place, part in enumerate(location):
         if not isinstance(values, Mapping):
             break
-        # A part on the way that is no key is pydantic's name for a kind of value.
+        # A part of the path that is no key is pydantic's name of a union member.
         if part in values or place == len(location) - 1:
             path.append(str(part))
             values = values.get(part)
     return path
 
 
-def _known_keys(path: list[str]) -> list[str]:
+def _valid_keys(path: list[str]) -> list[str]:
     section: Any = Settings
     parts = iter(path)
     for part in parts:
         fields = {field.alias or name: field for name, field in section.model_fields.items()}
         section = fields[part].annotation
         if get_origin(section) is dict:
-            # Its keys are names of the user's own.
+            # The keys of a mapping are user-defined names.
             next(parts, None)
             section = _section_in(section)
     return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _section_in(annotation: Any) -> Any:
-    """The section that the type `annotation` is built of."""
+    """Section class inside the type `annotation`."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     return next(filter(None, map(_section_in, get_args(annotation))), None)

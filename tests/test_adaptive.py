@@ -26,7 +26,7 @@ def enrolled(level: float = 0.9) -> Enrolment:
 
 
 def attacked(images: str, method: str, *, turn: int, features: float, purified: str) -> EvaluatedSet:
-    """Images whose embeddings lie `turn` persons further; purified: Model A's predictions after the purifier."""
+    """Images whose embeddings are `turn` identities further; purified: Model A's predictions after the purifier."""
     grain = np.random.default_rng(0).normal(size=(len(images.split()), 2))
     return evaluated(
         method,
@@ -35,38 +35,38 @@ def attacked(images: str, method: str, *, turn: int, features: float, purified: 
     )
 
 
-def by_attacker(one: EvaluatedSet, known: Enrolment) -> dict[tuple, dict[str, Any]]:
+def by_attacker(image_set: EvaluatedSet, enrolment: Enrolment) -> dict[tuple, dict[str, Any]]:
     clean = attacked(EVERYONE, "Clean", turn=0, features=0, purified="aaaabbbbccca")
-    table = adaptive([clean, one], [known], ["purifier"], published="as is", seed=0)
+    table = adaptive([clean, image_set], [enrolment], ["purifier"], published="as is", seed=0)
     assert list(table) == ADAPTIVE_COLUMNS
-    found = table[table["method"] == one.method].to_dict("records")
-    return {(row["attacker"], None if math.isnan(row["share"]) else row["share"]): row for row in found}
+    rows = table[table["method"] == image_set.method].to_dict("records")
+    return {(row["attacker"], None if math.isnan(row["share"]) else row["share"]): row for row in rows}
 
 
 def test_adaptive_attackers_counted_by_hand():
-    # Other programs read the first columns by their place.
+    # Other programs read the first columns by position.
     assert ADAPTIVE_COLUMNS[:8] == "model method attacker share accuracy_protected low high accuracy_clean".split()
-    # Each protected image looks like the next person's.
-    found = by_attacker(attacked(EVERYONE, "P-FGVM", turn=1, features=5, purified="aabbbbcccccc"), enrolled())
-    assert list(found) == [
+    # Each protected image resembles the next identity's.
+    results = by_attacker(attacked(EVERYONE, "P-FGVM", turn=1, features=5, purified="aabbbbcccccc"), enrolled())
+    assert list(results) == [
         ("retrained", 1), ("retrained", 0.25), ("growing gallery", None), ("purifier", None), ("detector", None),
     ]  # fmt: skip
-    assert [row["recogniser"] for row in found.values()][:3] == ["angle"] * 3
-    assert all(pd.isna(row["recogniser"]) for row in [*found.values()][3:])
+    assert [row["recogniser"] for row in results.values()][:3] == ["angle"] * 3
+    assert all(pd.isna(row["recogniser"]) for row in [*results.values()][3:])
 
     def accuracies(row: dict[str, Any]) -> list[float]:
         return [row[name] for name in ("accuracy_protected", "low", "high", "accuracy_clean", "images")]
 
     # Trained on protected images alone, the recogniser classifies these correctly and clean ones as their neighbours;
-    # one protected image among two clean ones teaches nothing.
-    assert accuracies(found["retrained", 1]) == [1, 1, 1, 0, 12]
-    assert accuracies(found["retrained", 0.25]) == [0, 0, 0, 1, 12]
-    # Half of each person's images are in the gallery; the others come.
-    assert accuracies(found["growing gallery", None]) == [0, 0, 0, 1, 6]
+    # one protected image among two clean ones has no effect.
+    assert accuracies(results["retrained", 1]) == [1, 1, 1, 0, 12]
+    assert accuracies(results["retrained", 0.25]) == [0, 0, 0, 1, 12]
+    # Half of each identity's images are in the gallery; the others are probes.
+    assert accuracies(results["growing gallery", None]) == [0, 0, 0, 1, 6]
     # Correct are a, a; b, b; all c; and all clean images but one.
-    assert accuracies(found["purifier", None]) == pytest.approx([8 / 12, 0.5, 1, 11 / 12, 12])
-    assert [found["detector", None][name] for name in ("auc", "auc_low", "auc_high", "images")] == [1, 1, 1, 12]
-    assert all(pd.isna(row["note"]) for row in found.values())
+    assert accuracies(results["purifier", None]) == pytest.approx([8 / 12, 0.5, 1, 11 / 12, 12])
+    assert [results["detector", None][name] for name in ("auc", "auc_low", "auc_high", "images")] == [1, 1, 1, 12]
+    assert all(pd.isna(row["note"]) for row in results.values())
 
 
 def test_clean_images_have_no_detector():
@@ -76,13 +76,13 @@ def test_clean_images_have_no_detector():
     assert table["accuracy_protected"].tolist() == table["accuracy_clean"].tolist() == [1, 1, 1, 1]
 
 
-def test_without_a_threshold_no_gallery_grows():
+def test_without_a_threshold_there_is_no_growing_gallery():
     turned = attacked(EVERYONE, "P-FGVM", turn=1, features=5, purified="a" * 12)
     row = by_attacker(turned, enrolled(math.nan))["growing gallery", None]
     assert row["note"] == NOTE and math.isnan(row["accuracy_protected"])
 
 
-def test_where_every_attacked_image_is_enrolled_no_gallery_grows():
+def test_if_every_attacked_image_is_enrolled_there_is_no_growing_gallery():
     names = [
         image
         for person in "abc"
@@ -108,5 +108,5 @@ def test_too_few_images_or_persons_leave_a_note():
 
 
 def test_persons_with_one_image_do_not_count_in_retraining():
-    found = by_attacker(attacked("a1 a2 b1 b2 c1", "Few", turn=1, features=5, purified="aabbc"), enrolled())
-    assert found["retrained", 1]["images"] == 4 and found["purifier", None]["images"] == 5
+    results = by_attacker(attacked("a1 a2 b1 b2 c1", "Few", turn=1, features=5, purified="aabbc"), enrolled())
+    assert results["retrained", 1]["images"] == 4 and results["purifier", None]["images"] == 5

@@ -1,4 +1,4 @@
-"""Every gradient attack on any model: it is attacked in eval mode and left unchanged, or refused.
+"""Every gradient attack on any model: it runs in eval mode and is unchanged afterwards, or is rejected.
 
 The expected images come from a second model of the same weights, in eval mode, given as a plain function. P-FGVM is
 also compared with its update equation in float64. test_attacks.py has the equations of the other methods.
@@ -53,16 +53,16 @@ def p_fgvm_by_its_equation(model: Callable[[Tensor], Tensor], images: Tensor, ta
 
 
 def state(model: nn.Module) -> dict[str, Any]:
-    """What an attack could change in `model`."""
-    found: dict[str, Any] = {}
+    """Everything in `model` that an attack could change."""
+    values: dict[str, Any] = {}
     for name, module in model.named_modules():
         hooks = {key: dict(value) for key, value in vars(module).items() if key.endswith("_hooks")}
         # A frozen ScriptModule has no flag.
-        found[f"module {name}"] = type(module), getattr(module, "training", False), hooks
+        values[f"module {name}"] = type(module), getattr(module, "training", False), hooks
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
         gradient = None if value.grad is None else value.grad.tolist()
-        found[name] = value.data_ptr(), value.dtype, value.tolist(), value.requires_grad, gradient
-    return found
+        values[name] = value.data_ptr(), value.dtype, value.tolist(), value.requires_grad, gradient
+    return values
 
 
 # ── The models ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,7 +217,7 @@ def of_nan() -> nn.Module:
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of model. `wrap` turns it into the function that is attacked, if any; `logits` selects from its output."""
+    """A kind of model. `wrap` converts it to the attacked function, if any; `logits` selects from its output."""
 
     make: Callable[[], nn.Module]
     images: Tensor = IMAGES
@@ -252,12 +252,12 @@ CASES = {
     "no gradient of a weight": Case(lambda: changed(lambda model: model[0].weight.register_hook(pytest.fail))),
     # modes
     "reads its flag": Case(lambda: ReadsItsFlag(network())),
-    "keeps a layer in eval mode": Case(lambda: nn.Sequential(network(), FrozenBatchNorm(CLASSES).double())),
+    "keeps a layer into eval mode": Case(lambda: nn.Sequential(network(), FrozenBatchNorm(CLASSES).double())),
     "keeps a layer in training mode": Case(lambda: TrainsAtInference(network()).train()),
     "refuses eval()": Case(lambda: RefusesEval(network().eval())),
     "averaged weights": Case(lambda: Averaged(network()).train()),
-    "averaged weights, in eval mode": Case(lambda: Averaged(network()).eval()),
-    "a part with averaged weights in eval mode": Case(lambda: Wrapped(Averaged(network()).eval())),
+    "averaged weights, into eval mode": Case(lambda: Averaged(network()).eval()),
+    "a part with averaged weights into eval mode": Case(lambda: Wrapped(Averaged(network()).eval())),
     # wrapped and rewritten
     "checkpointed": Case(lambda: Checkpointed(network())),
     "compiled": Case(lambda: torch.compile(network(), backend="eager")),
@@ -314,9 +314,9 @@ def test_a_model_is_attacked_in_eval_mode_and_left_unchanged(case):
     targets = plain(case.images.clone()).detach().topk(2, dim=1).indices[:, 1]
     results = {}
     for name, attack in ATTACKS.items():
-        found = results[name] = attack(attacked, case.images, targets)
-        torch.testing.assert_close(found, attack(plain, case.images, targets), rtol=0, atol=1e-9)
-        assert not found.requires_grad
+        x_adv = results[name] = attack(attacked, case.images, targets)
+        torch.testing.assert_close(x_adv, attack(plain, case.images, targets), rtol=0, atol=1e-9)
+        assert not x_adv.requires_grad
         assert state(model) == before
     assert any(not torch.equal(results[name], case.images) for name in ATTACKS.keys() - ITERATIVE.keys())
 
@@ -329,10 +329,10 @@ def test_a_model_is_attacked_in_eval_mode_and_left_unchanged(case):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_keeps_a_small_gradient(dtype):
     x = torch.tensor([0.75, 0.25], dtype=dtype).view(1, 1, 1, 2)
-    found = p_fgvm(lambda images: 20 * images.flatten(1), x, torch.tensor([0]), step_size=100, iterations=1, penalty=0)
+    x_adv = p_fgvm(lambda images: 20 * images.flatten(1), x, torch.tensor([0]), step_size=100, iterations=1, penalty=0)
     # ∇ℓ = 20 (softmax − one-hot), and the softmax of the other class is 1 / (1 + e¹⁰).
     change = 100 * 20 / (1 + math.exp(10))
-    assert (found - x).flatten().tolist() == pytest.approx([change, -change], abs=0.005)
+    assert (x_adv - x).flatten().tolist() == pytest.approx([change, -change], abs=0.005)
 
 
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -342,18 +342,18 @@ def test_half_precision_keeps_a_small_gradient(dtype):
 def test_the_callers_gradient_mode_does_not_matter(attack):
     expected = attack(made(network), IMAGES, TARGETS)
     with torch.no_grad():
-        found = attack(made(network), IMAGES, TARGETS)
+        x_adv = attack(made(network), IMAGES, TARGETS)
         assert not torch.is_grad_enabled()
-    assert torch.equal(found, expected)
+    assert torch.equal(x_adv, expected)
 
 
 @each_attack
 def test_images_with_a_graph_get_no_gradient(attack):
     leaf = IMAGES.clone().requires_grad_()
     for images in (leaf, 1.0 * leaf):
-        found = attack(made(network), images, TARGETS)
-        assert torch.equal(found, attack(made(network), IMAGES, TARGETS))
-        assert not found.requires_grad and leaf.grad is None and images.requires_grad
+        x_adv = attack(made(network), images, TARGETS)
+        assert torch.equal(x_adv, attack(made(network), IMAGES, TARGETS))
+        assert not x_adv.requires_grad and leaf.grad is None and images.requires_grad
     assert torch.equal(leaf, IMAGES)
 
 
@@ -407,7 +407,7 @@ REFUSED = {
     "one row": (lambda: Returning(lambda logits: logits[:1]), r"shape \(1, 5\)"),
     "integers": (lambda: Returning(lambda logits: logits.round().long()), "int64"),
     "one logit": (lambda: Returning(lambda logits: logits[:, :1]), "one logit"),
-    "too few classes": (lambda: Returning(lambda logits: logits[:, :3]), "0 … 2, .* found 3"),
+    "too few classes": (lambda: Returning(lambda logits: logits[:, :3]), "0 … 2, .* not 3"),
     "NaN": (of_nan, "NaN"),
     "detached": (lambda: Returning(torch.detach), "differentiably"),
     "constant": (lambda: Returning(lambda logits: torch.ones_like(logits).requires_grad_()), "differentiably"),

@@ -1,4 +1,4 @@
-"""Adaptive attackers on embeddings and images whose answer is known or computed another way."""
+"""Adaptive attackers on embeddings and images with known or independently computed results."""
 
 import math
 import subprocess
@@ -27,7 +27,7 @@ IMAGES = [f"{number:06}.jpg" for number in range(PERSONS * EACH)]
 
 
 def near_centres(scale: float, *, seed: int = 1, moved_by: int = 0) -> np.ndarray:
-    """Embeddings about their person's centre, or that of the person `moved_by` further on."""
+    """Embeddings near the centre of their identity, or of the identity `moved_by` places further."""
     centres = CENTRES[(np.arange(PERSONS * EACH) + moved_by) % PERSONS]
     return centres + scale * np.random.default_rng(seed).normal(size=centres.shape)
 
@@ -43,22 +43,22 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
-def test_retraining_knows_persons_who_lie_apart(share):
-    found = retrained(near_centres(0.01), near_centres(0.01, seed=2), PERSON, IMAGES, share=share, seed=0)
-    assert [values.tolist() for values in found] == [[1.0] * len(IMAGES)] * 2
+def test_retraining_recognises_separated_identities(share):
+    hits = retrained(near_centres(0.01), near_centres(0.01, seed=2), PERSON, IMAGES, share=share, seed=0)
+    assert [values.tolist() for values in hits] == [[1.0] * len(IMAGES)] * 2
 
 
 def test_retraining_on_noise_guesses():
-    # More dimensions than images: whoever judged an image that he had learned would know it.
+    # More dimensions than images: a classifier tested on its training images would recognise them.
     random = np.random.default_rng(0)
     protected = random.normal(size=(len(IMAGES), 100))
-    found, on_clean = retrained(protected, near_centres(0.01) @ np.eye(SIZE, 100), PERSON, IMAGES, share=1.0, seed=0)
-    assert found.mean() < 0.35 and on_clean.mean() < 0.5
+    hits, on_clean = retrained(protected, near_centres(0.01) @ np.eye(SIZE, 100), PERSON, IMAGES, share=1.0, seed=0)
+    assert hits.mean() < 0.35 and on_clean.mean() < 0.5
 
 
-def test_retraining_learns_a_constant_shift_that_others_fall_for():
+def test_retraining_compensates_a_constant_shift():
     clean = near_centres(0.05)
-    # Towards one person: seen through clean eyes, all are that one.
+    # Towards one identity: a classifier trained on clean images predicts that identity for all.
     protected = clean + 3 * CENTRES[0]
     learned, _ = retrained(protected, clean, PERSON, IMAGES, share=1.0, seed=0)
     clean_again, fooled = retrained(clean, protected, PERSON, IMAGES, share=1.0, seed=0)
@@ -70,14 +70,14 @@ def test_retraining_learns_a_constant_shift_that_others_fall_for():
     ("share", "expected"), [(1.0, (1, 0)), (0.75, (1, 0)), (0.25, (0, 1)), (0.01, (0, 1))], ids=str
 )
 def test_the_share_of_each_person_is_protected(share, expected):
-    # Each protected image looks like the next person's: whichever kind a person has more of teaches.
+    # Each protected image resembles the next identity's: the more frequent kind determines the class.
     clean, protected = near_centres(0.01), near_centres(0.01, seed=2, moved_by=1)
-    found = retrained(protected, clean, PERSON, IMAGES, share=share, seed=0)
-    assert (found[0].mean(), found[1].mean()) == expected
+    hits = retrained(protected, clean, PERSON, IMAGES, share=share, seed=0)
+    assert (hits[0].mean(), hits[1].mean()) == expected
 
 
-def test_which_images_are_learned_protected_hangs_on_the_seed_alone(monkeypatch):
-    # An embedding tells its image and whether it is protected.
+def test_the_protected_training_images_depend_on_the_seed_alone(monkeypatch):
+    # An embedding encodes its image and whether it is protected.
     number = np.arange(len(IMAGES), dtype=float)
     protected, clean = (np.stack([number, np.full(len(IMAGES), kind)], axis=1) for kind in (1, 2))
     learned = []
@@ -90,7 +90,7 @@ def test_which_images_are_learned_protected_hangs_on_the_seed_alone(monkeypatch)
         return [set(fold[fold[:, 1] == 1, 0].astype(int).tolist()) for fold in learned]
 
     folds = protected_in_folds(0)
-    # Of 10 images of each person 8 are learned, of which 2 protected.
+    # 8 of 10 images per identity are training images, 2 of them protected.
     assert [len(fold) for fold in learned] == [8 * PERSONS] * 5
     held_out = [set(range(len(IMAGES))) - set(fold[:, 0].astype(int).tolist()) for fold in learned]
     assert set().union(*held_out) == set(range(len(IMAGES)))
@@ -104,20 +104,20 @@ def test_which_images_are_learned_protected_hangs_on_the_seed_alone(monkeypatch)
 
 
 def test_at_least_one_image_of_each_person_is_protected():
-    # Two images a person leave one to learn from.
+    # With two images per identity, one is for training.
     two = slice(0, 2 * PERSONS)
     clean, protected = near_centres(0.01)[two], near_centres(0.01, seed=2, moved_by=1)[two]
-    found = retrained(protected, clean, PERSON[two], IMAGES[two], share=0.25, seed=0)
-    assert (found[0].mean(), found[1].mean()) == (1, 0)
+    hits = retrained(protected, clean, PERSON[two], IMAGES[two], share=0.25, seed=0)
+    assert (hits[0].mean(), hits[1].mean()) == (1, 0)
 
 
 def test_no_fold_holds_all_images_of_a_person():
-    # Of a person whose images one fold holds, none would be known.
+    # If one fold contained all images of an identity, none of them would be recognised.
     clean = near_centres(0.01)
-    for each in (2, 3, 4, 7):
-        some = slice(0, each * PERSONS)
-        found = retrained(clean[some], clean[some], PERSON[some], IMAGES[some], share=1.0, seed=0)
-        assert np.all(found[0] == 1) and np.all(found[1] == 1)
+    for number in (2, 3, 4, 7):
+        some = slice(0, number * PERSONS)
+        hits = retrained(clean[some], clean[some], PERSON[some], IMAGES[some], share=1.0, seed=0)
+        assert np.all(hits[0] == 1) and np.all(hits[1] == 1)
 
 
 def test_retraining_depends_on_seed_and_names_and_on_no_order():
@@ -134,24 +134,24 @@ def test_retraining_depends_on_seed_and_names_and_on_no_order():
     assert not np.array_equal(judged(np.arange(len(IMAGES)), seed=1), as_listed)
 
 
-def test_persons_with_one_image_take_no_part():
+def test_identities_with_one_image_are_excluded():
     rows = [0, PERSONS, 2 * PERSONS, 1, PERSONS + 1, 2]
     clean = near_centres(0.01)[rows]
     names = [[values[row] for row in rows] for values in (PERSON, IMAGES)]
-    for found in retrained(clean, clean, *names, share=1.0, seed=0):
-        assert np.array_equal(found, [1, 1, 1, 1, 1, np.nan], equal_nan=True)
+    for hits in retrained(clean, clean, *names, share=1.0, seed=0):
+        assert np.array_equal(hits, [1, 1, 1, 1, 1, np.nan], equal_nan=True)
     alone = retrained(clean[:3], clean[:3], names[0][:3], names[1][:3], share=1.0, seed=0)
     assert np.isnan(alone).all() and np.shape(alone) == (2, 3)
 
 
-def test_two_images_of_many_persons_warn_of_nothing():
+def test_two_images_of_many_identities_cause_no_warning():
     count = 60
     embeddings = np.eye(30)[np.arange(count) % 30]
     names = [[f"{kind}{number}" for number in range(count)] for kind in "pi"]
     names[0] = [names[0][number % 30] for number in range(count)]
     with warnings.catch_warnings(action="error"):
-        found, _ = retrained(embeddings, embeddings, *names, share=1.0, seed=0)
-    assert found.all()
+        hits, _ = retrained(embeddings, embeddings, *names, share=1.0, seed=0)
+    assert hits.all()
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.1, math.nan])
@@ -185,13 +185,13 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         # 4 joins as A, and 6.5 is nearer to it than to B.
         (-5, [0, 1], [True, True]),
         (-4, [0, 1], [True, True]),
-        # 4 is too far off to join.
+        # 4 is too far away to join.
         (-3.9, [0, 1], [True, False]),
         # 6.5 joins first, wrongly, and draws 4 to B.
         (-5, [1, 0], [False, False]),
     ],
 )
-def test_what_joins_a_gallery_bends_later_answers_for_good_and_for_bad(threshold, order, expected):
+def test_an_added_probe_changes_later_predictions(threshold, order, expected):
     gallery, probes = np.array([[0.0], [10.0]]), np.array([[4.0], [6.5]])
     values = {"similarities": nearness, "threshold": threshold, "order": order}
     assert growing_gallery(gallery, ["A", "B"], probes, ["A", "A"], **values).tolist() == expected
@@ -201,21 +201,21 @@ def test_what_joins_a_gallery_bends_later_answers_for_good_and_for_bad(threshold
 def test_a_growing_gallery_is_one_that_grows(threshold):
     gallery, probes = near_centres(0.3)[:20], near_centres(0.3, seed=2)
     order = arrival(IMAGES, 0)
-    held, names, expected = list(gallery), PERSON[:20], np.zeros(len(probes), bool)
+    gallery_now, names, expected = list(gallery), PERSON[:20], np.zeros(len(probes), bool)
     for number in order:
-        found = cosine(probes[[number]], np.array(held))[0]
-        answer = names[int(found.argmax())]
+        scores = cosine(probes[[number]], np.array(gallery_now))[0]
+        answer = names[int(scores.argmax())]
         expected[number] = answer == PERSON[number]
-        if found.max() >= threshold:
-            held.append(probes[number])
+        if scores.max() >= threshold:
+            gallery_now.append(probes[number])
             names = [*names, answer]
-    found = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=threshold, order=order)
-    assert np.array_equal(found, expected) and 0 < found.mean() < 1
+    hits = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=threshold, order=order)
+    assert np.array_equal(hits, expected) and 0 < hits.mean() < 1
     fixed = growing_gallery(gallery, PERSON[:20], probes, PERSON, similarities=cosine, threshold=2, order=order)
-    assert np.array_equal(found, fixed) == (threshold == 2)
+    assert np.array_equal(hits, fixed) == (threshold == 2)
 
 
-def test_probes_arrive_as_seed_and_names_say():
+def test_the_order_of_probes_depends_on_seed_and_names():
     order = arrival(IMAGES, 0)
     assert sorted(order) == list(range(len(IMAGES))) and order.tolist() != sorted(order)
     backwards = IMAGES[::-1]
@@ -225,7 +225,7 @@ def test_probes_arrive_as_seed_and_names_say():
 
 @pytest.mark.parametrize("order", [[0], [0, 0], [1, 2], [0, 1, 2]], ids=str)
 def test_an_order_that_is_none_is_refused(order):
-    with pytest.raises(InputError, match="order: not each of the 2 probes once"):
+    with pytest.raises(InputError, match="order: is not a permutation of the 2 probes"):
         growing_gallery(
             np.ones((1, 1)), ["A"], np.ones((2, 1)), ["A", "A"], similarities=nearness, threshold=0, order=order
         )
@@ -234,15 +234,15 @@ def test_an_order_that_is_none_is_refused(order):
 @pytest.mark.parametrize(("gallery", "probes"), [(0, 2), (2, 0)])
 def test_nothing_to_recognise_or_to_recognise_by_is_refused(gallery, probes):
     sets = np.ones((gallery, 1)), ["A"] * gallery, np.ones((probes, 1)), ["A"] * probes
-    with pytest.raises(InputError, match=f"gallery, probes: of {gallery} and {probes} images"):
+    with pytest.raises(InputError, match=f"gallery, probes: {gallery} and {probes} images"):
         growing_gallery(*sets, similarities=nearness, threshold=0, order=range(probes))
 
 
 # ── A detector ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pictures(size: tuple[int, int] = (40, 33)) -> list[np.ndarray]:
-    """Smooth pictures with a grain of their own strength, one for each of IMAGES."""
+def grainy_images(size: tuple[int, int] = (40, 33)) -> list[np.ndarray]:
+    """Smooth images with noise of different strengths, one for each of IMAGES."""
     rows, columns = np.mgrid[: size[0], : size[1]] / 9
     made = []
     for number in range(len(IMAGES)):
@@ -253,23 +253,25 @@ def pictures(size: tuple[int, int] = (40, 33)) -> list[np.ndarray]:
     return made
 
 
-def seen(many: list[np.ndarray]) -> np.ndarray:
-    return np.stack([features(one) for one in many])
+def features_of(images: list[np.ndarray]) -> np.ndarray:
+    return np.stack([features(image) for image in images])
 
 
-def with_noise(many: list[np.ndarray], scale: float) -> list[np.ndarray]:
+def with_noise(images: list[np.ndarray], scale: float) -> list[np.ndarray]:
     random = np.random.default_rng(99)
-    return [np.rint(np.clip(one + scale * random.normal(size=one.shape), 0, 255)).astype(np.uint8) for one in many]
+    return [
+        np.rint(np.clip(image + scale * random.normal(size=image.shape), 0, 255)).astype(np.uint8) for image in images
+    ]
 
 
-def test_a_detector_sees_noise():
-    clean = pictures()
-    auc, low, high = detector_auc(seen(with_noise(clean, 4)), seen(clean), PERSON, IMAGES)
+def test_a_detector_detects_noise():
+    clean = grainy_images()
+    auc, low, high = detector_auc(features_of(with_noise(clean, 4)), features_of(clean), PERSON, IMAGES)
     assert auc > 0.99 and 0.97 < low <= auc <= high <= 1
 
 
-def test_a_detector_of_what_is_not_there_guesses():
-    clean = seen(pictures())
+def test_a_detector_without_a_difference_guesses():
+    clean = features_of(grainy_images())
     assert detector_auc(clean, clean, PERSON, IMAGES) == (0.5, 0.5, 0.5)
     others = np.random.default_rng(5).normal(size=(2, 600, 3))
     persons = [f"{number % 100}" for number in range(600)]
@@ -277,13 +279,13 @@ def test_a_detector_of_what_is_not_there_guesses():
     assert auc == pytest.approx(0.5, abs=0.05) and low < 0.5 < high
 
 
-def test_a_detector_has_not_seen_the_persons_that_it_judges():
-    # Each person's pictures differ along an axis of his own, so that only his own could teach.
-    own = np.eye(PERSONS)[np.arange(len(IMAGES)) % PERSONS]
-    assert detector_auc(own, -own, PERSON, IMAGES)[0] == pytest.approx(0.5, abs=1e-9)
+def test_a_detector_is_tested_on_other_identities_than_it_is_trained_on():
+    # Each identity's images differ along a separate axis, so that only they would be informative.
+    identity_features = np.eye(PERSONS)[np.arange(len(IMAGES)) % PERSONS]
+    assert detector_auc(identity_features, -identity_features, PERSON, IMAGES)[0] == pytest.approx(0.5, abs=1e-9)
 
 
-def test_a_detectors_scores_are_those_of_the_folds_that_left_a_person_out():
+def test_a_detectors_scores_are_those_of_the_folds_without_the_identity():
     protected, clean = np.random.default_rng(3).normal([[[0.4, 0.2, 0.0]], [[0.0, 0.0, 0.0]]], 1, (2, len(IMAGES), 3))
     x, y = np.concatenate([protected, clean]), np.repeat([1, 0], len(IMAGES))
     scores = np.empty(len(x))
@@ -296,7 +298,7 @@ def test_a_detectors_scores_are_those_of_the_folds_that_left_a_person_out():
     assert auc == pytest.approx(expected, abs=1e-3) and 0.5 < auc < 0.8 and low < auc < high
 
 
-def test_a_detector_is_judged_alike_in_any_order():
+def test_a_detectors_auc_does_not_depend_on_the_order():
     protected, clean = np.random.default_rng(3).normal([[[0.3]], [[0.0]]], 1, (2, len(IMAGES), 2))
     rows = np.random.default_rng(0).permutation(len(IMAGES))
     names = [[values[row] for row in rows] for values in (PERSON, IMAGES)]
@@ -332,7 +334,7 @@ def test_an_area_is_that_of_scikit_learn_and_its_interval_that_of_resampled_pers
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 35), (32, 257), (109, 89), (218, 178)], ids=str)
-def test_features_are_as_many_whatever_the_picture(size):
+def test_features_are_as_many_whatever_the_image(size):
     random = np.random.default_rng(0)
     flat = features(np.full((3, *size), 7, np.uint8))
     grainy = features(random.integers(0, 256, (3, *size), np.uint8))
@@ -342,8 +344,8 @@ def test_features_are_as_many_whatever_the_picture(size):
 
 
 def test_features_are_the_mean_log_power_of_rings_and_the_log_variances():
-    picture = np.random.default_rng(0).integers(0, 256, (3, 36, 41), np.uint8)
-    detail = np.stack([channel - median_filter(channel, 3, mode="nearest").astype(float) for channel in picture])
+    image = np.random.default_rng(0).integers(0, 256, (3, 36, 41), np.uint8)
+    detail = np.stack([channel - median_filter(channel, 3, mode="nearest").astype(float) for channel in image])
     luma = 0.299 * detail[0] + 0.587 * detail[1] + 0.114 * detail[2]
     powers: list[list[float]] = [[] for _ in range(RINGS)]
     for u, row in enumerate(np.fft.fft2(luma, norm="ortho")):
@@ -351,16 +353,16 @@ def test_features_are_the_mean_log_power_of_rings_and_the_log_variances():
             radius = math.hypot(min(u, 36 - u) / 36, min(v, 41 - v) / 41)
             powers[min(int(RINGS * radius / math.sqrt(0.5)), RINGS - 1)].append(math.log(abs(value) ** 2 + 1 / 12))
     variances = [math.log(np.mean(channel**2) - np.mean(channel) ** 2 + 1 / 12) for channel in detail]
-    assert features(picture) == pytest.approx([*map(np.mean, powers), *variances], abs=1e-9)
+    assert features(image) == pytest.approx([*map(np.mean, powers), *variances], abs=1e-9)
 
 
-def test_features_of_a_tiny_picture_are_refused():
+def test_features_of_a_tiny_image_are_refused():
     with pytest.raises(InputError, match="40 x 31 pixels"):
         features(np.zeros((3, 40, 31), np.uint8))
 
 
 def test_scikit_learn_is_loaded_where_it_is_used():
-    # A stage that does nothing starts in a moment.
+    # A stage with nothing to do starts quickly.
     loaded = "{'sklearn', 'scipy', 'torch'}.intersection(sys.modules)"
     program = f"import sys, pfgvm.evaluation.attackers, pfgvm.evaluation.detectability; sys.exit(bool({loaded}))"
     subprocess.run([sys.executable, "-c", program], check=True)

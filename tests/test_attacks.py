@@ -90,8 +90,8 @@ def in_range(values: np.ndarray) -> np.ndarray:
 def test_p_fgvm_is_its_equation(iterations):
     expected = iterated(lambda x_adv, x, g: in_range(x_adv - 0.2 * (g + 0.9 * (x_adv - x))), iterations)
     assert 0 in expected[X != 0] and 1 in expected[X != 1]
-    found = on_linear_model(p_fgvm, step_size=0.2, iterations=iterations, penalty=0.9)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    result = on_linear_model(p_fgvm, step_size=0.2, iterations=iterations, penalty=0.9)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 7])
@@ -99,8 +99,8 @@ def test_i_fgvm_is_its_equation(iterations):
     expected = iterated(lambda x_adv, x, g: in_range(in_ball(x_adv - 0.1 * g, x, 0.15)), iterations)
     changes = abs(expected - X)
     assert np.isclose(changes, 0.15).any() and (changes < 0.14).any() and 0 in expected and 1 in expected
-    found = on_linear_model(i_fgvm, step_size=0.1, iterations=iterations, epsilon=0.15)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    result = on_linear_model(i_fgvm, step_size=0.1, iterations=iterations, epsilon=0.15)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 7])
@@ -108,8 +108,8 @@ def test_i_fgvm_is_its_equation(iterations):
 def test_i_fgsm_is_its_equation(iterations, step_size):
     α = 0.15 / iterations if step_size is None else step_size
     expected = iterated(lambda x_adv, x, g: in_range(in_ball(x_adv - α * np.sign(g), x, 0.15)), iterations)
-    found = on_linear_model(i_fgsm, iterations=iterations, epsilon=0.15, step_size=step_size)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    result = on_linear_model(i_fgsm, iterations=iterations, epsilon=0.15, step_size=step_size)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 def test_p_fgvm_settles_where_the_gradient_balances_the_penalty():
@@ -195,10 +195,10 @@ def test_the_pipelines_i_fgsm_on_a_trained_model_is_that_of_foolbox(epsilon, dty
     wrapped = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
     _, expected, _ = foreign(wrapped, images, criterion, epsilons=epsilon)
     context = Context(images, ["1", "2", "3", "4"], {"model": lambda: network, "targets": lambda: targets})
-    found = load_method("i_fgsm").deidentify(context, iterations=steps, epsilon=epsilon)
-    assert (found - images).abs().max() == pytest.approx(epsilon, rel=1e-5 if dtype == torch.float32 else 1e-9)
+    x_adv = load_method("i_fgsm").deidentify(context, iterations=steps, epsilon=epsilon)
+    assert (x_adv - images).abs().max() == pytest.approx(epsilon, rel=1e-5 if dtype == torch.float32 else 1e-9)
     # A few signs depend on the rounding of gradients near 0.
-    assert ((found - expected).abs() < tolerance).double().mean() > 0.9999
+    assert ((x_adv - expected).abs() < tolerance).double().mean() > 0.9999
 
 
 @each_attack
@@ -276,13 +276,13 @@ def test_random_noise_reaches_a_size_that_saturates_most_pixels():
     for asked in (furthest - 1e-4, furthest):
         result = random_equal_l2(images, noise, torch.tensor([asked], dtype=torch.float64))
         assert (result - images).norm().item() == pytest.approx(asked, rel=1e-12)
-    with pytest.raises(InputError, match=r"l2 of image 0 is 7, but this noise moves it by at most 6\.9282"):
+    with pytest.raises(InputError, match=r"l2 of image 0 is 7, but this noise reaches at most 6\.9282"):
         random_equal_l2(images, noise, torch.tensor([7.0]))
 
 
 def test_no_noise_moves_nothing():
     assert torch.equal(random_equal_l2(faces(2), torch.zeros(faces(2).shape), torch.zeros(2)), faces(2))
-    with pytest.raises(InputError, match="l2 of image 1 is 1, but this noise moves it by at most 0 "):
+    with pytest.raises(InputError, match="l2 of image 1 is 1, but this noise reaches at most 0,"):
         random_equal_l2(faces(2), torch.zeros(faces(2).shape), torch.tensor([0.0, 1.0]))
 
 
@@ -298,30 +298,30 @@ def with_value(value: float) -> Tensor:
 WRONG_IMAGES = {
     "array": (faces(2).numpy(), "images must be a torch tensor, not ndarray"),
     "8-bit": ((255 * faces(2)).byte(), "images must be floating-point, not torch.uint8"),
-    "one image": (faces(2)[0], r"images must be of shape \(B, C, H, W\), not \(3, 64, 52\)"),
-    "of 255": (255 * faces(2).round(), r"images must lie in \[0, 1\]; found 0 to 255"),
-    "above 1": (with_value(1.0001), r"images must lie in \[0, 1\]; found .* to 1.0001"),
-    "below 0": (with_value(-0.5), r"images must lie in \[0, 1\]; found -0.5 to "),
+    "one image": (faces(2)[0], r"images must have shape \(B, C, H, W\), not \(3, 64, 52\)"),
+    "of 255": (255 * faces(2).round(), r"images must lie in \[0, 1\], not 0 to 255"),
+    "above 1": (with_value(1.0001), r"images must lie in \[0, 1\], not .* to 1.0001"),
+    "below 0": (with_value(-0.5), r"images must lie in \[0, 1\], not -0.5 to "),
     "NaN": (with_value(np.nan), "images must be finite"),
     "infinity": (with_value(np.inf), "images must be finite"),
 }
 WRONG_TARGETS = {
     "list": ([0, 1], "targets must be a torch tensor, not list"),
-    "float": (torch.zeros(2), "targets must be class indices, integers, not torch.float32"),
-    "bool": (torch.zeros(2, dtype=torch.bool), "targets must be class indices, integers, not torch.bool"),
-    "one": (torch.tensor(0), r"targets must be of shape \(2,\)"),
-    "too many": (classes(3), r"targets must be of shape \(2,\)"),
-    "one-hot": (torch.zeros(2, CLASSES, dtype=torch.int64), r"targets must be of shape \(2,\)"),
-    "ignored": (torch.tensor([0, -100]), "targets must be class indices from 0; found -100"),
+    "float": (torch.zeros(2), "targets must be integer class indices, not torch.float32"),
+    "bool": (torch.zeros(2, dtype=torch.bool), "targets must be integer class indices, not torch.bool"),
+    "one": (torch.tensor(0), r"targets must have shape \(2,\)"),
+    "too many": (classes(3), r"targets must have shape \(2,\)"),
+    "one-hot": (torch.zeros(2, CLASSES, dtype=torch.int64), r"targets must have shape \(2,\)"),
+    "ignored": (torch.tensor([0, -100]), "targets must be class indices from 0, not -100"),
     "beyond": (
         torch.tensor([0, CLASSES]),
-        f"targets must lie in 0 … {CLASSES - 1}, the model's classes; found {CLASSES}",
+        f"targets must lie in 0 … {CLASSES - 1}, the model's classes, not {CLASSES}",
     ),
-    "elsewhere": (classes(2).to("meta"), "targets must be where the images are, on cpu, not on meta"),
+    "elsewhere": (classes(2).to("meta"), "targets must be on the images' device, cpu, not on meta"),
 }
 WRONG_STARTS = {
-    "shape": (faces(3), r"start must be of shape \(2, 3, 64, 52\)"),
-    "type": (faces(2).double(), "start must be of the images' type, torch.float32, not torch.float64"),
+    "shape": (faces(3), r"start must have shape \(2, 3, 64, 52\)"),
+    "type": (faces(2).double(), "start must have the images' type, torch.float32, not torch.float64"),
     "NaN": (with_value(np.nan), "start must be finite"),
 }
 WRONG_SIZES = (0, -1.0, np.nan, np.inf, "1", None, True, torch.tensor(1.0))
@@ -366,12 +366,12 @@ def test_wrong_numbers_are_refused(attack, name, value, model):
 
 WRONG_RANDOM = {
     "images": (255 * faces(2), faces(2), torch.ones(2), r"images must lie in \[0, 1\]"),
-    "noise": (faces(2), faces(1), torch.ones(2), r"noise must be of shape \(2, 3, 64, 52\)"),
+    "noise": (faces(2), faces(1), torch.ones(2), r"noise must have shape \(2, 3, 64, 52\)"),
     "NaN noise": (faces(2), with_value(np.nan), torch.ones(2), "noise must be finite"),
-    "one norm": (faces(2), faces(2), torch.tensor(1.0), r"l2 must be of shape \(2,\)"),
+    "one norm": (faces(2), faces(2), torch.tensor(1.0), r"l2 must have shape \(2,\)"),
     "whole norms": (faces(2), faces(2), torch.tensor([1, 1]), "l2 must be floating-point"),
     "NaN": (faces(2), faces(2), torch.tensor([1, torch.nan]), "l2 must be finite"),
-    "negative": (faces(2), faces(2), torch.tensor([1.0, -1.0]), "l2 must hold norms, at least 0; found -1"),
+    "negative": (faces(2), faces(2), torch.tensor([1.0, -1.0]), "l2 must contain norms of at least 0, not -1"),
 }
 
 
@@ -386,8 +386,8 @@ def test_numbers_and_targets_of_other_types_are_taken(attack, model):
     expected = attack(model, faces(2), classes(2))
     numbers = {key: np.float64(value) for key, value in attack.keywords.items() if key != "iterations"}
     for kind in (torch.int32, torch.uint8):
-        found = attack(model, faces(2), classes(2).to(kind), iterations=np.int64(4), **numbers)
-        assert torch.equal(found, expected)
+        x_adv = attack(model, faces(2), classes(2).to(kind), iterations=np.int64(4), **numbers)
+        assert torch.equal(x_adv, expected)
 
 
 @each_attack

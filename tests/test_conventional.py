@@ -37,28 +37,28 @@ def test_a_block_is_the_mean_of_what_it_covers(size, blocks, side):
     images = faces(2, size)
     x = images.double().numpy()
     expected = np.empty_like(x)
-    # Those below may be cut off.
+    # Blocks at the bottom may be cut off.
     for top in range(0, size[0], side):
         for left in range(0, size[1], side):
             block = np.s_[..., top : top + side, left : left + side]
             expected[block] = x[block].mean((2, 3), keepdims=True)
-    found = pixelation(images, blocks=blocks)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
+    result = pixelation(images, blocks=blocks)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize(("size", "blocks"), [((109, 89), 12), ((218, 178), 12), ((16, 11), 7), ((5, 9), 8)])
 def test_where_the_side_is_no_whole_number_blocks_differ_by_a_pixel(size, blocks):
     height, width = size
-    found = pixelation(faces(1, size), blocks=blocks)[0, 0].numpy()
+    result = pixelation(faces(1, size), blocks=blocks)[0, 0].numpy()
     side = width / blocks
-    for line, length in ((found[0], width), (found[:, 0], height)):
+    for line, length in ((result[0], width), (result[:, 0], height)):
         edges = np.r_[0, np.flatnonzero(np.diff(line)) + 1, length]
-        # Each pixel lies with its centre in its block.
+        # The centre of each pixel is inside its block.
         of_block = np.floor((np.arange(length) + 0.5) / side)
         np.testing.assert_array_equal(edges, np.r_[0, np.flatnonzero(np.diff(of_block)) + 1, length])
         lengths = np.diff(edges)[:-1] if length == height else np.diff(edges)
         assert set(lengths) <= {int(side), int(side) + 1}
-    assert len(np.unique(found[0])) == blocks
+    assert len(np.unique(result[0])) == blocks
 
 
 # ── Gaussian blur ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,17 +81,17 @@ def test_the_blur_is_a_gaussian_of_the_mirrored_image():
 def test_the_blur_keeps_a_plain_image_in_range():
     for value in (0.0, 1 / 3, 1.0):
         plain = torch.full((1, 3, 9, 7), value, dtype=torch.float64)
-        found = gaussian_blur(plain, sigma=0.2)
-        torch.testing.assert_close(found, plain, rtol=0, atol=1e-14)
-        assert found.max() <= 1
+        result = gaussian_blur(plain, sigma=0.2)
+        torch.testing.assert_close(result, plain, rtol=0, atol=1e-14)
+        assert result.max() <= 1
 
 
 def test_the_blur_is_in_widths_of_the_image():
     # A step from black to white at twice the size: the same image.
     small, large = torch.zeros(1, 1, 4, 60), torch.zeros(1, 1, 8, 120)
     small[..., 30:], large[..., 60:] = 1, 1
-    found = gaussian_blur(large, sigma=0.05).unfold(3, 2, 2).mean(-1)[:, :, :4]
-    torch.testing.assert_close(found, gaussian_blur(small, sigma=0.05), rtol=0, atol=0.003)
+    result = gaussian_blur(large, sigma=0.05).unfold(3, 2, 2).mean(-1)[:, :, :4]
+    torch.testing.assert_close(result, gaussian_blur(small, sigma=0.05), rtol=0, atol=0.003)
 
 
 # ── Masking ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,9 +101,9 @@ def test_the_blur_is_in_widths_of_the_image():
 def test_the_mask_is_a_black_bar_over_both_eyes(scale):
     height, width = int(218 * scale), int(178 * scale)
     images = 0.5 + 0.5 * faces(2, (height, width))
-    found = masking(images)
-    black = (found == 0).all(1)
-    assert torch.equal(found.masked_fill(black[:, None], 0), images.masked_fill(black[:, None], 0))
+    result = masking(images)
+    black = (result == 0).all(1)
+    assert torch.equal(result.masked_fill(black[:, None], 0), images.masked_fill(black[:, None], 0))
     assert torch.equal(black[0], black[1])
     rows, columns = (np.flatnonzero(black[0].any(axis).numpy()) for axis in (1, 0))
     assert black[0].sum() == len(rows) * len(columns)  # a rectangle
@@ -120,7 +120,7 @@ def test_the_mask_is_a_black_bar_over_both_eyes(scale):
 
 
 def written_out(x: np.ndarray, k: int) -> np.ndarray:
-    """k-Same in the words of its definition."""
+    """k-Same by its definition."""
     result, left = np.empty_like(x), set(range(len(x)))
     while left:
         if len(left) < 2 * k:
@@ -136,16 +136,16 @@ def written_out(x: np.ndarray, k: int) -> np.ndarray:
 @pytest.mark.parametrize(("count", "k"), [(6, 2), (7, 3), (9, 3), (11, 4), (3, 5), (1, 2), (5, 1)])
 def test_each_image_is_the_mean_of_its_cluster(count, k):
     images = faces(count, (8, 6))
-    found = k_same(images, k=k)
-    np.testing.assert_allclose(found, written_out(images.double().numpy(), k), rtol=0, atol=1e-7)
-    shared = [int((found == image).flatten(1).all(1).sum()) for image in found]
+    result = k_same(images, k=k)
+    np.testing.assert_allclose(result, written_out(images.double().numpy(), k), rtol=0, atol=1e-7)
+    shared = [int((result == image).flatten(1).all(1).sum()) for image in result]
     assert min(shared) >= min(k, count) and max(shared) <= max(2 * k - 1, k)
 
 
 def test_equal_images_share_a_cluster_by_the_order_in_which_they_are_taken():
     images = torch.stack([torch.full((3, 4, 4), value) for value in (0.5, 0.5, 0.5, 0.5, 0.9, 0.1)])
-    found = k_same(images, k=3)[:, 0, 0, 0]
-    torch.testing.assert_close(found, torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]), rtol=0, atol=1e-7)
+    result = k_same(images, k=3)[:, 0, 0, 0]
+    torch.testing.assert_close(result, torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]), rtol=0, atol=1e-7)
     assert torch.equal(k_same(images[:4], k=2), images[:4])
 
 
@@ -170,16 +170,16 @@ def by_k_same(names: Sequence[str], of: Gallery, **values: int) -> Tensor:
 
 
 def clusters(made: Tensor) -> list[list[str]]:
-    """The names of NAMES whose images are one, each list once."""
+    """Groups of NAMES with equal images."""
     of = [[name for name, other in zip(NAMES, made, strict=True) if torch.equal(other, image)] for image in made]
     return [list(names) for names in dict.fromkeys(map(tuple, of))]
 
 
 def test_in_the_pipeline_each_face_is_shared_by_k_persons_or_more():
     made = by_k_same(NAMES, gallery())
-    found = clusters(made)
-    assert sorted(map(len, found)) == [3, 3, 3, 3, 4, 4, 4, 4]
-    for names in found:
+    result = clusters(made)
+    assert sorted(map(len, result)) == [3, 3, 3, 3, 4, 4, 4, 4]
+    for names in result:
         assert len({person_of(name) for name in names}) == len(names)
         mean = torch.stack([PIXELS[name] for name in names]).double().mean(0)
         torch.testing.assert_close(made[NAMES.index(names[0])].double(), mean, rtol=0, atol=1e-7)
@@ -218,7 +218,7 @@ def test_fewer_than_k_persons_all_share_one_face():
     assert sorted(int((made == image).flatten(1).all(1).sum()) for image in made) == [2] * len(names)
 
 
-def test_no_more_than_a_round_is_read_at_a_time_and_clusters_are_found_once():
+def test_no_more_than_a_round_is_read_at_a_time_and_clusters_are_computed_once():
     asked = []
 
     def read(names: Sequence[str]) -> Tensor:
@@ -237,7 +237,7 @@ def test_no_more_than_a_round_is_read_at_a_time_and_clusters_are_found_once():
 
 @each_method
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
-def test_the_result_is_an_image_like_the_input_in_memory_of_its_own(method, dtype):
+def test_the_result_is_like_the_input_and_shares_no_memory(method, dtype):
     images = faces(4, (16, 12)).to(dtype)
     before = images.clone()
     result = method(images)
@@ -266,7 +266,7 @@ def test_no_images_give_no_images(method):
 def test_wrong_images_are_refused(method):
     for images, message in (
         (255 * faces(2), r"images must lie in \[0, 1\]"),
-        (faces(2)[0], r"images must be of shape \(B, C, H, W\)"),
+        (faces(2)[0], r"images must have shape \(B, C, H, W\)"),
         (faces(2).numpy(), "images must be a torch tensor"),
     ):
         with pytest.raises(InputError, match=message):

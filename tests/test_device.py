@@ -16,7 +16,7 @@ from tests.project import ROOT
 
 @pytest.fixture
 def machine_with(monkeypatch):
-    """Pretends which accelerators there are."""
+    """Simulates the available accelerators."""
 
     def pretend(cuda: bool, mps: bool) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
@@ -59,13 +59,13 @@ with Computes():
     else:
         raise AssertionError("the device has float64")
     for model in "AB":
-        trained, own = data / "models" / model, out / model
+        trained, sets = data / "models" / model, out / model
         train.main(model=model, **files, out=out / "models" / model)
         for method in ("p_fgvm", "i_fgvm", "i_fgsm"):
-            attack.main(method=method, model=trained, **files, out=own / f"{method}.npy")
-        noise.main(model=trained, **files, out=own / "p_fgvm_noise.npy")
-        control.main(attacked=own / "p_fgvm.npy", model=trained, **files, out=own / "random_equal_l2.npy")
-        score.main(model=trained, **files, adversarial=own / "p_fgvm.npy", out=out / f"{model}.csv")
+            attack.main(method=method, model=trained, **files, out=sets / f"{method}.npy")
+        noise.main(model=trained, **files, out=sets / "p_fgvm_noise.npy")
+        control.main(attacked=sets / "p_fgvm.npy", model=trained, **files, out=sets / "random_equal_l2.npy")
+        score.main(model=trained, **files, adversarial=sets / "p_fgvm.npy", out=out / f"{model}.csv")
         trajectory.main(model=trained, **files, out=out / f"{model}.npy")
     for method in OF_THE_EVALUATION:
         attack.main(method=method, model=data / "models", **files, out=out / "any" / f"{method}.npy")
@@ -89,13 +89,13 @@ def test_the_pipeline_needs_no_float64_of_its_device(built):
         names = sorted(path.name for path in cpu.glob("*.npy"))
         assert names == sorted(path.name for path in (out / folder).glob("*.npy")) and len(names) >= 4
         for name in names:
-            expected, found = np.load(cpu / name), np.load(out / folder / name)
-            assert np.array_equal(found["target"], expected["target"])
-            # Sums round otherwise there, which moves single pixels but not the L2 of an image.
+            expected, actual = np.load(cpu / name), np.load(out / folder / name)
+            assert np.array_equal(actual["target"], expected["target"])
+            # Sums round differently there, which affects single pixels but not the L2 of an image.
             originals = read_images(data / "faces.zip", list(expected["image"]), (48, 40))
             l2 = [
                 np.linalg.norm((made["pixels"] - originals).reshape(len(made), -1), axis=1)
-                for made in (expected, found)
+                for made in (expected, actual)
             ]
             assert l2[1] == pytest.approx(l2[0], rel=0.01), name
     for model in "AB":

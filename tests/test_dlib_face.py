@@ -109,12 +109,12 @@ def _flipped(content: bytes, at: int) -> bytes:
 def test_a_bad_weights_file_is_refused_by_name(spoil, weights, tmp_path):
     path = tmp_path / "weights.dat"
     path.write_bytes(spoil(weights))
-    with pytest.raises(InputError, match=r"weights\.dat is not dlib's face network"):
+    with pytest.raises(InputError, match=r"weights\.dat: is not dlib's face network"):
         dlib_file.read_weights(path)
 
 
 def test_a_missing_weights_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"absent\.dat cannot be read"):
+    with pytest.raises(InputError, match=r"absent\.dat: cannot be read"):
         dlib_file.load(tmp_path / "absent.dat")
 
 
@@ -144,7 +144,7 @@ def test_the_gradient_reaches_the_image_and_is_right(reference):
 @pytest.mark.parametrize("image_size", [(218, 178), (109, 89), (120, 100)])
 def test_the_warp_is_the_similarity_of_the_landmarks(image_size):
     height, width = image_size
-    # images whose values are the positions, in pixels of the 218 x 178 image
+    # images whose values are pixel positions in the 218 x 178 image
     rows = ((torch.arange(height) + 0.5) * 218 / height - 0.5).view(-1, 1).expand(height, width)
     columns = ((torch.arange(width) + 0.5) * 178 / width - 0.5).expand(height, width)
     chips = FaceChips(image_size)(torch.stack([columns, rows, torch.ones(height, width)])[None])[0]
@@ -152,7 +152,7 @@ def test_the_warp_is_the_similarity_of_the_landmarks(image_size):
     similarity = SimilarityTransform.from_estimate(TEMPLATE, np.array(CELEBA_POINTS))
     down, right = np.mgrid[0:150, 0:150] + 0.5
     expected = similarity(np.stack([right.ravel(), down.ravel()], axis=1)).T.reshape(2, 150, 150)
-    # a quarter of a pixel: the rotation of -0.18 degrees that the warp leaves out
+    # a quarter of a pixel: the rotation of -0.18 degrees that the warp omits
     assert np.abs(chips[:2].numpy() - expected).max() < 0.26
 
 
@@ -164,7 +164,7 @@ def test_the_mean_landmarks_come_to_lie_on_the_template(landmark, template):
     centres = torch.arange(150) + 0.5
     centre = np.array([(chip.sum(dim=0) * centres).sum(), (chip.sum(dim=1) * centres).sum()])
     centre /= chip.sum().item()
-    # CelebA's noses sit 1.8 of its pixels (2.5 of the chip's) higher than the template's
+    # CelebA's noses are 1.8 of its pixels (2.5 of the chip's) higher than the template's
     assert np.abs(centre - template).max() < 2.6
 
 

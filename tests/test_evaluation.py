@@ -15,7 +15,7 @@ from tests.project import Project, stages_run
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("evaluated")]
 
 EVALUATION = "stages/evaluation/dvc.yaml"
-# Others read these columns by their place.
+# Other programs read these columns by position.
 CONTRACT = {
     "recognition": "model,method,recogniser,seen,fmr,threshold,tmr_clean,tmr_protected,low,high,tmr_both,"
     "drop_over_random,drop_low,drop_high,rank1_clean,rank1_protected,found",
@@ -47,8 +47,8 @@ def test_the_whole_evaluation_is_one_command_and_the_paper_runs_none_of_it(evalu
     planned = stages_run(evaluated.dvc("repro", "--dry", "--force", EVALUATION))
     with Repo(evaluated.folder) as repo:
         addresses = {(stage.relpath, stage.name) for stage in repo.index.stages}
-    own = {f"{EVALUATION}:{name}" for file, name in addresses if file.endswith(EVALUATION)}
-    assert own and {name for name in planned if ":" in name} == own
+    evaluation_stages = {f"{EVALUATION}:{name}" for file, name in addresses if file.endswith(EVALUATION)}
+    assert evaluation_stages and {name for name in planned if ":" in name} == evaluation_stages
     assert not {name for name in stages_run(evaluated.dvc("repro", "--dry", "--force")) if ":" in name}
 
 
@@ -60,7 +60,7 @@ def test_one_table_runs_only_what_it_needs(evaluated):
     evaluated.restore()
 
 
-def test_8_bit_images_are_evaluated_as_their_scores_say(evaluated):
+def test_8_bit_images_are_evaluated_as_in_their_scores(evaluated):
     scores = pd.read_csv(evaluated.folder / "data/scores.csv", dtype={"person": str, "predicted": str})
     scores = scores[(scores["pixels"] == "8bit") & (scores["method"] == "P-FGVM")]
     misclassified = (scores["predicted"] != scores["person"]).groupby(scores["model"]).mean()
@@ -100,7 +100,7 @@ def test_a_recogniser_is_white_box_to_what_attacks_its_descriptor(evaluated):
     assert set(white_box.loc[white_box["model"] == "B", "method"]) == attacks
 
 
-def test_thresholds_come_from_others_than_those_recognised(evaluated):
+def test_thresholds_come_from_other_identities(evaluated):
     subset = pd.read_csv(evaluated.folder / "data/subset.csv", dtype=str)
     others = pd.read_csv(evaluated.folder / "data/evaluation/calibration.csv", dtype=str)
     assert others["person"].nunique() == 9 and not set(others["person"]) & set(subset["person"])
@@ -121,16 +121,16 @@ def test_every_pair_is_published(evaluated):
 
 def test_all_adaptive_attackers_are_measured(evaluated):
     adaptive = table(evaluated, "adaptive")
-    own = adaptive[(adaptive["model"] == "A") & (adaptive["method"] == "P-FGVM")]
-    assert set(own["attacker"]) == {"retrained", "growing gallery", "median 3x3", "JPEG 50", "detector"}
-    detector = own[own["attacker"] == "detector"].iloc[0]
+    rows = adaptive[(adaptive["model"] == "A") & (adaptive["method"] == "P-FGVM")]
+    assert set(rows["attacker"]) == {"retrained", "growing gallery", "median 3x3", "JPEG 50", "detector"}
+    detector = rows[rows["attacker"] == "detector"].iloc[0]
     assert 0 <= detector["auc_low"] <= detector["auc"] <= detector["auc_high"] <= 1
-    purified = own[own["attacker"] == "JPEG 50"].iloc[0]
+    purified = rows[rows["attacker"] == "JPEG 50"].iloc[0]
     robustness = table(evaluated, "robustness").set_index(["model", "method", "transform"])
     assert purified["accuracy_protected"] == pytest.approx(1 - robustness.loc[("A", "P-FGVM", "JPEG 50"), "mr"])
 
 
-def test_curves_hold_the_settings_own_value_and_the_further_ones(evaluated):
+def test_curves_contain_the_settings_value_and_the_further_ones(evaluated):
     curves = table(evaluated, "curves")
     p_fgvm = curves[(curves["method"] == "P-FGVM") & (curves["model"] == "A")]
     assert list(p_fgvm["value"]) == [0.05, 0.22, 2.0] and set(p_fgvm["parameter"]) == {"lambda"}
@@ -142,7 +142,7 @@ def test_curves_hold_the_settings_own_value_and_the_further_ones(evaluated):
     assert {("P-FGVM", "I-FGVM"), ("I-FGVM", "P-FGVM")} <= set(zip(equal["method"], equal["other"], strict=True))
 
 
-def test_the_page_holds_the_verdict_and_the_plots(evaluated):
+def test_the_page_contains_the_verdict_and_the_plots(evaluated):
     folder = evaluated.folder / "reports/evaluation"
     page = (folder / "index.html").read_text("utf-8")
     assert page.count("<svg") >= len(list(folder.glob("*.svg"))) == 5
@@ -160,7 +160,7 @@ def test_shards_make_the_same_file(evaluated):
     out.unlink()
 
 
-def test_a_sets_rows_hold_what_they_say(evaluated):
+def test_the_rows_of_a_set_have_all_results(evaluated):
     rows = np.load(evaluated.folder / "data/evaluation/evaluated/B/p_fgvm.npy")
     assert set(rows["seen_by"]) == {"dlib"} and set(rows["method"]) == {"p_fgvm"}
     assert rows["embedding_dlib"].shape[1:] == (128,) and rows["embedding_sface"].shape[1:] == (128,)

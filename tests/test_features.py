@@ -1,4 +1,4 @@
-"""P-FGVM on features: against its equation written out, what it draws, and what it asks of descriptors."""
+"""P-FGVM (features): its equation, its random draws, and invalid descriptors."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,14 +12,14 @@ from pfgvm import seeding
 from pfgvm.attacks import p_fgvm_features
 from pfgvm.attacks.common.features import feature_gradient
 from pfgvm.attacks.common.views import random_view
-from pfgvm.attacks.common.visual_weights import held_back, hiding
+from pfgvm.attacks.common.visual_weights import masking_weights, reduced_chroma
 from pfgvm.errors import InputError
 
 SHAPE = (3, 14, 12)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.uniform(size=(3, *SHAPE)).round(1)  # some values lie on 0 and 1
 NAMES = ["a.jpg", "b.jpg", "李小龍/c.jpg"]
-# Two descriptors of other lengths, F = 7 and 4.
+# Two descriptors of different lengths, F = 7 and 4.
 WEIGHTS = [RANDOM.normal(size=(7, X[0].size)), 30 * RANDOM.normal(size=(4, X[0].size))]
 SETTINGS = {
     "step_size": 0.3,
@@ -76,19 +76,19 @@ def by_hand(x: np.ndarray, name: str) -> np.ndarray:
     return x_adv
 
 
-def test_it_is_its_equation():
+def test_p_fgvm_features_is_its_equation():
     expected = np.array([by_hand(x, name) for x, name in zip(X, NAMES, strict=True)])
     assert (np.abs(expected - X).mean(axis=(1, 2, 3)) > 0.004).all()
     np.testing.assert_allclose(made().numpy(), expected, rtol=0, atol=1e-12)
 
 
-def test_an_image_hangs_on_no_other():
+def test_an_image_depends_on_no_other():
     alone = made(images=X[1:2], names=NAMES[1:2], views=2, scale=0.2, shift=0.1)
     among = made(views=2, scale=0.2, shift=0.1)
     np.testing.assert_allclose(alone, among[1:2], rtol=0, atol=1e-12)
 
 
-def test_chance_is_drawn_by_seed_and_name():
+def test_random_numbers_depend_on_seed_and_name():
     jittered = partial(made, views=2, scale=0.2, shift=0.1)
     first = jittered()
     assert torch.equal(first, jittered())
@@ -104,13 +104,13 @@ def test_no_steps_leave_the_start_and_no_images_nothing():
 
 def test_features_move_away():
     descriptor = linear(WEIGHTS[0])
-    found = made([descriptor], iterations=20, views=2, scale=0.1, shift=0.05)
+    x_adv = made([descriptor], iterations=20, views=2, scale=0.1, shift=0.05)
     control = torch.tensor(X) + 0.01 * torch.from_numpy(np.random.default_rng(1).normal(size=X.shape))
 
     def moved(images: Tensor) -> Tensor:
         return (descriptor(images) - descriptor(torch.tensor(X))).norm(dim=1)
 
-    assert (moved(found) > 3 * moved(control)).all()
+    assert (moved(x_adv) > 3 * moved(control)).all()
 
 
 # ── The parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -122,42 +122,42 @@ def test_a_view_that_neither_grows_nor_moves_is_the_image():
 
 
 def test_a_view_shows_each_image_at_its_own_scale_and_place():
-    # Of a linear ramp every sample is known, but where the border goes on.
+    # Every sample of a linear ramp is known, except at the replicated border.
     rows, columns = np.meshgrid(np.arange(14.0), np.arange(12.0), indexing="ij")
     ramp = torch.tensor(np.broadcast_to(rows + 100 * columns, (3, 1, 14, 12)).copy())
-    found = random_view(NAMES, 3, "view", scale=0.2, shift=0.1)(ramp).numpy()
-    for image, name in zip(found, NAMES, strict=True):
+    x_adv = random_view(NAMES, 3, "view", scale=0.2, shift=0.1)(ramp).numpy()
+    for image, name in zip(x_adv, NAMES, strict=True):
         growth, down, right = seeding.rng(3, "view", name).uniform(-1, 1, 3) * (0.2, 0.1, 0.1)
         row = np.clip(6.5 + (rows - 6.5) * (1 + growth) + 14 * down, 0, 13)
         column = np.clip(5.5 + (columns - 5.5) * (1 + growth) + 12 * right, 0, 11)
         np.testing.assert_allclose(image[0], row + 100 * column, rtol=0, atol=1e-9)
-    assert len({image.tobytes() for image in found}) == 3
+    assert len({image.tobytes() for image in x_adv}) == 3
 
 
-def test_a_change_hides_at_edges_and_not_on_plain_ground():
+def test_masking_weights_are_large_at_edges_and_small_on_plain_areas():
     image = torch.full((1, 3, 20, 30), 0.5, dtype=torch.float64)
     image[..., 20:] = 0.9
-    weight = hiding(image)
+    weight = masking_weights(image)
     assert weight.shape == (1, 1, 20, 30)
     assert (weight[..., :10] < 0.2).all() and (weight[..., 19:21] == 4).all()
-    plain = hiding(image[..., :10])
+    plain = masking_weights(image[..., :10])
     np.testing.assert_allclose(plain, torch.ones_like(plain), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 3), (40, 4)])
-def test_an_image_smaller_than_the_window_hides_too(size: tuple[int, int]):
-    weight = hiding(torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(0)))
+def test_an_image_smaller_than_the_window_has_masking_weights(size: tuple[int, int]):
+    weight = masking_weights(torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(0)))
     assert weight.shape == (2, 1, *size) and (weight > 0).all() and (weight <= 4).all()
 
 
 @pytest.mark.parametrize("chroma", [0.0, 0.3, 1.0])
-def test_colour_is_held_back(chroma: float):
+def test_chroma_is_reduced(chroma: float):
     change = torch.tensor([1.0, 0.0, -0.4]).view(1, 3, 1, 1)
-    found = held_back(change, chroma).flatten()
-    assert found.tolist() == pytest.approx([0.2 + chroma * 0.8, 0.2 - chroma * 0.2, 0.2 - chroma * 0.6])
+    x_adv = reduced_chroma(change, chroma).flatten()
+    assert x_adv.tolist() == pytest.approx([0.2 + chroma * 0.8, 0.2 - chroma * 0.2, 0.2 - chroma * 0.6])
 
 
-# ── What is asked of descriptors and arguments ────────────────────────────────────────────────────────────────────
+# ── Descriptors and arguments ────────────────────────────────────────────────────────────────────
 
 
 def test_a_descriptor_is_left_as_it_was():
@@ -180,8 +180,8 @@ def test_functions_are_descriptors_and_gradient_modes_do_not_matter():
 
     expected = made([linear(WEIGHTS[0])])
     with torch.no_grad():
-        found = made([function])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+        x_adv = made([function])
+    np.testing.assert_allclose(x_adv, expected, rtol=0, atol=1e-12)
 
 
 def test_half_precision_features_are_measured_in_float32():
@@ -195,14 +195,14 @@ def test_half_precision_features_are_measured_in_float32():
 @pytest.mark.parametrize(
     ("descriptors", "words"),
     [
-        ([], "descriptors: none"),
+        ([], "descriptors must not be empty"),
         ([None], "must be callable"),
         ([lambda images: images], "floating-point tensor of shape"),
         ([lambda images: images.flatten(1) > 0], "floating-point tensor of shape"),
         ([lambda images: {"features": images}], "not a dict"),
         ([lambda images: images.flatten(1)[:2]], "floating-point tensor of shape"),
-        ([lambda images: 0 * images.flatten(1)], "zero or no numbers"),
-        ([lambda images: images.flatten(1) / 0], "zero or no numbers"),
+        ([lambda images: 0 * images.flatten(1)], "finite and not zero"),
+        ([lambda images: images.flatten(1) / 0], "finite and not zero"),
         ([lambda images: images.flatten(1).detach()], "detach"),
     ],
 )
@@ -222,7 +222,7 @@ def test_a_descriptor_that_cannot_be_used_is_refused(descriptors: list[Callable]
         ({"shift": -0.1}, r"shift must lie in \[0, 1\]"),
         ({"masking": -1}, "masking must be at least 0"),
         ({"chroma": float("nan")}, "chroma must be finite"),
-        ({"names": ["a"]}, "names must be one for each"),
+        ({"names": ["a"]}, "names must contain one name per image"),
         ({"images": 255 * X}, r"images must lie in \[0, 1\]"),
     ],
 )

@@ -38,7 +38,7 @@ from stages.adversarial.method_modules import load_method
 
 FOLDER = Path(pfgvm.attacks.__file__).parent
 KEYS = [method.key for method in methods.METHODS]
-# The section attack of params.yaml, as far as the methods read it.
+# The section attack of params.yaml, with the settings that the methods read.
 SETTINGS = SimpleNamespace(
     seed=3,
     penalty={"A": 0.22, "B": 0.28},
@@ -98,7 +98,7 @@ def context(strength: float = 1.0, **makers: Callable[[], Any]) -> Context:
 
 def run(key: str, model: str = "A", given: Context | None = None) -> Tensor:
     method = load_method(key)
-    # Through JSON, as the values are kept.
+    # Through JSON, as the values are stored.
     parameters = json.loads(json.dumps(method.parameters(SETTINGS, model)))
     return method.deidentify(given or context(), **parameters)
 
@@ -190,13 +190,13 @@ ASKED = {
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_context_records_what_a_method_asks_for(key):
+def test_a_context_records_what_a_method_requests(key):
     given = context(reference=images)
     run(key, given=given)
     assert given.asked == ASKED[key]
 
 
-def test_a_context_makes_each_thing_once_and_refuses_what_it_lacks():
+def test_a_context_creates_each_input_once_and_rejects_a_missing_one():
     made = []
     given = context(model=lambda: made.append("model") or network())
     assert made == []
@@ -215,8 +215,8 @@ def test_the_noise_start_is_p_fgvm_from_gaussian_noise():
     drawn = [seeding.rng(3, "noise", name).normal(0.5, 0.25, (3, 8, 8)).astype(np.float32) for name in NAMES]
     start = torch.from_numpy(np.stack(drawn))
     expected = p_fgvm(network(), images(), TARGETS, start=start, step_size=0.55, iterations=6, penalty=0.28)
-    found = run("p_fgvm_noise", "B")
-    assert torch.equal(found, expected) and torch.equal(found[3], found[2])
+    x_adv = run("p_fgvm_noise", "B")
+    assert torch.equal(x_adv, expected) and torch.equal(x_adv[3], x_adv[2])
 
 
 def test_gaussian_starts_depend_on_seed_and_name_alone():
@@ -234,7 +234,7 @@ def test_gaussian_starts_depend_on_seed_and_name_alone():
 @pytest.mark.parametrize(
     ("names", "mean", "std", "message"),
     [
-        (NAMES[:3], 0.5, 0.25, "^names must be"),
+        (NAMES[:3], 0.5, 0.25, "^names must contain"),
         (NAMES, np.nan, 0.25, "^mean must be"),
         (NAMES, 0.5, -0.25, "^std must be"),
     ],
@@ -253,12 +253,12 @@ def test_the_seed_draws_the_images_that_start_from_noise():
 
 def test_the_control_has_the_l2_of_its_reference_along_its_own_noise():
     reference = run("p_fgvm")
-    found = run("random_equal_l2", given=context(reference=lambda: reference))
-    sizes = [(moved.double() - images().double()).flatten(1).norm(dim=1) for moved in (found, reference)]
+    x_adv = run("random_equal_l2", given=context(reference=lambda: reference))
+    sizes = [(moved.double() - images().double()).flatten(1).norm(dim=1) for moved in (x_adv, reference)]
     torch.testing.assert_close(*sizes, rtol=1e-6, atol=0)
     drawn = [seeding.rng(3, "random", name).standard_normal((3, 8, 8)).astype(np.float32) for name in NAMES]
     noise = torch.from_numpy(np.stack(drawn))
-    assert torch.equal(found, random_equal_l2(images(), noise, sizes[1])) and torch.equal(found[3], found[2])
+    assert torch.equal(x_adv, random_equal_l2(images(), noise, sizes[1])) and torch.equal(x_adv[3], x_adv[2])
 
 
 # ── The package ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -288,7 +288,7 @@ def test_a_file_in_the_folder_is_a_method(tmp_path):
     assert python(f"{extended}; {asked}\n{lacking}").split() == ["1", "True", "not_installed"]
 
 
-def test_an_unknown_method_is_an_error_that_lists_the_known():
+def test_an_unknown_method_is_an_error_that_lists_the_methods():
     with pytest.raises(AttributeError, match=f"'p_fgmv'.*{', '.join(sorted(KEYS))}$"):
         _ = pfgvm.attacks.p_fgmv
     with pytest.raises(ImportError, match="p_fgmv"):

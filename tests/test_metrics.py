@@ -69,7 +69,7 @@ def test_mssim_legacy_is_the_old_default_of_scikit_image():
 @pytest.mark.parametrize("scale", [1e-4, 1e-3, 0.02, 0.3])
 @pytest.mark.parametrize("level", ["mid", "black", "white"])
 def test_mssim_is_that_of_scikit_image(scale, level):
-    # Flat and saturated areas, CelebA's backgrounds, are where the variances cancel.
+    # In flat and saturated areas, such as CelebA's backgrounds, the variances cancel.
     original = RANDOM.uniform(0.3, 0.6, size=(3, 60, 50)).astype(np.float32)
     original[:, :, 10:] = {"mid": 0.5, "black": 0, "white": 1}[level]
     image = (original + RANDOM.normal(scale=scale, size=original.shape)).clip(0, 1).astype(np.float32)
@@ -97,7 +97,7 @@ def test_a_metric_of_a_pair_depends_on_that_pair_alone(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-def test_a_metric_knows_which_way_is_better(metric):
+def test_a_metric_states_which_direction_is_better(metric):
     near, far = (
         metric.function(batch((IMAGE + noise).clip(0, 1)), batch(IMAGE)).item()
         for noise in (np.float32(0.01), RANDOM.normal(scale=0.2, size=SHAPE).astype(np.float32))
@@ -129,7 +129,7 @@ WITH_NAN[0, 1, 2, 3] = float("nan")
     ],
     ids=["uint8", "up to 255", "below 0", "NaN", "shapes", "no batch"],
 )
-def test_what_is_no_batch_of_images_is_refused(metric, images, originals, message):
+def test_an_invalid_batch_of_images_is_refused(metric, images, originals, message):
     with pytest.raises(InputError, match=message):
         metric.function(images, originals)
 

@@ -27,7 +27,7 @@ ATTACKS = {
     "FMN": partial(fmn, iterations=150),
     "C&W-L2": partial(cw_l2, search_steps=6, iterations=150, learning_rate=0.01),
 }
-# How far above the smallest L2 they may end: DDN's norm moves by steps of 5 %.
+# Tolerance above the smallest L2: DDN's norm changes by 5 % per step.
 TOLERANCES = {"DDN": 0.03, "FMN": 0.015, "C&W-L2": 0.02}
 FEW = {
     "DDN": partial(ddn, iterations=4),
@@ -110,18 +110,18 @@ def test_between_two_classes_it_goes_to_the_plane_that_parts_them(name):
     middle = x.flatten(1).numpy() @ normal + bias[1] - bias[0]
     model[1].bias.data[0] += middle.max() + 2
     distances = (middle.max() + 2 - middle) / np.linalg.norm(normal)
-    found = ATTACKS[name](bent(model), x, targets)
-    assert found.min() > 0 and found.max() < 1  # no pixel meets its bounds
-    assert reached(model, found, targets)
-    check_near(norms(found, x), distances, TOLERANCES[name])
-    along = (found - x).flatten(1).numpy() @ normal / np.linalg.norm(normal)
+    x_adv = ATTACKS[name](bent(model), x, targets)
+    assert x_adv.min() > 0 and x_adv.max() < 1  # no pixel meets its bounds
+    assert reached(model, x_adv, targets)
+    check_near(norms(x_adv, x), distances, TOLERANCES[name])
+    along = (x_adv - x).flatten(1).numpy() @ normal / np.linalg.norm(normal)
     np.testing.assert_allclose(along, distances, rtol=TOLERANCES[name])
 
 
-def check_near(found: np.ndarray, smallest: np.ndarray, tolerance: float) -> None:
+def check_near(x_adv: np.ndarray, smallest: np.ndarray, tolerance: float) -> None:
     assert (smallest > 0.03).all()
     # Above it but for rounding, as what is found has reached the target.
-    assert (found >= (1 - 1e-9) * smallest).all() and (found <= (1 + tolerance) * smallest).all()
+    assert (x_adv >= (1 - 1e-9) * smallest).all() and (x_adv <= (1 + tolerance) * smallest).all()
 
 
 def smallest_l2(weight: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int) -> float:
@@ -145,42 +145,42 @@ def check_among_five(name: str, x: Tensor, tolerance: float) -> Tensor:
     targets = (predicted + 1 + np.arange(len(x)) % 4) % 5
     smallest = np.array([smallest_l2(weight, bias, *pair) for pair in zip(flat, targets, strict=True)])
     # The others stop on either side of a plane, and where it is bent farther from it.
-    found = ATTACKS[name](bent(model) if name == "FMN" else model, x, torch.tensor(targets))
-    assert reached(model, found, torch.tensor(targets))
-    check_near(norms(found, x), smallest, tolerance)
-    return found
+    x_adv = ATTACKS[name](bent(model) if name == "FMN" else model, x, torch.tensor(targets))
+    assert reached(model, x_adv, torch.tensor(targets))
+    check_near(norms(x_adv, x), smallest, tolerance)
+    return x_adv
 
 
 @each_attack
 def test_among_five_classes_it_is_near_the_smallest(name):
-    found = check_among_five(name, images(8, 0.4, 0.6), TOLERANCES[name])
-    assert found.min() > 0 and found.max() < 1
+    x_adv = check_among_five(name, images(8, 0.4, 0.6), TOLERANCES[name])
+    assert x_adv.min() > 0 and x_adv.max() < 1
 
 
-# FMN may miss the target there, and C&W's tanh holds pixels at 0 and 1.
+# FMN may miss the target there, and C&W's tanh keeps pixels at 0 and 1.
 def test_where_pixels_meet_their_bounds_ddn_is_near_the_smallest_still():
-    found = check_among_five("DDN", images(8).round(decimals=1), 0.06)
-    assert (found == 0).any() and (found == 1).any()
+    x_adv = check_among_five("DDN", images(8).round(decimals=1), 0.06)
+    assert (x_adv == 0).any() and (x_adv == 1).any()
 
 
 @each_attack
-def test_what_is_taken_for_its_target_already_hardly_moves(name):
+def test_an_image_already_classified_as_its_target_hardly_changes(name):
     model, _, _ = linear_model(5)
     x = images(4)
-    found = ATTACKS[name](model, x, model(x).argmax(1))
-    # C&W's tanh cannot hold 0 and 1 themselves.
-    assert norms(found, x).max() <= (1e-5 if name == "C&W-L2" else 0)
+    x_adv = ATTACKS[name](model, x, model(x).argmax(1))
+    # C&W's tanh cannot represent 0 and 1 exactly.
+    assert norms(x_adv, x).max() <= (1e-5 if name == "C&W-L2" else 0)
 
 
 @each_of_few
-def test_without_success_the_image_comes_back(attack):
+def test_without_success_the_image_is_returned(attack):
     model, _, _ = linear_model(2)
     model[1].bias.data[1] = -1e6  # no image reaches it
     x = images(4)
     assert torch.equal(attack(model, x, torch.ones(4, dtype=torch.int64)), x)
 
 
-# ── What every attack promises ────────────────────────────────────────────────────────────────────────────────────
+# ── Properties of every attack ────────────────────────────────────────────────────────────────────────────────────
 
 
 @each_of_few
@@ -230,7 +230,7 @@ def test_neighbours_in_the_batch_change_no_bit(attack, model):
 
 
 class Flat(nn.Module):
-    """Takes an image for class 1 where its mean is above 0.6; below, its logits are constant: no gradient."""
+    """Predicts class 1 if the mean is above 0.6; below, the logits are constant and the gradient is zero."""
 
     def forward(self, x: Tensor) -> Tensor:
         mean = x.flatten(1).mean(1)
@@ -264,19 +264,19 @@ def test_the_order_in_memory_makes_no_difference(attack):
     x, targets = images(4), torch.arange(4)
     expected = attack(model, x, targets)
     assert not torch.equal(expected, x)
-    found = attack(model, x.to(memory_format=torch.channels_last), targets)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    x_adv = attack(model, x.to(memory_format=torch.channels_last), targets)
+    torch.testing.assert_close(x_adv, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("attack", SUCCEEDING.values(), ids=SUCCEEDING)
-def test_success_outlasts_a_coarse_type(attack, dtype):
+def test_success_is_kept_in_a_coarse_type(attack, dtype):
     model, _, _ = linear_model(5)
     model = model.to(dtype)
     x, targets = images(4).to(dtype), torch.arange(4)
-    found = attack(model, x, targets)
-    assert found.dtype == dtype and torch.equal(model(found).argmax(1), targets)
-    assert (norms(found.double(), x.double()) < 2).all()
+    x_adv = attack(model, x, targets)
+    assert x_adv.dtype == dtype and torch.equal(model(x_adv).argmax(1), targets)
+    assert (norms(x_adv.double(), x.double()) < 2).all()
 
 
 # ── Arguments ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +286,7 @@ def test_success_outlasts_a_coarse_type(attack, dtype):
 def test_wrong_arguments_are_refused(attack, model):
     for changed, message in (
         ({"images": 255 * faces(2)}, r"images must lie in \[0, 1\]"),
-        ({"targets": classes(3)}, r"targets must be of shape \(2,\)"),
+        ({"targets": classes(3)}, r"targets must have shape \(2,\)"),
         ({"targets": torch.tensor([0, 9])}, "targets must lie in 0 … 4"),
         ({"model": 3}, "model must be callable"),
     ):
@@ -307,16 +307,16 @@ def test_wrong_numbers_are_refused(name, argument, value, model):
         FEW[name](model, faces(2), classes(2), **{argument: value})
 
 
-def test_the_stand_in_for_the_plotting_server_is_there_for_the_import_alone(monkeypatch):
+def test_the_stand_in_for_the_plotting_server_exists_only_during_the_import(monkeypatch):
     monkeypatch.delitem(sys.modules, "visdom", raising=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == "adv_lib"]:
         monkeypatch.delitem(sys.modules, name)
     assert callable(adv_lib.load("ddn")) and "visdom" not in sys.modules
-    # One that is there is left alone.
-    own = ModuleType("visdom")
-    monkeypatch.setitem(sys.modules, "visdom", own)
+    # An installed one is not replaced.
+    visdom = ModuleType("visdom")
+    monkeypatch.setitem(sys.modules, "visdom", visdom)
     adv_lib.load("fmn")
-    assert sys.modules["visdom"] is own
+    assert sys.modules["visdom"] is visdom
 
 
 @each_of_few
@@ -356,10 +356,10 @@ def test_the_best_l2_of_an_image_is_the_smallest_that_reaches_its_target():
         ("A", "DDN", "b1", "t", 0.4, "8bit"),
         ("B", "P-FGVM", "a1", "t", 9.0, "float"),
     )
-    found = distance_to_best(table, ("P-FGVM", "I-FGVM", "I-FGSM"), ("DDN", "FMN"))
-    assert list(found) == MINIMUM_NORM_COLUMNS
-    by_method = {row["method"]: row for row in found.to_dict("records")}
-    assert list(by_method) == ["P-FGVM", "I-FGSM", "DDN"] and set(found["model"]) == {"A"}
+    x_adv = distance_to_best(table, ("P-FGVM", "I-FGVM", "I-FGSM"), ("DDN", "FMN"))
+    assert list(x_adv) == MINIMUM_NORM_COLUMNS
+    by_method = {row["method"]: row for row in x_adv.to_dict("records")}
+    assert list(by_method) == ["P-FGVM", "I-FGSM", "DDN"] and set(x_adv["model"]) == {"A"}
     # The best: 1 of a1, 4 of a2 (P-FGVM's own), 2 of b1. Excess: 2 and 0 of a, 0 of b.
     assert by_method["P-FGVM"] == pytest.approx(
         {
@@ -373,5 +373,5 @@ def test_the_best_l2_of_an_image_is_the_smallest_that_reaches_its_target():
 
 
 def test_without_minimum_norm_attacks_there_is_no_best():
-    found = distance_to_best(scores(("A", "P-FGVM", "a1", "t", 3.0, "float")), ("P-FGVM",), ("DDN",))
-    assert list(found) == MINIMUM_NORM_COLUMNS and found.empty
+    x_adv = distance_to_best(scores(("A", "P-FGVM", "a1", "t", 3.0, "float")), ("P-FGVM",), ("DDN",))
+    assert list(x_adv) == MINIMUM_NORM_COLUMNS and x_adv.empty

@@ -14,7 +14,7 @@ PERSONS = 30
 
 @pytest.fixture
 def nowhere():
-    """Shapes without memory: at full size model A holds 311 MB."""
+    """Shapes without memory: at full size Model A has 311 MB."""
     with torch.device("meta"):
         yield
 

@@ -21,7 +21,7 @@ from tests.hand_made_sets import ATTACKED, Persons, evaluated, rows
 BY_NAME = {metric.name: metric.function for metric in QUALITY}
 
 
-def picture(size: tuple[int, int] = (109, 89)) -> np.ndarray:
+def structured_image(size: tuple[int, int] = (109, 89)) -> np.ndarray:
     """Structure of all scales, the same statistics everywhere."""
     random = np.random.default_rng(0)
     layers = [gaussian_filter(random.normal(size=(3, *size)), (0, σ, σ)) * σ for σ in (0.5, 2, 6)]
@@ -40,32 +40,32 @@ def saved(path, values: np.ndarray) -> str:
 
 @pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
 def test_more_noise_is_worse(metric):
-    found = [metric.function(noisy(picture(), scale), picture()) for scale in (0, 1, 3, 9, 27)]
-    assert all(type(value) is float for value in found)
-    assert found == sorted(found, reverse=not metric.smaller_is_better) and len(set(found)) == len(found)
+    values = [metric.function(noisy(structured_image(), scale), structured_image()) for scale in (0, 1, 3, 9, 27)]
+    assert all(type(value) is float for value in values)
+    assert values == sorted(values, reverse=not metric.smaller_is_better) and len(set(values)) == len(values)
 
 
-def test_equal_pictures_have_the_best_values_there_are():
+def test_equal_images_have_the_best_values():
     best = {"psnr": math.inf, "flip": 0, "ssimulacra2": 100, "flip_face": 0, "mssim_face": 1}
-    assert {name: function(picture(), picture()) for name, function in BY_NAME.items()} == best
+    assert {name: function(structured_image(), structured_image()) for name, function in BY_NAME.items()} == best
 
 
 @pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (218, 178)], ids=str)
-def test_pictures_of_any_size_are_judged(metric, size):
-    original = picture(size)
+def test_images_of_any_size_are_supported(metric, size):
+    original = structured_image(size)
     assert math.isfinite(metric.function(noisy(original, 4), original))
 
 
 def test_psnr_is_that_of_scikit_image():
-    pair = noisy(picture(), 5), picture()
+    pair = noisy(structured_image(), 5), structured_image()
     assert psnr(*pair) == pytest.approx(peak_signal_noise_ratio(*pair, data_range=255), abs=1e-9)
     black = np.zeros((3, 8, 8), np.uint8)
     assert (psnr(black + 255, black), psnr(black + 1, black)) == pytest.approx((0, 48.1308), abs=1e-4)
 
 
 def test_flip_is_that_of_two_files(tmp_path):
-    image, original = noisy(picture(), 5), picture()
+    image, original = noisy(structured_image(), 5), structured_image()
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
     assert flip(image, original) == pytest.approx(flip_evaluator.evaluate(*files, "LDR")[1], abs=1e-6)
     # FLIP's scale ends at green against blue (Andersson et al., section 4.1).
@@ -74,17 +74,17 @@ def test_flip_is_that_of_two_files(tmp_path):
     assert flip(green, blue) == pytest.approx(1, abs=0.01)
 
 
-def test_ssimulacra2_of_a_large_picture_is_that_of_two_files(tmp_path):
-    original = picture((225, 240))
-    # A blur, since the metric takes lost detail for another fault than added detail.
+def test_ssimulacra2_of_a_large_image_is_that_of_two_files(tmp_path):
+    original = structured_image((225, 240))
+    # A blur, since the metric distinguishes lost from added detail.
     image = np.rint(gaussian_filter(original.astype(float), (0, 1, 1))).astype(np.uint8)
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
     assert ssimulacra2(image, original) == ssimulacra2_package.compute_ssimulacra2(*files)
     assert ssimulacra2(original, image) != pytest.approx(ssimulacra2(image, original), abs=0.1)
 
 
-def test_ssimulacra2_of_a_small_picture_is_that_of_it_and_its_mirror_images(tmp_path):
-    image, original = noisy(picture((109, 120)), 5), picture((109, 120))
+def test_ssimulacra2_of_a_small_image_is_that_of_its_reflections(tmp_path):
+    image, original = noisy(structured_image((109, 120)), 5), structured_image((109, 120))
     files = []
     for name, small in (("original", original), ("image", image)):
         wide = np.concatenate([small, small[:, :, ::-1]], axis=2)
@@ -93,13 +93,13 @@ def test_ssimulacra2_of_a_small_picture_is_that_of_it_and_its_mirror_images(tmp_
 
 
 def test_ssimulacra2_of_a_part_is_like_that_of_the_whole(tmp_path):
-    whole = noisy(picture((436, 356)), 5), picture((436, 356))
-    # Half and a quarter of each side, away from the picture's edge.
+    whole = noisy(structured_image((436, 356)), 5), structured_image((436, 356))
+    # Half and a quarter of each side, away from the image's edge.
     half, quarter = ([values[:, 100 : 100 + h, 100 : 100 + w] for values in whole] for h, w in ((218, 178), (109, 89)))
     expected = ssimulacra2(*whole)
     assert ssimulacra2(*half) == pytest.approx(expected, abs=3)
     assert ssimulacra2(*quarter) == pytest.approx(expected, abs=3)
-    # What the package makes of it by itself is why small pictures are continued.
+    # The package's own value shows why small images are extended.
     image, original = quarter
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
     assert ssimulacra2_package.compute_ssimulacra2(*files) < expected - 20
@@ -111,8 +111,8 @@ def test_the_face_is_where_celeba_has_it():
 
 
 @pytest.mark.parametrize("name", ["flip_face", "mssim_face"])
-def test_of_the_face_only_the_face_counts(name):
-    original = picture()
+def test_metrics_of_the_face_depend_on_the_face_alone(name):
+    original = structured_image()
     rows, columns = slice(30, 90), slice(18, 72)
     changed = np.zeros_like(original)
     changed[:, rows, columns] = original[:, rows, columns]
@@ -124,7 +124,7 @@ def test_of_the_face_only_the_face_counts(name):
 
 
 def test_metrics_of_the_face_are_those_of_the_cut():
-    image, original = noisy(picture(), 5), picture()
+    image, original = noisy(structured_image(), 5), structured_image()
     cut = [values[:, 30:90, 18:72] for values in (image, original)]
     assert BY_NAME["flip_face"](image, original) == flip(*cut)
     assert on_face(psnr)(image, original) == psnr(*cut)
@@ -143,13 +143,13 @@ def test_metrics_of_the_face_are_those_of_the_cut():
 @pytest.mark.parametrize(
     ("image", "original", "message"),
     [
-        (picture() / 255, picture(), "picture: float64 of shape"),
-        (picture(), picture().transpose(1, 2, 0), r"original: uint8 of shape \(109, 89, 3\)"),
-        (picture()[:, 1:], picture(), r"shapes differ \(\(3, 108, 89\) and \(3, 109, 89\)\)"),
+        (structured_image() / 255, structured_image(), "image: float64 of shape"),
+        (structured_image(), structured_image().transpose(1, 2, 0), r"original: uint8 of shape \(109, 89, 3\)"),
+        (structured_image()[:, 1:], structured_image(), r"shapes differ \(\(3, 108, 89\) and \(3, 109, 89\)\)"),
     ],
     ids=["floats", "channels last", "shapes"],
 )
-def test_what_is_no_pair_of_pictures_is_refused(metric, image, original, message):
+def test_what_is_no_pair_of_images_is_refused(metric, image, original, message):
     with pytest.raises(InputError, match=message):
         metric.function(image, original)
 

@@ -1,4 +1,4 @@
-"""What only photographs can show; CelebA may not be passed on, so the environment variable CELEBA names its folder."""
+"""Tests on real faces. CelebA may not be redistributed, so the environment variable CELEBA names its folder."""
 
 import os
 from pathlib import Path
@@ -23,19 +23,19 @@ def test_the_papers_subset_can_be_drawn():
     assert [len(images) for images in subset.images.values()] == [30] * 30
 
 
-def test_dlibs_descriptor_tells_photographed_persons_apart():
+def test_dlibs_descriptor_separates_real_identities():
     source = open_source("celeba", CELEBA)
     subset = select_subset(source, persons=12, images_per_person=6, seed=0)
     persons = np.repeat(np.arange(12), 6)
-    pictures = [
+    pixels = [
         to_size(decode(source.read(name), name), (218, 178)) for names in subset.images.values() for name in names
     ]
-    images = torch.from_numpy(np.stack(pictures)).float() / 255
+    images = torch.from_numpy(np.stack(pixels)).float() / 255
     with torch.no_grad():
         descriptors = dlib_file.load()(dlib_face.FaceChips((218, 178))(images))
     distances = torch.cdist(descriptors, descriptors).numpy()
     pairs = np.triu_indices(len(persons), k=1)
     same = persons[pairs[0]] == persons[pairs[1]]
     threshold = np.quantile(distances[pairs][~same], 0.01)
-    # A handful of crops show a bystander; a scrambled or misaligned network finds next to no true pair.
+    # A few crops show a bystander; a damaged or misaligned network has almost no true match.
     assert (distances[pairs][same] < threshold).mean() > 0.8

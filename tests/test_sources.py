@@ -1,4 +1,4 @@
-"""Faces as they lie on disk: CelebA's layout and one folder a person, whole or damaged."""
+"""Face images on disk: CelebA's layout and one folder per identity, complete or damaged."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfgvm.errors import InputError
-from pfgvm.faces.images import picture_suffixes
+from pfgvm.faces.images import image_suffixes
 from pfgvm.faces.sources import Source, open_source
 
 FACES = people(3, 4)
@@ -30,7 +30,7 @@ def names(faces: dict[str, dict[str, bytes]]) -> dict[str, list[str]]:
 
 
 def assert_refused(kind: str, root: Path, *words: str) -> None:
-    """Opening and listing the faces under `root` fails with a message that holds `words`."""
+    """Opening and listing the faces under `root` fails with a message that contains `words`."""
     with pytest.raises(InputError) as refused:
         open_source(kind, root).images_by_person()
     for word in words:
@@ -39,7 +39,7 @@ def assert_refused(kind: str, root: Path, *words: str) -> None:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
-def test_celebas_layout_gives_every_image_as_it_lies(tmp_path: Path, zipped: bool, newline: str):
+def test_celebas_layout_gives_every_image_unchanged(tmp_path: Path, zipped: bool, newline: str):
     source = open_source("celeba", celeba(tmp_path, FACES, zipped=zipped, newline=newline))
     assert listed(source) == names(FACES)
     for images in FACES.values():
@@ -53,7 +53,7 @@ def test_a_folder_is_taken_before_a_zip(tmp_path: Path):
     assert open_source("celeba", tmp_path).read("000001.jpg") == FACES["10"]["000001.jpg"]
 
 
-def test_a_zip_may_hold_more_than_the_listed_images(tmp_path: Path):
+def test_a_zip_may_contain_more_than_the_listed_images(tmp_path: Path):
     root = celeba(tmp_path, FACES, zipped=True)
     with zipfile.ZipFile(root / "img_align_celeba.zip", "a") as archive:
         archive.writestr("img_align_celeba/999999.jpg", b"unlisted")
@@ -123,7 +123,7 @@ def test_a_list_of_nothing_is_refused(tmp_path: Path, content: bytes):
     assert_refused("celeba", tmp_path, "identity_CelebA.txt", "list of identities")
 
 
-def test_missing_pictures_are_named(tmp_path: Path):
+def test_missing_images_are_named(tmp_path: Path):
     identities(tmp_path, ["000001.jpg 10"])
     assert_refused("celeba", tmp_path, str(tmp_path), "img_align_celeba/", "img_align_celeba.zip")
 
@@ -146,7 +146,7 @@ def test_what_is_no_file_in_an_images_place_is_refused(tmp_path: Path, link: boo
 @pytest.mark.parametrize("damage", ["stored bytes", "encrypted"])
 def test_a_damaged_member_is_refused_by_name(tmp_path: Path, damage: str):
     identities(tmp_path, ["1.jpg 10"])
-    path = celeba_zip(tmp_path, {"1.jpg": b"a picture " * 100})
+    path = celeba_zip(tmp_path, {"1.jpg": b"an image " * 100})
     content = bytearray(path.read_bytes())
     if damage == "encrypted":
         content[6] |= 1
@@ -163,7 +163,7 @@ ZIPPED = {f"img_align_celeba/{image}": content for image, content in FACES["10"]
 
 
 def zip_read_to_the_end(root: Path, content: bytes) -> dict[str, bytes]:
-    """The images of person 10 in the zip `content`, laid out under `root`, as far as they are listed and there."""
+    """The images of identity 10 in the zip `content` under `root` that are listed and present."""
     (root / "img_align_celeba.zip").write_bytes(content)
     identities(root, [f"{image} 10" for image in FACES["10"]])
     source = open_source("celeba", root)
@@ -178,11 +178,11 @@ def test_names_in_a_zip_that_are_not_celebas_do_not_matter(tmp_path: Path):
     assert listed(open_source("celeba", tmp_path)) == {"10": sorted(FACES["10"])}
 
 
-@pytest.mark.parametrize("kept", [0, 1 / 2, 0.99], ids=["empty", "half", "nearly whole"])
-def test_a_truncated_zip_is_refused(tmp_path: Path, kept: float):
+@pytest.mark.parametrize("share", [0, 1 / 2, 0.99], ids=["empty", "half", "nearly whole"])
+def test_a_truncated_zip_is_refused(tmp_path: Path, share: float):
     whole = celeba_zip(tmp_path, ZIPPED).read_bytes()
     with pytest.raises(InputError, match="download it again"):
-        zip_read_to_the_end(tmp_path, whole[: int(kept * len(whole))])
+        zip_read_to_the_end(tmp_path, whole[: int(share * len(whole))])
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path):
@@ -212,7 +212,7 @@ def test_a_damaged_zip_is_refused_or_gives_what_was_put_in(data: st.DataObject):
         assert images.items() <= FACES["10"].items()
 
 
-def test_folders_give_every_image_as_it_lies(tmp_path: Path):
+def test_folders_give_every_image_unchanged(tmp_path: Path):
     source = open_source("folder", folders(tmp_path, FACES))
     assert listed(source) == {person: sorted(f"{person}/{image}" for image in FACES[person]) for person in FACES}
     assert source.read("10/000001.jpg") == FACES["10"]["000001.jpg"]
@@ -240,13 +240,13 @@ def test_folders_may_bear_any_name(tmp_path: Path):
     "file", ["Screenshot 2026-04-15 at 1.01.11\u202fAM.jpg", "Scherm\u00adafbeelding.jpg", "a\u00a0b.jpg", "\ue000.jpg"]
 )
 def test_files_may_bear_any_name(tmp_path: Path, file: str):
-    source = open_source("folder", folders(tmp_path, {"ann": {file: b"a picture"}}))
+    source = open_source("folder", folders(tmp_path, {"ann": {file: b"an image"}}))
     assert source.images_by_person() == {"ann": [f"ann/{file}"]} and source.notes == []
-    assert source.read(f"ann/{file}") == b"a picture"
+    assert source.read(f"ann/{file}") == b"an image"
 
 
 @pytest.mark.parametrize("character", ["\n", "\x85", "\u2028", "\u2029"])
-def test_a_file_whose_name_would_break_a_table_is_passed_over(tmp_path: Path, character: str):
+def test_a_file_whose_name_would_break_a_table_is_skipped(tmp_path: Path, character: str):
     odd = f"{character}odd.jpg"
     source = open_source("folder", folders(tmp_path, {"ann": {"1.jpg": b"", odd: b""}}))
     assert source.images_by_person() == {"ann": ["ann/1.jpg"]}
@@ -259,7 +259,7 @@ def test_a_person_whose_name_would_break_a_table_is_refused(tmp_path: Path):
     assert_refused("folder", tmp_path, str(tmp_path), r"'one\rtwo'", "control character")
 
 
-def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
+def test_other_files_than_images_are_skipped_and_noted(tmp_path: Path):
     images = ["1.JPG", "2.png", "3.webp", "4.bmp", "5.jpeg", "6.jfif", "7.TIF", "8.pgm", "9.gif"]
     folders(tmp_path, {"ann": dict.fromkeys(images, b"")})
     for name in [".hidden.jpg", "Thumbs.db", "jpg", "a.HEIC", "b.heic", "clip.mpg"]:
@@ -271,12 +271,12 @@ def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
     source = open_source("folder", tmp_path)
     assert listed(source) == {"ann": [f"ann/{name}" for name in images]}
     passed_over = {
-        ".db": "1 passed over, such as 'ann/Thumbs.db'",
-        ".heic": "2 passed over, such as 'ann/a.HEIC'",
-        ".mpg": "1 passed over, such as 'ann/clip.mpg'",
-        "files of no suffix": "1 passed over, such as 'ann/jpg'",
-        "files outside": "1 passed over, such as 'loose.jpg'",
-        "folders inside": "1 passed over, such as 'ann/folder.jpg'",
+        ".db": "1 skipped, such as 'ann/Thumbs.db'",
+        ".heic": "2 skipped, such as 'ann/a.HEIC'",
+        ".mpg": "1 skipped, such as 'ann/clip.mpg'",
+        "files outside": "1 skipped, such as 'loose.jpg'",
+        "files without an extension": "1 skipped, such as 'ann/jpg'",
+        "folders inside": "1 skipped, such as 'ann/folder.jpg'",
     }
     for note, (kind, words) in zip(sorted(source.notes), passed_over.items(), strict=True):
         assert note.startswith(kind) and note.endswith(words)
@@ -286,11 +286,11 @@ def test_what_is_no_picture_is_passed_over_and_noted(tmp_path: Path):
 
 def test_folders_of_what_pillow_does_not_read_are_refused_with_its_suffix(tmp_path: Path):
     folders(tmp_path, {person: {f"{row}.HEIC": b"" for row in range(7)} for person in ["ann", "bob"]})
-    assert_refused("folder", tmp_path, str(tmp_path), ".heic files", "14 passed over", "'ann/0.HEIC'", ".jpg, .png")
+    assert_refused("folder", tmp_path, str(tmp_path), ".heic files", "14 skipped", "'ann/0.HEIC'", ".jpg, .png")
 
 
 @pytest.mark.parametrize("folder", ["train", "faces/aligned"])
-def test_folders_that_lie_deeper_are_named(tmp_path: Path, folder: str):
+def test_deeper_folders_are_named(tmp_path: Path, folder: str):
     folders(tmp_path / folder, {"ann": {"1.jpg": b""}, "bob": {"1.jpg": b""}})
     folders(tmp_path / "test", {"cid": {"1.png": b""}})
     folders(tmp_path / ".cache", {"dan": {"1.jpg": b""}})
@@ -298,10 +298,10 @@ def test_folders_that_lie_deeper_are_named(tmp_path: Path, folder: str):
 
 
 @pytest.mark.parametrize("name", ["loose.jpg", "ann/notes.txt", ".hidden/1.jpg", "ann/nested/1.jpg"])
-def test_folders_without_pictures_are_refused(tmp_path: Path, name: str):
+def test_folders_without_images_are_refused(tmp_path: Path, name: str):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b"")
-    assert_refused("folder", tmp_path, str(tmp_path), "one folder a person")
+    assert_refused("folder", tmp_path, str(tmp_path), "one folder per identity")
 
 
 def test_a_zip_with_one_image_twice_is_refused(tmp_path: Path):
@@ -326,14 +326,14 @@ def test_a_link_to_nothing_is_named_before_dvc_meets_it(tmp_path: Path, place: s
 
 
 def test_links_that_lead_somewhere_are_followed(tmp_path: Path):
-    folders(tmp_path / "elsewhere", {"ann": {"1.jpg": b"a picture"}})
+    folders(tmp_path / "elsewhere", {"ann": {"1.jpg": b"an image"}})
     (tmp_path / "faces" / "bob").mkdir(parents=True)
     (tmp_path / "faces" / "ann").symlink_to(tmp_path / "elsewhere" / "ann")
     (tmp_path / "faces" / "bob" / "2.jpg").symlink_to(tmp_path / "elsewhere" / "ann" / "1.jpg")
     (tmp_path / "faces" / "bob" / "loop").symlink_to(tmp_path / "faces")
     source = open_source("folder", tmp_path / "faces")
     assert listed(source) == {"ann": ["ann/1.jpg"], "bob": ["bob/2.jpg"]}
-    assert source.read("bob/2.jpg") == b"a picture"
+    assert source.read("bob/2.jpg") == b"an image"
 
 
 def test_a_name_that_is_not_utf8_is_named_before_dvc_meets_it(tmp_path: Path):
@@ -406,36 +406,36 @@ def test_two_lines_for_one_file_are_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
-def test_of_a_part_of_celeba_what_is_there_is_taken(tmp_path: Path, zipped: bool):
+def test_the_present_part_of_celeba_is_used(tmp_path: Path, zipped: bool):
     identities(celeba(tmp_path, {"10": FACES["10"]}, zipped=zipped), [])
     identities(tmp_path, [f"{image} {person}" for person, images in FACES.items() for image in images])
     source = open_source("celeba", tmp_path)
     assert listed(source) == {"10": sorted(FACES["10"])}
     [note] = source.notes
-    assert "holds 4 " in note and "other 8, such as 000005.jpg" in note
+    assert "contains 4 " in note and "other 8, such as 000005.jpg" in note
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
-def test_other_pictures_than_the_listed_are_refused(tmp_path: Path, zipped: bool):
+def test_other_images_than_the_listed_are_refused(tmp_path: Path, zipped: bool):
     identities(celeba(tmp_path, FACES, zipped=zipped), ["900001.jpg 10", "900002.jpg 10"])
     assert_refused("celeba", tmp_path, "img_align_celeba", "12 files", "2 images", "900001.jpg")
 
 
-def test_an_empty_folder_of_pictures_alone_is_named(tmp_path: Path):
+def test_an_empty_folder_of_images_alone_is_named(tmp_path: Path):
     shutil.rmtree(celeba(tmp_path, FACES) / "img_align_celeba")
     (tmp_path / "img_align_celeba").mkdir()
-    assert_refused("celeba", tmp_path, "img_align_celeba: holds no picture")
+    assert_refused("celeba", tmp_path, "img_align_celeba: contains no image")
 
 
-def test_a_layout_that_lies_deeper_is_named(tmp_path: Path):
+def test_a_deeper_layout_is_named(tmp_path: Path):
     celeba(tmp_path / "celeba", FACES)
     assert_refused("celeba", tmp_path, str(tmp_path), f"set data.root to {tmp_path / 'celeba'}")
 
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder in which the rights of files count, for the superuser as well, once `lock` was called."""
-    picture_suffixes()  # loads Pillow's readers, which may lie where only the superuser reads
+    """A folder in which file permissions also apply to the superuser after a call of `lock`."""
+    image_suffixes()  # loads Pillow's readers, which may be readable for the superuser alone
     user, folder = os.geteuid(), Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
@@ -465,7 +465,7 @@ def test_what_may_not_be_read_of_celeba_is_named(place: Path, name: str):
     assert_refused("celeba", place / "faces", name, "Permission denied")
 
 
-def test_a_picture_that_may_not_be_read_is_named(place: Path):
+def test_an_image_that_may_not_be_read_is_named(place: Path):
     folders(place, {"ann": {"1.jpg": b""}})
     lock(place / "ann" / "1.jpg")
     source = open_source("folder", place)

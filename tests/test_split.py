@@ -1,4 +1,4 @@
-"""The stratified split: whole numbers nearest to the shares, the same for every person up to one image."""
+"""The stratified split: whole numbers nearest to the shares, equal for every identity up to one image."""
 
 import random
 from collections import Counter
@@ -40,8 +40,8 @@ def test_the_papers_900_images_come_to_630_135_135():
     images = people(30, 30)
     split = stratified_split(images, PAPER, seed=0)
     assert Counter(split.values()) == {"train": 630, "validation": 135, "test": 135}
-    for each in counts(images, split).values():
-        assert each["train"] == 21 and sorted([each["validation"], each["test"]]) == [4, 5]
+    for numbers in counts(images, split).values():
+        assert numbers["train"] == 21 and sorted([numbers["validation"], numbers["test"]]) == [4, 5]
 
 
 @given(st.integers(0, 5000), per_cent)
@@ -51,7 +51,7 @@ def test_apportioned_numbers_are_those_of_the_largest_remainders(total: int, par
     shares = shares_of(parts)
     result = apportion(total, in_binary(shares))
     floors = {name: int(total * share) for name, share in shares.items()}
-    # sorted() is stable: of equal remainders the one named first goes before.
+    # sorted() is stable: of equal remainders the first one precedes.
     order = sorted(shares, key=lambda name: floors[name] - total * shares[name])
     given_up = set(order[: total - sum(floors.values())])
     assert result == {name: floors[name] + (name in given_up) for name in shares}
@@ -73,10 +73,10 @@ def test_every_image_lands_once_and_persons_differ_by_one_at_most(
     split = stratified_split(images, in_binary(shares), seed)
     assert sorted(split) == sorted(image for names in images.values() for image in names)
     assert dict(Counter(split.values())) == apportion(persons * count, in_binary(shares))
-    each = counts(images, split).values()
+    numbers = counts(images, split).values()
     for name in shares:
-        assert 1 <= min(person[name] for person in each)
-        assert max(person[name] for person in each) - min(person[name] for person in each) <= 1
+        assert 1 <= min(person[name] for person in numbers)
+        assert max(person[name] for person in numbers) - min(person[name] for person in numbers) <= 1
 
 
 @given(st.integers(2, 8), st.integers(7, 20), st.randoms(use_true_random=False))
@@ -114,13 +114,13 @@ def test_persons_are_split_independently():
 def test_a_split_without_an_image_of_each_person_is_refused(count: int, shares: dict[str, float], scarce: str):
     with pytest.raises(InputError) as refused:
         stratified_split(people(4, count), shares, seed=0)
-    for word in [f"{count} images a person", f"without a {scarce} image", "subset.images_per_person"]:
+    for word in [f"{count} images per identity", f"no {scarce} image", "subset.images_per_person"]:
         assert word in str(refused.value)
 
 
 def test_seven_images_are_enough_for_the_papers_shares():
-    each = counts(people(4, 7), stratified_split(people(4, 7), PAPER, seed=0)).values()
-    assert all(min(person[name] for name in PAPER) >= 1 for person in each)
+    numbers = counts(people(4, 7), stratified_split(people(4, 7), PAPER, seed=0)).values()
+    assert all(min(person[name] for name in PAPER) >= 1 for person in numbers)
 
 
 def test_a_share_of_just_one_image_is_enough():
@@ -132,5 +132,5 @@ def test_a_share_of_just_one_image_is_enough():
 def test_unequal_persons_are_refused():
     images = people(2, 10)
     images["p1"].pop()
-    with pytest.raises(InputError, match=r"\[9, 10\] images each"):
+    with pytest.raises(InputError, match=r"\[9, 10\] images;"):
         stratified_split(images, PAPER, seed=0)

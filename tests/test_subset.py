@@ -1,4 +1,4 @@
-"""The choice of persons and images depends on the seed and the names alone, and reads no more than it needs."""
+"""The selection depends on the seed and the names alone, and reads only the images that it needs."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class Shelf:
-    """Faces in memory that keep count of what was read."""
+    """Faces in memory that record which images are read."""
 
     def __init__(self, faces: People) -> None:
         self._people = {person: list(images) for person, images in faces.items()}
@@ -55,13 +55,13 @@ def as_sets(subset: dict[str, list[str]]) -> dict[str, set[str]]:
     return {person: set(images) for person, images in subset.items()}
 
 
-# Many pictures, made once: hypothesis draws how many of each person's take part.
+# Many images, created once: hypothesis draws how many of each identity are used.
 GALLERY = people(8, 9)
 
 
 @st.composite
 def galleries(draw: st.DrawFn) -> tuple[People, int, int, int]:
-    """Faces, and how many persons, images of each and which seed to ask for; enough faces are there."""
+    """Faces, and numbers of identities and images and a seed, for which there are enough faces."""
     persons, images = draw(st.integers(1, 4)), draw(st.integers(1, 5))
     enough = draw(st.lists(st.integers(images, 9), min_size=persons, max_size=persons + 2))
     few = draw(st.lists(st.integers(0, images - 1), max_size=8 - len(enough)))
@@ -120,7 +120,7 @@ def test_keys_fix_the_draw_on_every_machine():
     assert seeding.rng(0, "noise").bit_generator.random_raw() == 4096044484147011216
 
 
-def test_a_repeated_picture_is_passed_over_and_noted():
+def test_a_repeated_image_is_passed_over_and_noted():
     faces = {person: dict(GALLERY[person]) for person in ["10", "20"]}
     names = seeding.shuffled(faces["10"], 0, "images", "10")
     faces["10"][names[2]] = faces["10"][names[0]]
@@ -133,13 +133,13 @@ def test_a_repeated_picture_is_passed_over_and_noted():
 def test_equal_pixels_in_other_bytes_are_a_repeat():
     faces = people(2, 3)
     names = seeding.shuffled(faces["10"], 0, "images", "10")
-    faces["10"][names[1]] = faces["10"][names[0]] + b"bytes after the picture's end"
+    faces["10"][names[1]] = faces["10"][names[0]] + b"bytes after the image's end"
     faces["10"]["000099.jpg"] = picture("one more")
     subset = select_subset(Shelf(faces), 2, 3, seed=0)
     assert not {names[0], names[1]} <= set(subset.images["10"])
 
 
-def test_pictures_that_differ_in_one_pixel_of_their_corner_are_not_the_same():
+def test_images_that_differ_in_one_pixel_of_their_corner_are_not_the_same():
     faces = people(2, 3)
     for level, image in enumerate(faces["10"]):
         drawn = Image.new("RGB", (8, 8))
@@ -149,7 +149,7 @@ def test_pictures_that_differ_in_one_pixel_of_their_corner_are_not_the_same():
     assert set(subset.images["10"]) == set(faces["10"])
 
 
-def test_a_person_of_repeats_is_passed_over_and_noted():
+def test_a_person_of_repeats_is_skipped_and_noted():
     faces = people(3, 4)
     first = seeding.shuffled(faces, 0, "persons")[0]
     faces[first] = dict.fromkeys(faces[first], picture("the same"))
@@ -158,7 +158,7 @@ def test_a_person_of_repeats_is_passed_over_and_noted():
     assert any(f"person {first} has 1 distinct" in note for note in subset.notes)
 
 
-def test_one_picture_under_two_persons_is_refused():
+def test_one_image_under_two_persons_is_refused():
     faces = people(2, 3)
     faces["20"]["000005.jpg"] = faces["10"]["000002.jpg"]
     with pytest.raises(InputError) as refused:
@@ -170,29 +170,29 @@ def test_one_picture_under_two_persons_is_refused():
 def test_too_few_persons_are_counted():
     faces = people(3, 4)
     del faces["30"]["000009.jpg"]
-    with pytest.raises(InputError, match=r"^2 persons have 4 distinct images or more, 3 are asked for") as refused:
+    with pytest.raises(InputError, match=r"^2 persons have at least 4 distinct images, 3 are asked for") as refused:
         chosen(faces, 3, 4)
     assert "subset.persons" in str(refused.value) and "subset.images_per_person" in str(refused.value)
 
 
-def test_too_few_persons_for_repeats_says_so():
+def test_too_few_persons_because_of_repeats_are_explained():
     faces = people(2, 3)
     faces["10"]["000003.jpg"] = faces["10"]["000001.jpg"]
-    with pytest.raises(InputError, match=r"(?s)^1 persons have 3 .*repeats.*person 10 has 2 distinct"):
+    with pytest.raises(InputError, match=r"(?s)^1 persons have at least 3 .*repeats.*person 10 has 2 distinct"):
         chosen(faces, 2, 3)
 
 
-def test_a_damaged_picture_is_named():
+def test_a_damaged_image_is_named():
     faces = people(2, 3)
-    faces["20"]["000005.jpg"] = b"not a picture"
+    faces["20"]["000005.jpg"] = b"not an image"
     with pytest.raises(InputError, match=r"^000005\.jpg: "):
         chosen(faces, 2, 3)
 
 
-def test_a_damaged_picture_that_is_not_chosen_does_not_matter():
+def test_a_damaged_image_that_is_not_chosen_does_not_matter():
     faces = people(2, 4)
     unread = seeding.shuffled(faces["20"], 0, "images", "20")[-1]
-    faces["20"][unread] = b"not a picture"
+    faces["20"][unread] = b"not an image"
     assert unread not in chosen(faces, 2, 3)["20"]
 
 
@@ -201,19 +201,19 @@ def test_folders_choose_by_person_and_file(tmp_path: Path):
     assert set(subset.images["bob"]) == {"bob/000004.jpg", "bob/000005.jpg", "bob/000006.jpg"}
 
 
-def test_what_the_source_passed_over_is_noted():
+def test_what_the_source_skipped_is_noted():
     shelf = Shelf(people(2, 3))
-    shelf.notes = [".heic files: 5 passed over"]
+    shelf.notes = [".heic files: 5 skipped"]
     assert select_subset(shelf, 2, 3, seed=0).notes == shelf.notes
-    with pytest.raises(InputError, match=r"(?s)^2 persons have 3 .*\.heic files: 5 passed over$"):
+    with pytest.raises(InputError, match=r"(?s)^2 persons have at least 3 .*\.heic files: 5 skipped$"):
         select_subset(shelf, 3, 3, seed=0)
 
 
-def test_no_more_than_a_picture_is_in_memory():
+def test_no_more_than_an_image_is_in_memory():
     faces = people(3, 10)
     shelf = Shelf(faces)
     read = shelf.read
-    shelf.read = lambda image: read(image) + bytes(1_000_000)  # behind the picture's end
+    shelf.read = lambda image: read(image) + bytes(1_000_000)  # after the end of the image
     tracemalloc.start()
     select_subset(shelf, 3, 10, seed=0)
     peak = tracemalloc.get_traced_memory()[1]
@@ -249,7 +249,7 @@ def test_a_large_zip_is_read_in_place(tmp_path: Path):
     # A bitmap of one pixel, of another colour in every image.
     head = bytes.fromhex("424d3a0000000000000036000000280000000100000001000000010018000000000004000000") + bytes(16)
     with (tmp_path / "img_align_celeba.zip").open("wb") as file:
-        file.seek(400 * 2**20)  # a hole in front, which costs no disk: whoever reads the whole file will be seen
+        file.seek(400 * 2**20)  # a hole at the start, which uses no disk space but would show a read of the whole file
         with zipfile.ZipFile(file, "w") as archive:
             for number, name in enumerate(names):
                 archive.writestr(f"img_align_celeba/{name}", head + number.to_bytes(4, "little"))

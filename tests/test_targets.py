@@ -1,4 +1,4 @@
-"""Target persons under each policy, and the keyed randomness they hang on."""
+"""Target identities under each policy, and the keyed random numbers behind them."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ NAMES = [f"{i:06}.jpg" for i in range(2000)]
 
 
 @given(st.sampled_from(POLICIES), st.integers(2, 40), st.integers(1, 12), st.integers(0, 2**32), st.data())
-def test_no_image_is_to_be_taken_for_its_own_person(policy, persons, count, seed, data):
+def test_no_target_is_the_true_identity(policy, persons, count, seed, data):
     classes = torch.tensor(data.draw(st.lists(st.integers(0, persons - 1), min_size=count, max_size=count)))
     # few distinct values: ties are the rule
     row = st.lists(st.integers(-2, 2), min_size=persons, max_size=persons)
@@ -34,13 +34,13 @@ def test_no_image_is_to_be_taken_for_its_own_person(policy, persons, count, seed
 
 @pytest.mark.parametrize("shift", [0, -10, 10])
 def test_likely_persons_are_read_off_the_logits(shift):
-    logits = torch.tensor([[3.0, -1.0, 2.0, 0.0]] * 3) + shift  # a softmax knows no shift
+    logits = torch.tensor([[3.0, -1.0, 2.0, 0.0]] * 3) + shift  # the softmax is invariant to a shift
     classes = torch.tensor([0, 1, 2])
     assert choose_targets("least_likely", NAMES[:3], classes, logits, 0).tolist() == [1, 3, 1]
     assert choose_targets("second_most_likely", NAMES[:3], classes, logits, 0).tolist() == [2, 0, 0]
 
 
-def test_random_targets_hang_on_seed_and_name_alone():
+def test_random_targets_depend_on_seed_and_name_alone():
     classes = torch.arange(100) % 5
     targets = random_targets(NAMES[:100], classes)
     for order in (torch.arange(99, -1, -1), torch.tensor([17]), torch.arange(40, 60)):
@@ -64,7 +64,7 @@ def test_an_unknown_policy_is_refused():
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("persons", [0, 1])
 def test_a_model_of_one_person_is_refused(policy, persons):
-    with pytest.raises(InputError, match=f"the model knows {persons} persons, and an image needs another"):
+    with pytest.raises(InputError, match=f"the model has {persons} classes, and a target differs"):
         choose_targets(policy, NAMES[:1], torch.zeros(1, dtype=torch.int64), torch.zeros(1, persons), 0)
 
 
@@ -99,7 +99,7 @@ def test_keyed_randomness_differs_by_every_part_of_the_key():
 
 
 @given(st.lists(st.text(max_size=4), max_size=20), st.randoms())
-def test_a_shuffle_does_not_ask_for_the_order_it_gets(names, random):
+def test_a_shuffle_does_not_depend_on_the_input_order(names, random):
     other = names.copy()
     random.shuffle(other)
     shuffled = seeding.shuffled(names, 1, "subset")

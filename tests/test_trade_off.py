@@ -65,8 +65,8 @@ def test_curves_counted_by_hand():
             scored(0.02, "xabt", [0, 1, 0, 1], method="I-FGSM", parameter="epsilon"),
         ]
     )
-    found = curves(table)
-    assert list(found) == CURVES_COLUMNS
+    points = curves(table)
+    assert list(points) == CURVES_COLUMNS
     promised = "model,method,parameter,value,images,l2,mssim,mssim_legacy,mr,target_rate".split(",")
     assert CURVES_COLUMNS[: len(promised)] == promised
     expected = [
@@ -75,14 +75,14 @@ def test_curves_counted_by_hand():
         ("A", "P-FGVM", "lambda", 0.4, 4, 2.5, 0.25, 0.975, 0.5, 0.25, 2),
         ("B", "P-FGVM", "lambda", 0.1, 4, 1.25, 0.125, 0.9875, 0, 0, 0),
     ]
-    for row, (*values, missed) in zip(found.itertuples(index=False, name=None), expected, strict=True):
+    for row, (*values, missed) in zip(points.itertuples(index=False, name=None), expected, strict=True):
         assert row[:4] == tuple(values[:4])
         assert row[4:10] == pytest.approx(values[4:])
         assert row[10:12] == pytest.approx(tuple(binomtest(missed, 4).proportion_ci(method="wilson")))
-    assert found["of_settings"].tolist() == [False, False, True, False]
+    assert points["of_settings"].tolist() == [False, False, True, False]
 
 
-# ── The cheapest way to a rate ────────────────────────────────────────────────────────────────────────────────────
+# ── The smallest L2 at a rate ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ def test_methods_at_each_others_rates_by_hand():
             points((0.02, 9, 0.5, 0.1), model="B", method="I-FGVM", chosen=0.02),
         ]
     )
-    found = at_equal_mr(table, "P-FGVM")
-    assert list(found) == EQUAL_MR_COLUMNS
-    rows = {(row["method"], row["other"]): row for row in found.to_dict("records")}
-    assert len(found) == 4 and set(found["model"]) == {"A"}
+    equal_mr = at_equal_mr(table, "P-FGVM")
+    assert list(equal_mr) == EQUAL_MR_COLUMNS
+    rows = {(row["method"], row["other"]): row for row in equal_mr.to_dict("records")}
+    assert len(equal_mr) == 4 and set(equal_mr["model"]) == {"A"}
 
     def numbers(method: str, other: str) -> list[float]:
         return [rows[method, other][name] for name in EQUAL_MR_COLUMNS[3:]]
@@ -185,7 +185,7 @@ SETTINGS = {
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.DataFrame]:
-    """Run the stage curve on six faces of three persons; gives what it writes to `name`."""
+    """Run the stage curve on six faces of three identities; returns what it writes to `name`."""
     monkeypatch.chdir(tmp_path)
     record = training_record("A", classes=["1", "2", "3"], image_height=SIZE[0], image_width=SIZE[1])
     with torch.random.fork_rng():
@@ -215,37 +215,37 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.Da
 def test_a_curve_has_the_value_of_the_settings_from_the_scores_and_measures_others(
     made, method, parameter, chosen, values
 ):
-    found = made(method)
-    assert list(found) == CURVE_SCORES
-    assert sorted(zip(found["value"], found["image"], strict=True)) == sorted(
+    scores = made(method)
+    assert list(scores) == CURVE_SCORES
+    assert sorted(zip(scores["value"], scores["image"], strict=True)) == sorted(
         (value, name) for value in (chosen, *values) for name in DRAWN
     )
-    assert {*zip(found["model"], found["method"], found["parameter"], strict=True)} == {("A", method, parameter)}
-    assert (found["of_settings"] == (found["value"] == chosen)).all()
-    assert (found[found["of_settings"]]["l2"] == 7).all()
+    assert {*zip(scores["model"], scores["method"], scores["parameter"], strict=True)} == {("A", method, parameter)}
+    assert (scores["of_settings"] == (scores["value"] == chosen)).all()
+    assert (scores[scores["of_settings"]]["l2"] == 7).all()
 
     network = TrainedModel.read(Path("A")).network(torch.device("cpu"))
     originals = torch.from_numpy(read_images(Path("faces.zip"), DRAWN, SIZE))
     persons = torch.tensor([int(name[0]) // 2 for name in DRAWN])
     targets = choose_targets("random", DRAWN, persons, network(originals).detach(), 0)
-    last = found[found["value"] == values[-1]].set_index("image").loc[DRAWN]
+    last = scores[scores["value"] == values[-1]].set_index("image").loc[DRAWN]
     if method == "p_fgvm":
         expected = p_fgvm(network, originals, targets, step_size=2.0, iterations=2, penalty=values[-1])
     else:
         expected = i_fgsm(network, originals, targets, iterations=2, epsilon=values[-1])
     for name, metric in (("l2", l2), ("mssim", mssim), ("mssim_legacy", mssim_legacy)):
-        # Batches of another size sum otherwise: a pixel's sign may differ.
+        # Another batch size sums in another order: a pixel's sign may differ.
         assert last[name].tolist() == pytest.approx(metric(expected, originals).tolist(), rel=0.02)
     assert last["target"].tolist() == [str(1 + target) for target in targets.tolist()]
-    seen = network(expected).argmax(1)
-    assert last["predicted"].tolist() == [str(1 + person) for person in seen.tolist()]
+    predictions = network(expected).argmax(1)
+    assert last["predicted"].tolist() == [str(1 + person) for person in predictions.tolist()]
 
 
 def test_a_curve_that_was_stopped_goes_on_with_no_other_values(made):
     assert made("p_fgvm", "stopped.csv", shard=Shard("1-of-2")) is None
     for name in ("stopped.csv", "anew.csv"):
-        found = made("p_fgvm", name, values=[0.05, 0.3])
-        assert set(found["value"]) == {0.2, 0.05, 0.3}
+        scores = made("p_fgvm", name, values=[0.05, 0.3])
+        assert set(scores["value"]) == {0.2, 0.05, 0.3}
     assert Path("stopped.csv").read_bytes() == Path("anew.csv").read_bytes()
 
 
@@ -260,9 +260,9 @@ def test_curves_of_all_methods_come_together_under_their_labels(tmp_path):
     for key, tables in parts.items():
         write_table(pd.concat(tables).assign(method=key), tmp_path / f"{key}.csv")
     curves_stage.main(scores=[tmp_path / f"{key}.csv" for key in parts], out=tmp_path / "out")
-    found = read_numbers(tmp_path / "out/curves.csv")
-    assert list(found) == CURVES_COLUMNS
-    assert found[["method", "value", "images", "l2", "mr", "of_settings"]].values.tolist() == [
+    points = read_numbers(tmp_path / "out/curves.csv")
+    assert list(points) == CURVES_COLUMNS
+    assert points[["method", "value", "images", "l2", "mr", "of_settings"]].values.tolist() == [
         ["I-FGSM", 0.05, 4, 1, 0.5, True], ["I-FGSM", 0.1, 4, 3, 0.5, False],
         ["P-FGVM", 0.1, 4, 4, 1, False], ["P-FGVM", 0.4, 4, 2, 0.5, True],
     ]  # fmt: skip

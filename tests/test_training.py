@@ -21,7 +21,7 @@ SETTINGS = {
 
 
 def tiny(dropout: float = 0.0) -> nn.Sequential:
-    """From 6 numbers to 3 persons; the first layer is regularised."""
+    """From 6 numbers to 3 classes; the first layer is regularised."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 3)).double()
@@ -48,7 +48,7 @@ def test_the_regularizer_is_keras_term_of_the_loss():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    # one batch an epoch: its order changes nothing but the last digits
+    # one batch per epoch: its order changes only the last digits
     train(model, examples, examples, **SETTINGS | {"epochs": 20, "batch_size": 12})
     torch.testing.assert_close(weights(model), weights(expected), rtol=1e-8, atol=1e-10)
 
@@ -111,15 +111,15 @@ def test_two_runs_are_equal_to_the_bit():
 
 
 class Watch(nn.Module):
-    """Passes its inputs on and remembers them."""
+    """Returns its inputs and records them."""
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.batches = []
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.training:
-            self.seen.append(inputs)
+            self.batches.append(inputs)
         return inputs
 
 
@@ -127,24 +127,24 @@ class Watch(nn.Module):
 def test_every_epoch_takes_each_example_once_and_none_alone(count, sizes):
     watch, examples = Watch(), points(count)
     train(nn.Sequential(watch, tiny()), examples, points(4), **SETTINGS | {"epochs": 2})
-    assert [len(batch) for batch in watch.seen] == 2 * sizes
-    first, second = (torch.cat(watch.seen[i : i + len(sizes)]) for i in (0, len(sizes)))
+    assert [len(batch) for batch in watch.batches] == 2 * sizes
+    first, second = (torch.cat(watch.batches[i : i + len(sizes)]) for i in (0, len(sizes)))
     assert not torch.equal(first, second)
     for epoch in (first, second):
         assert torch.equal(epoch[:, 0].sort().values, examples.inputs[:, 0].sort().values)
 
 
-def test_the_order_hangs_on_the_seed():
+def test_the_order_depends_on_the_seed():
     orders = []
     for seed in (1, 1, 2):
         watch = Watch()
         train(nn.Sequential(watch, tiny()), points(12), points(4), **SETTINGS | {"epochs": 1, "seed": seed})
-        orders.append(torch.cat(watch.seen))
+        orders.append(torch.cat(watch.batches))
     assert torch.equal(orders[0], orders[1]) and not torch.equal(orders[0], orders[2])
 
 
 def test_the_curves_are_means_over_examples():
-    # at learning rate 0 the model stands still: training and evaluation see the same function
+    # at learning rate 0 the model is constant: training and evaluation use the same function
     examples, model = points(9), tiny()
     (row,) = train(model, examples, examples, **SETTINGS | {"epochs": 1, "learning_rate": 0.0}).history
     logits = tiny()(examples.inputs)
@@ -170,7 +170,7 @@ def test_the_callers_random_numbers_stay_as_they_were():
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_progress_sees_every_epoch():
+def test_progress_receives_every_epoch():
     shown = []
 
     def progress(epochs):
@@ -182,8 +182,8 @@ def test_progress_sees_every_epoch():
     assert shown == [1, 2, 3]
 
 
-def pictures(count: int) -> LabelledData:
-    """Noise, 0-255: persons 0 is darker to the left, person 1 to the right."""
+def labelled_images(count: int) -> LabelledData:
+    """Noise, 0-255: class 0 is darker on the left, class 1 on the right."""
     generator = torch.Generator().manual_seed(count)
     images = torch.randint(0, 200, (count, 3, 16, 12), generator=generator, dtype=torch.uint8)
     classes = torch.arange(count) % 2
@@ -196,12 +196,12 @@ def test_model_a_learns_an_easy_problem():
     torch.manual_seed(0)
     model = model_a(2, (16, 12))
     settings = {"epochs": 80, "learning_rate": 1e-3, "batch_size": 8, "checkpoint": "best"}
-    train(model, pictures(48), pictures(24), **SETTINGS | settings)
-    assert evaluate(model, pictures(48), 8, CPU)[1] == evaluate(model, pictures(30), 8, CPU)[1] == 1
+    train(model, labelled_images(48), labelled_images(24), **SETTINGS | settings)
+    assert evaluate(model, labelled_images(48), 8, CPU)[1] == evaluate(model, labelled_images(30), 8, CPU)[1] == 1
 
 
 def test_bytes_enter_as_numbers_from_0_to_1():
-    examples = pictures(4)
+    examples = labelled_images(4)
     images, classes = examples.batch(torch.tensor([2, 0]), CPU)
     assert images.dtype == torch.float32 and images.max() <= 1
     assert torch.equal((images * 255).round().byte(), examples.inputs[[2, 0]])
@@ -210,16 +210,16 @@ def test_bytes_enter_as_numbers_from_0_to_1():
 
 def test_features_are_the_descriptors_outputs():
     descriptor = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Dropout(0.5)).train()
-    examples = pictures(7)
-    found = features(descriptor, examples, 3, CPU)
+    examples = labelled_images(7)
+    outputs = features(descriptor, examples, 3, CPU)
     expected = descriptor.eval()(examples.inputs / 255)
-    torch.testing.assert_close(found.inputs, expected.detach(), rtol=1e-5, atol=1e-6)
-    assert not found.inputs.requires_grad
-    assert torch.equal(found.classes, examples.classes)
+    torch.testing.assert_close(outputs.inputs, expected.detach(), rtol=1e-5, atol=1e-6)
+    assert not outputs.inputs.requires_grad
+    assert torch.equal(outputs.classes, examples.classes)
 
 
 class Killed(Exception):
-    """Ends a training as a signal would."""
+    """Ends training as a signal would."""
 
 
 @pytest.mark.parametrize("checkpoint", ["best", "last"])
@@ -229,11 +229,11 @@ def test_a_training_that_was_killed_goes_on_to_the_same_digits(checkpoint):
     expected = train(unbroken, points(10), points(4), **settings)
 
     for epochs_done in range(1, 7):
-        kept = []
+        checkpoints = []
 
-        def keep_and_die(state, kept=kept, last=epochs_done):
+        def keep_and_die(state, checkpoints=checkpoints, last=epochs_done):
             if len(state.history) == last:
-                kept.append(copy.deepcopy(state))
+                checkpoints.append(copy.deepcopy(state))
                 raise Killed
 
         with pytest.raises(Killed):
@@ -245,8 +245,8 @@ def test_a_training_that_was_killed_goes_on_to_the_same_digits(checkpoint):
             model,
             points(10),
             points(4),
-            start=kept[0],
-            progress=lambda epochs, seen=to_come: (seen.append(epoch) or epoch for epoch in epochs),
+            start=checkpoints[0],
+            progress=lambda epochs, started=to_come: (started.append(epoch) or epoch for epoch in epochs),
             **settings,
         )
         assert to_come == list(range(epochs_done + 1, 7))

@@ -18,7 +18,7 @@ def noise(size: tuple[int, int] = (109, 89)) -> np.ndarray:
 
 
 def smooth(size: tuple[int, int] = (109, 89)) -> np.ndarray:
-    """A picture without detail of few pixels."""
+    """A smooth image of few pixels."""
     rows, columns = np.mgrid[: size[0], : size[1]] / 12
     waves = [np.sin(rows), np.cos(columns), np.sin(rows + columns)]
     return np.rint(127.5 + 100 * np.stack(waves)).astype(np.uint8)
@@ -28,14 +28,14 @@ def flat(level: int, size: tuple[int, int] = (33, 47)) -> np.ndarray:
     return np.full((3, *size), level, np.uint8)
 
 
-def through_pillow(picture: np.ndarray, **options) -> np.ndarray:
+def through_pillow(image: np.ndarray, **options) -> np.ndarray:
     file = io.BytesIO()
-    Image.fromarray(picture.transpose(1, 2, 0)).save(file, **options)
+    Image.fromarray(image.transpose(1, 2, 0)).save(file, **options)
     return np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1)
 
 
-def mean_difference(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.abs(one.astype(float) - other).mean())
+def mean_difference(image: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(image.astype(float) - other).mean())
 
 
 def test_the_names_are_those_of_the_tables():
@@ -48,57 +48,57 @@ def test_the_names_are_those_of_the_tables():
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_a_picture_becomes_a_new_one_of_its_size(name, size):
-    picture = noise(size)
-    kept = picture.copy()
-    made = TRANSFORMS[name](picture)
-    assert (made.shape, made.dtype) == (picture.shape, np.uint8)
-    assert np.array_equal(picture, kept) and not np.shares_memory(made, picture)
+def test_an_image_becomes_a_new_one_of_its_size(name, size):
+    image = noise(size)
+    copied = image.copy()
+    made = TRANSFORMS[name](image)
+    assert (made.shape, made.dtype) == (image.shape, np.uint8)
+    assert np.array_equal(image, copied) and not np.shares_memory(made, image)
     assert made.flags.writeable and made.flags.c_contiguous
-    assert np.array_equal(TRANSFORMS[name](picture), made)
-    assert np.array_equal(made, picture) == (name == "PNG")
+    assert np.array_equal(TRANSFORMS[name](image), made)
+    assert np.array_equal(made, image) == (name == "PNG")
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_neither_rows_and_columns_nor_channels_are_confused(name):
-    picture = smooth()
-    assert mean_difference(TRANSFORMS[name](picture), picture) < 6
-    for confused in (picture[::-1], picture[:, ::-1], picture[:, :, ::-1]):
-        assert mean_difference(TRANSFORMS[name](picture), confused) > 20
+    image = smooth()
+    assert mean_difference(TRANSFORMS[name](image), image) < 6
+    for confused in (image[::-1], image[:, ::-1], image[:, :, ::-1]):
+        assert mean_difference(TRANSFORMS[name](image), confused) > 20
 
 
 @pytest.mark.parametrize("name", [name for name in TRANSFORMS if name != "5 bits"])
 @pytest.mark.parametrize("level", [0, 100, 255])
-def test_a_flat_picture_stays_as_it_is(name, level):
+def test_a_flat_image_stays_as_it_is(name, level):
     assert np.array_equal(TRANSFORMS[name](flat(level)), flat(level))
 
 
 @pytest.mark.parametrize("quality", [95, 85, 75, 50])
 def test_jpeg_is_pillows_with_half_the_chroma(quality):
-    picture = noise()
-    made = TRANSFORMS[f"JPEG {quality}"](picture)
-    assert np.array_equal(made, through_pillow(picture, format="JPEG", quality=quality, subsampling="4:2:0"))
+    image = noise()
+    made = TRANSFORMS[f"JPEG {quality}"](image)
+    assert np.array_equal(made, through_pillow(image, format="JPEG", quality=quality, subsampling="4:2:0"))
 
 
 def test_webp_is_pillows():
-    picture = noise()
+    image = noise()
     assert np.array_equal(
-        TRANSFORMS["WebP 80"](picture), through_pillow(picture, format="WebP", quality=80, lossless=False)
+        TRANSFORMS["WebP 80"](image), through_pillow(image, format="WebP", quality=80, lossless=False)
     )
 
 
 def test_half_size_keeps_what_two_pixels_show_and_no_more():
     board = 255 * (np.indices((40, 60)).sum(axis=0) % 2).astype(np.uint8)
     halved = TRANSFORMS["half size"](np.stack([board] * 3))
-    # Away from the edge, where the filter sees as much white as black.
+    # Away from the edge, where the filter covers as much white as black.
     assert np.abs(halved[:, 8:-8, 8:-8] - 127.5).max() <= 1.5
     assert np.abs(TRANSFORMS["half size"](smooth()).astype(int) - smooth())[:, 4:-4, 4:-4].max() <= 2
-    # A quarter of a cycle per pixel is the finest that half the pixels hold.
-    for frequency, kept in ((0.2, (0.6, 1)), (0.32, (0, 0.25))):
+    # A quarter of a cycle per pixel is the highest frequency at half the size.
+    for frequency, copied in ((0.2, (0.6, 1)), (0.32, (0, 0.25))):
         wave = 100 * np.cos(2 * np.pi * frequency * np.arange(200))
         made = TRANSFORMS["half size"](np.rint(127.5 + np.tile(wave, (3, 32, 1))).astype(np.uint8))
         before, after = (np.abs(np.fft.rfft(values)[round(200 * frequency)]) for values in (wave, made[0, 16]))
-        assert kept[0] < after / before < kept[1]
+        assert copied[0] < after / before < copied[1]
 
 
 def test_the_blur_is_a_gaussian_of_one_pixel():
@@ -109,9 +109,9 @@ def test_the_blur_is_a_gaussian_of_one_pixel():
     blurred = TRANSFORMS["blur 1 px"](point)
     assert np.abs(blurred[1, 13:20, 17:24] - 255 * np.outer(kernel, kernel)).max() <= 1
     assert not blurred[[0, 2]].any()
-    picture = noise()
-    expected = [gaussian_filter(channel.astype(float), 1, mode="nearest") for channel in picture]
-    assert np.abs(TRANSFORMS["blur 1 px"](picture) - np.stack(expected)).max() <= 0.5
+    image = noise()
+    expected = [gaussian_filter(channel.astype(float), 1, mode="nearest") for channel in image]
+    assert np.abs(TRANSFORMS["blur 1 px"](image) - np.stack(expected)).max() <= 0.5
 
 
 def test_the_crop_takes_2_per_cent_of_each_side():
@@ -148,6 +148,6 @@ def test_five_bits_are_the_nearest_of_32_levels():
 
 
 def test_the_median_is_that_of_nine_pixels():
-    picture = noise()
-    expected = [median_filter(channel, 3, mode="nearest") for channel in picture]
-    assert np.array_equal(TRANSFORMS["median 3x3"](picture), np.stack(expected))
+    image = noise()
+    expected = [median_filter(channel, 3, mode="nearest") for channel in image]
+    assert np.array_equal(TRANSFORMS["median 3x3"](image), np.stack(expected))

@@ -1,4 +1,4 @@
-"""Thresholds, true matches, ranks and enrolment, held against plain loops over pairs."""
+"""Thresholds, true matches, ranks and enrolment compared with plain loops over pairs."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pfgvm.evaluation.recognition.embedding_distance import Comparison
 
 COSINE = Comparison("angle", "Angle")
 EUCLIDEAN = Comparison("near", "Near", distance="euclidean")
-BOTH = pytest.mark.parametrize("compared", [COSINE, EUCLIDEAN], ids=lambda one: one.distance)
+BOTH = pytest.mark.parametrize("compared", [COSINE, EUCLIDEAN], ids=lambda comparison: comparison.distance)
 
 
 def alike(compared: Comparison, a: np.ndarray, b: np.ndarray) -> float:
@@ -47,9 +47,9 @@ def shuffled(some: Faces) -> tuple[Faces, np.ndarray]:
 @BOTH
 def test_similarities_are_the_cosine_or_the_distance_with_a_minus(compared):
     a, b = faces(IMAGES).embeddings, faces(IMAGES, seed=1).embeddings[:4]
-    found = compared.similarities(a, b)
-    assert found.shape == (10, 4)
-    assert found == pytest.approx(np.array([[alike(compared, x, y) for y in b] for x in a]), abs=1e-12)
+    scores = compared.similarities(a, b)
+    assert scores.shape == (10, 4)
+    assert scores == pytest.approx(np.array([[alike(compared, x, y) for y in b] for x in a]), abs=1e-12)
 
 
 # ── Thresholds ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,15 +66,15 @@ def test_a_threshold_is_the_lowest_that_keeps_its_rate(draw: str, count: int, fm
         "all equal": lambda: np.full(count, 0.25),
     }
     similarities = made[draw]()
-    found = threshold(similarities, fmr)
-    assert (found.fmr, found.pairs, found.note) == (fmr, count, "")
+    level = threshold(similarities, fmr)
+    assert (level.fmr, level.pairs, level.note) == (fmr, count, "")
 
     # Counted, not divided: in binary 57 of 100 need not be 0.57.
     allowed = math.floor(count * fmr + 1e-6)
-    assert np.count_nonzero(similarities >= found.value) <= allowed
-    assert np.count_nonzero(similarities >= np.nextafter(found.value, -math.inf)) > allowed
+    assert np.count_nonzero(similarities >= level.value) <= allowed
+    assert np.count_nonzero(similarities >= np.nextafter(level.value, -math.inf)) > allowed
     if draw == "distinct":
-        assert np.count_nonzero(similarities >= found.value) == allowed
+        assert np.count_nonzero(similarities >= level.value) == allowed
 
 
 def test_a_threshold_of_known_pairs():
@@ -112,27 +112,27 @@ def test_impostor_pairs_are_all_pairs_of_two_persons():
 
 
 def rates_by_loop(compared: Comparison, probes: Faces, gallery: Faces, value: float) -> list[float]:
-    found = []
+    rates = []
     for image, person, embedding in zip(probes.images, probes.persons, probes.embeddings, strict=True):
         matched = [
             alike(compared, embedding, other) >= value
             for name, owner, other in zip(gallery.images, gallery.persons, gallery.embeddings, strict=True)
             if owner == person and name != image
         ]
-        found.append(sum(matched) / len(matched) if matched else math.nan)
-    return found
+        rates.append(sum(matched) / len(matched) if matched else math.nan)
+    return rates
 
 
 @BOTH
 def test_match_rates_are_those_of_a_loop_over_pairs(compared):
     gallery, probes = faces(IMAGES), faces(IMAGES, seed=1)
     levels = {COSINE: (-2, 0.3, 0.8, 2), EUCLIDEAN: (-10, -2.5, -1.5, 1)}[compared]
-    seen = []
+    mean_rates = []
     for value in levels:
         rates = match_rates(compared, probes, gallery, value)
         assert rates == pytest.approx(rates_by_loop(compared, probes, gallery, value), nan_ok=True)
-        seen.append(np.nanmean(rates))
-    assert seen[0] == 1 > seen[1] > seen[2] > seen[3] == 0
+        mean_rates.append(np.nanmean(rates))
+    assert mean_rates[0] == 1 > mean_rates[1] > mean_rates[2] > mean_rates[3] == 0
     # The one image of its person.
     assert np.isnan(match_rates(compared, probes, gallery, 0)[-1])
 
@@ -148,7 +148,7 @@ def test_an_images_own_original_does_not_count():
     assert match_rates(EUCLIDEAN, probe, another, -1.0) == [0.5]
 
 
-def test_at_the_threshold_itself_a_pair_matches():
+def test_at_the_threshold_a_pair_matches():
     gallery = Faces(np.array(["a", "b"]), np.array(["p", "p"]), np.array([[0.0], [1.0]]))
     assert match_rates(EUCLIDEAN, gallery, gallery, -1.0).tolist() == [1, 1]
     assert match_rates(EUCLIDEAN, gallery, gallery, np.nextafter(-1.0, 0)).tolist() == [0, 0]
@@ -176,11 +176,11 @@ def test_ranks_are_those_of_a_loop_over_persons(compared):
     for image, person, embedding in zip(probes.images, probes.persons, probes.embeddings, strict=True):
         best: dict[str, float] = {}
         for name, owner, other in zip(gallery.images, gallery.persons, gallery.embeddings, strict=True):
-            own = alike(compared, embedding, other) if name != image else -math.inf
-            best[owner] = max(own, best.get(owner, -math.inf))
+            score = alike(compared, embedding, other) if name != image else -math.inf
+            best[owner] = max(score, best.get(owner, -math.inf))
         expected.append(1 + sum(value > best[person] for value in best.values()))
     assert ranks(compared, probes, gallery).tolist() == expected
-    # Whose one image is left out comes last.
+    # An identity whose only image is excluded comes last.
     assert set(expected[:-1]) > {1, 2} and expected[-1] == 4
 
 
@@ -197,9 +197,9 @@ def test_a_person_counts_once_at_the_best_image():
     assert ranks(EUCLIDEAN, probe, gallery) == [2]
 
 
-def test_a_probe_of_a_person_who_is_not_there_is_refused():
+def test_a_probe_of_an_identity_outside_the_gallery_is_refused():
     gallery, probe = faces({"a0": "a", "b0": "b"}), faces({"c0": "c"})
-    with pytest.raises(ValueError, match="must be in the gallery"):
+    with pytest.raises(ValueError, match="gallery must contain"):
         ranks(COSINE, probe, gallery)
 
 
@@ -219,7 +219,7 @@ def test_faces_are_taken_by_name_and_put_together():
 
 
 def crowd(seed: int = 5) -> Faces:
-    """Thirty persons of three images: 3,915 pairs of two persons."""
+    """Thirty identities of three images: 3,915 impostor pairs."""
     names = {f"{chr(0x4E00 + person)}{number}": chr(0x4E00 + person) for person in range(30) for number in range(3)}
     made = faces(names, seed)
     return Faces(made.images, made.persons, (made.embeddings + 1).astype(np.float32))
@@ -234,8 +234,8 @@ def test_thresholds_come_from_the_others_alone(compared):
         for j in range(i)
         if others.persons[i] != others.persons[j]
     ]
-    known = Enrolment.of(compared, faces(IMAGES), others)
-    percent, thousandth = known.thresholds
+    enrolment = Enrolment.of(compared, faces(IMAGES), others)
+    percent, thousandth = enrolment.thresholds
     assert (percent.fmr, percent.pairs, percent.note) == (0.01, 3915, "")
     # 39 of 3,915 may match.
     assert sorted(similarities)[-40] < percent.value + 1e-9 and percent.value < sorted(similarities)[-39]
@@ -246,14 +246,14 @@ def test_thresholds_come_from_the_others_alone(compared):
     assert Enrolment.of(compared, faces(IMAGES), crowd(seed=6)).thresholds[0] != percent
 
 
-def test_only_a_centred_recogniser_takes_the_others_mean_away():
+def test_only_a_centred_recogniser_subtracts_the_mean():
     gallery, others = faces(IMAGES), crowd()
     plain, centred = (Enrolment.of(Comparison("r", "R", centred=c), gallery, others) for c in (False, True))
     rows = np.array([("c1", (1, 2, 3)), ("a0", (4, 5, 6))], [("image", "U9"), ("embedding_r", np.float32, 3)])
 
     assert plain.offset.tolist() == [0, 0, 0]
-    for known, expected in ((plain.gallery, gallery), (plain.others, others)):
-        assert np.array_equal(known.embeddings, expected.embeddings)
+    for embedded, expected in ((plain.gallery, gallery), (plain.others, others)):
+        assert np.array_equal(embedded.embeddings, expected.embeddings)
     assert plain.probes(rows).embeddings.tolist() == [[1, 2, 3], [4, 5, 6]]
 
     mean = others.embeddings.mean(axis=0)
@@ -269,20 +269,20 @@ def test_only_a_centred_recogniser_takes_the_others_mean_away():
 def test_without_other_persons_there_is_no_threshold():
     nobody = Faces(np.zeros(0, "U1"), np.zeros(0, "U1"), np.zeros((0, 3), np.float32))
     for centred in (False, True):
-        known = Enrolment.of(Comparison("r", "R", centred=centred), faces(IMAGES), nobody)
-        assert known.offset.tolist() == [0, 0, 0]
-        assert [level.pairs for level in known.thresholds] == [0, 0]
-        assert all(math.isnan(level.value) and level.note for level in known.thresholds)
+        enrolment = Enrolment.of(Comparison("r", "R", centred=centred), faces(IMAGES), nobody)
+        assert enrolment.offset.tolist() == [0, 0, 0]
+        assert [level.pairs for level in enrolment.thresholds] == [0, 0]
+        assert all(math.isnan(level.value) and level.note for level in enrolment.thresholds)
 
 
-def test_the_table_of_thresholds_says_where_they_come_from():
-    known = [Enrolment.of(compared, faces(IMAGES), crowd()) for compared in (COSINE, EUCLIDEAN)]
-    table = thresholds_table(known)
+def test_the_table_of_thresholds_states_their_pairs():
+    enrolments = [Enrolment.of(compared, faces(IMAGES), crowd()) for compared in (COSINE, EUCLIDEAN)]
+    table = thresholds_table(enrolments)
     assert list(table) == ["recogniser", "fmr", "threshold", "pairs", "persons", "note"]
     assert table["recogniser"].tolist() == ["angle", "angle", "near", "near"]
     assert table["fmr"].tolist() == [0.01, 0.001] * 2
     assert table["pairs"].tolist() == [3915] * 4 and table["persons"].tolist() == [30] * 4
-    expected = [known[0].thresholds[0].value, math.nan, known[1].thresholds[0].value, math.nan]
+    expected = [enrolments[0].thresholds[0].value, math.nan, enrolments[1].thresholds[0].value, math.nan]
     assert table["threshold"].tolist() == pytest.approx(expected, nan_ok=True)
     assert [bool(note) for note in table["note"]] == [False, True] * 2
 
@@ -291,10 +291,10 @@ def test_genuine_pairs_are_each_probe_with_each_other_image_of_its_person():
     probes = ["c0", "c2", "a1", "b0"]
     table = genuine_pairs(probes, faces(IMAGES))
     assert list(table) == ["image", "other", "person"]
-    found = list(table.itertuples(index=False, name=None))
+    pairs = list(table.itertuples(index=False, name=None))
     expected = [(image, other, IMAGES[image]) for image in probes for other in IMAGES]
-    assert sorted(found) == sorted(row for row in expected if IMAGES[row[1]] == row[2] and row[1] != row[0])
-    assert len(found) == 3 + 3 + 2 + 0
+    assert sorted(pairs) == sorted(row for row in expected if IMAGES[row[1]] == row[2] and row[1] != row[0])
+    assert len(pairs) == 3 + 3 + 2 + 0
 
 
 def test_the_pairs_are_those_behind_the_rates():
@@ -306,5 +306,5 @@ def test_the_pairs_are_those_behind_the_rates():
     matched = table.assign(matched=[alike(COSINE, shown[image], enrolled[other]) >= 0.5 for image, other in pairs])
     rates = match_rates(COSINE, probes, gallery, 0.5)
     for image, rate in zip(IMAGES, rates, strict=True):
-        own = matched[matched["image"] == image]["matched"]
-        assert rate == pytest.approx(own.mean(), nan_ok=True)
+        rows = matched[matched["image"] == image]["matched"]
+        assert rate == pytest.approx(rows.mean(), nan_ok=True)

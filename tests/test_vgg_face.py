@@ -28,7 +28,7 @@ def reference() -> nn.Module:
 
 @pytest.fixture(scope="session")
 def weights(reference) -> dict[str, torch.Tensor]:
-    """Those weights under the names of vgg_face_dag.pth."""
+    """The same weights with the names of vgg_face_dag.pth."""
     convolutions = [layer for layer in reference if isinstance(layer, nn.Conv2d)]
     named = zip(LAYERS, convolutions, strict=True)
     return {f"{name}.{kind}": getattr(layer, kind).data for name, layer in named for kind in ("weight", "bias")}
@@ -63,17 +63,17 @@ WRAPPINGS = {
 
 
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
-def test_weights_are_found_as_others_write_them(wrap, weights, tmp_path):
+def test_weights_are_read_in_the_layouts_of_other_tools(wrap, weights, tmp_path):
     torch.save(wrap(weights), tmp_path / "weights.pth")
-    found = vgg_face.read_weights(tmp_path / "weights.pth")
-    assert found.keys() == weights.keys()
-    for name, value in found.items():
+    tensors = vgg_face.read_weights(tmp_path / "weights.pth")
+    assert tensors.keys() == weights.keys()
+    for name, value in tensors.items():
         assert value.dtype == torch.float32
         torch.testing.assert_close(value, weights[name], rtol=1e-3, atol=1e-4)
 
 
 class Runs:
-    """Pickled, it writes a file wherever it is read."""
+    """Pickled code that writes a file when it is loaded."""
 
     def __init__(self, marker: Path):
         self.marker = marker
@@ -91,13 +91,13 @@ def refused(path: Path) -> str:
 
 
 @pytest.mark.parametrize("protocol", ["torch", "pickle"])
-def test_code_in_a_file_is_not_run(protocol, tmp_path):
+def test_code_in_a_file_is_not_executed(protocol, tmp_path):
     marker, path = tmp_path / "marker", tmp_path / "weights.pth"
     if protocol == "torch":
         torch.save({"conv1_1.weight": Runs(marker)}, path)
     else:
         path.write_bytes(pickle.dumps(Runs(marker)))
-    assert "holds code, which is not run" in refused(path)
+    assert "contains code, which is not executed" in refused(path)
     assert not marker.exists()
     torch.load(path, weights_only=False) if protocol == "torch" else pickle.loads(path.read_bytes())
     assert marker.exists()  # the trap works
@@ -116,9 +116,9 @@ def test_code_in_a_file_is_not_run(protocol, tmp_path):
         b"<!doctype html><html></html>",
         b"\x80\x02}q\x00.",
     ],
-    ids=["empty", "text", "pickle cut", "zip cut", "picture", "json", "Git-LFS pointer", "web page", "bare pickle"],
+    ids=["empty", "text", "pickle cut", "zip cut", "image", "json", "Git-LFS pointer", "web page", "bare pickle"],
 )
-def test_what_is_no_weights_file_is_refused(content, tmp_path):
+def test_an_invalid_weights_file_is_refused(content, tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
     assert "no plain PyTorch weights file" in refused(path)
@@ -145,10 +145,10 @@ def test_a_folder_is_named(tmp_path):
         ("conv1_1.weight", torch.zeros(64, 3, 5, 5), "conv1_1.weight is (64, 3, 5, 5), not (64, 3, 3, 3)"),
         ("conv5_3.bias", None, "conv5_3.bias is missing"),
         ("conv3_2.bias", [0.0] * 256, "conv3_2.bias is missing"),
-        ("conv1_2.bias", torch.full((64,), torch.nan), "conv1_2.bias holds values that are not finite"),
-        ("conv1_2.bias", torch.full((64,), torch.inf), "conv1_2.bias holds values that are not finite"),
-        ("conv2_1.weight", torch.zeros(128, 64, 3, 3), "conv2_1.weight holds zeros alone"),
-        ("conv1_2.bias", torch.ones(64, dtype=torch.int8), "conv1_2.bias holds int8 values"),
+        ("conv1_2.bias", torch.full((64,), torch.nan), "conv1_2.bias contains values that are not finite"),
+        ("conv1_2.bias", torch.full((64,), torch.inf), "conv1_2.bias contains values that are not finite"),
+        ("conv2_1.weight", torch.zeros(128, 64, 3, 3), "conv2_1.weight contains only zeros"),
+        ("conv1_2.bias", torch.ones(64, dtype=torch.int8), "conv1_2.bias contains int8 values"),
     ],
     ids=["shape", "missing", "no tensor", "NaN", "infinity", "zeros", "int8"],
 )
@@ -162,4 +162,4 @@ def test_a_convolution_that_does_not_fit_is_named(name, value, complaint, weight
 
 def test_a_bare_tensor_is_refused(tmp_path):
     torch.save(torch.zeros(3), tmp_path / "weights.pth")
-    assert "holds a Tensor, not a mapping of weights" in refused(tmp_path / "weights.pth")
+    assert "contains a Tensor, not a mapping of weights" in refused(tmp_path / "weights.pth")

@@ -1,6 +1,6 @@
-"""The paper's attacks (Sections 2 and 3), one a file of `methods`, and what they are compared with.
+"""The paper's attacks (Sections 2 and 3) and the methods they are compared with, one per file in `methods`.
 
-`from pfgvm.attacks import p_fgvm` gives the function `p_fgvm` of `methods/p_fgvm.py` and loads no other method.
+`from pfgvm.attacks import p_fgvm` imports the function `p_fgvm` of `methods/p_fgvm.py` and no other method.
 """
 
 import importlib
@@ -13,14 +13,14 @@ from pfgvm.attacks import methods
 
 
 def __getattr__(name: str) -> Callable[..., Tensor]:
-    """The method `name`, loaded when it is first asked for. Raises AttributeError for any other name."""
+    """Import the method `name` on first access. Raises AttributeError for an unknown name."""
     if name not in _names():
         raise AttributeError(f"module {__name__!r} has no attack {name!r}; there are: {', '.join(_names())}")
     return getattr(importlib.import_module(f"{methods.__name__}.{name}"), name)
 
 
 def __dir__() -> list[str]:
-    """What the module holds, the methods among it, whether loaded or not."""
+    """Names in the module, including all methods, imported or not."""
     return sorted({*globals(), *_names()})
 
 

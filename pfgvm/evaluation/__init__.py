@@ -1,1 +1,1 @@
-"""What a de-identified image is worth: metrics, scores and statistics."""
+"""Evaluation of de-identified images: metrics, scores and statistics."""

@@ -1,6 +1,6 @@
-"""How far de-identified images lie from their originals: one table of metrics, METRICS (Table 3)."""
+"""Metrics between de-identified images and their originals, listed in METRICS (Table 3)."""
 
-# PyTorch is loaded where it is called: the report reads METRICS and starts without it.
+# No import of PyTorch here: the report reads METRICS and starts without it.
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 def l2(images: Tensor, originals: Tensor) -> Tensor:
     """‖x̃ − x‖₂ over all values of an image (Table 3, L2).
 
-    images, originals: (B, C, H, W) in [0, 1], on any device. Returns (B,), float64, without a gradient.
-    Raises InputError where the arguments are not such images or differ in shape.
+    images, originals: (B, C, H, W) in [0, 1], on any device. Returns (B,), float64, detached.
+    Raises InputError for invalid images and for different shapes.
     """
     x_adv, x = _in_float64(images, originals)
     return (x_adv - x).flatten(1).norm(dim=1)
 
 
 def linf(images: Tensor, originals: Tensor) -> Tensor:
-    """‖x̃ − x‖∞: the largest change of one value of an image. Arguments, result and errors as for `l2`."""
+    """‖x̃ − x‖∞ over all values of an image. Arguments, result and errors as for `l2`."""
     x_adv, x = _in_float64(images, originals)
     return (x_adv - x).flatten(1).abs().amax(dim=1)
 
 
 def mssim(images: Tensor, originals: Tensor) -> Tensor:
-    """Mean structural similarity as Wang et al. (2004) define it, the mean being over the channels too.
+    """Mean structural similarity of Wang et al. (2004), averaged over channels.
 
-    Gaussian window of σ = 1.5 cut to 11 x 11, population covariance, data range 1. Arguments, result and errors as
-    for `l2`; H and W at least 11.
+    Gaussian window with σ = 1.5, truncated to 11 x 11, population covariance, data range 1. Arguments, result and
+    errors as for `l2`; H and W at least 11.
     """
     x_adv, x = _in_float64(images, originals)
     gaussian = (x.new_tensor(range(-5, 6)) ** 2 / (-2 * 1.5**2)).exp()
@@ -41,10 +41,10 @@ def mssim(images: Tensor, originals: Tensor) -> Tensor:
 
 
 def mssim_legacy(images: Tensor, originals: Tensor) -> Tensor:
-    """Mean structural similarity as scikit-image computed it by default when the paper was written (Table 3, SI).
+    """Mean structural similarity with scikit-image's defaults at the time of the paper (Table 3, SI).
 
-    Uniform window of 7 x 7, sample covariance, and a data range of 2, as if images spanned [-1, 1]: the paper's SI
-    values fit its L2 values under it. Arguments, result and errors as for `l2`; H and W at least 7.
+    Uniform window of 7 x 7, sample covariance, and a data range of 2, as for images in [-1, 1]: with it, the paper's SI
+    values are consistent with its L2 values. Arguments, result and errors as for `l2`; H and W at least 7.
     """
     x_adv, x = _in_float64(images, originals)
     return _mean_similarity(x_adv, x, window=x.new_full((7,), 1 / 7), data_range=2, sample_covariance=True)
@@ -54,9 +54,9 @@ def _mean_similarity(x_adv: Tensor, x: Tensor, *, window: Tensor, data_range: fl
     size = len(window)
     if min(x.shape[2:]) < size:
         height, width = x.shape[2:]
-        raise InputError(f"images: {height} x {width} pixels; this MSSIM's window needs at least {size} x {size}")
+        raise InputError(f"images: {height} x {width} pixels; give at least {size} x {size} for this MSSIM's window")
 
-    # As banded matrices, which are multiplied several times faster in float64 than PyTorch convolves.
+    # As banded matrix products, which in float64 are several times faster than PyTorch's convolution.
     rows, columns = (x.new_ones(n).diag().unfold(0, size, 1) @ window for n in x.shape[2:])
 
     def mean(values: Tensor) -> Tensor:
@@ -74,28 +74,28 @@ def _mean_similarity(x_adv: Tensor, x: Tensor, *, window: Tensor, data_range: fl
 def _in_float64(images: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
     if images.shape != originals.shape:
         shapes = f"{tuple(images.shape)} and {tuple(originals.shape)}"
-        raise InputError(f"images, originals: their shapes differ ({shapes}); give each image with its own original")
+        raise InputError(f"images, originals: their shapes differ ({shapes}); give each image with its original")
     for name, values in (("images", images), ("originals", originals)):
         if not values.is_floating_point():
             raise InputError(f"{name}: of type {values.dtype}; give floating-point numbers in [0, 1] (uint8 / 255)")
         if values.ndim != 4:
             raise InputError(f"{name}: of shape {tuple(values.shape)}; give a batch, (B, C, H, W)")
-        # Written so that NaN fails, too.
+        # This form also rejects NaN.
         if values.numel() and not (values.amin() >= 0 and values.amax() <= 1):
-            found = f"from {values.amin():g} to {values.amax():g}"
-            raise InputError(f"{name}: values {found}; metrics are defined on finite values in [0, 1]")
-    # Not every device has float64; Apple's MPS does not.
+            value_range = f"from {values.amin():g} to {values.amax():g}"
+            raise InputError(f"{name}: values {value_range}; give finite values in [0, 1]")
+    # Not every device supports float64; Apple's MPS does not.
     device = images.device if images.device.type in ("cpu", "cuda") else "cpu"
     return images.detach().to(device).double(), originals.detach().to(device).double()
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A column of the scores, and how tables show its mean over the images.
+    """A metric: a column of the scores, and the format of its mean in tables.
 
-    name: the column. function: (images, originals), both (B, C, H, W) in [0, 1], to (B,), float64.
-    label: the heading in "Table 3 in full", (group, name), the group empty where the column stands alone.
-    digits: printed after the decimal point. in_table3: whether table3.csv and "Table 3 in full" hold its mean.
+    name: column name. function: maps (images, originals), both (B, C, H, W) in [0, 1], to (B,), float64.
+    label: heading (group, name) in "Table 3 in full"; the group may be empty.
+    digits: decimals in tables. in_table3: whether table3.csv and "Table 3 in full" contain its mean.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The scores of de-identified images: what the model sees in each, and every metric."""
+"""Scores of de-identified images: the model's predictions and all metrics."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ from pfgvm.models.batching import batches, padded
 
 _COLUMNS = ["image", "person", "split", "model", "method", "pixels", "target", "predicted_clean", "predicted"]
 _COLUMNS += ["l2", "linf", "mssim", "mssim_legacy", "confidence_clean", "confidence"]
-# Other programs read the columns by their place: a further metric comes last.
+# Other programs read the columns by position: new metrics come last.
 SCORE_COLUMNS = [*_COLUMNS, *(metric.name for metric in METRICS if metric.name not in _COLUMNS)]
 
 
 def score_images(
     network: nn.Module, images: np.ndarray, originals: np.ndarray, classes: list[str], batch_size: int
 ) -> pd.DataFrame:
-    """Score de-identified images, as computed and as the 8-bit pictures that would be published.
+    """Score de-identified images, as computed and quantised to 8 bits as when published.
 
-    network: in eval mode, from [0, 1] images to logits; it is given `batch_size` images at a time, since its bits
-    depend on their number. images, originals: (n, 3, H, W), float32 in [0, 1], n > 0. classes: persons in the order
-    of the logits. Returns 2n rows: the images as computed (`float`), then as `8bit`, each in the order given; columns
-    pixels, predicted_clean, predicted, their softmax probabilities confidence_clean and confidence, in [0, 1], and one
-    a metric of METRICS.
+    network: in eval mode, maps images in [0, 1] to logits; always called with `batch_size` images, since the last bits
+    depend on the batch size. images, originals: (n, 3, H, W), float32 in [0, 1], n > 0. classes: identities in the
+    order of the logits. Returns 2n rows: the images as computed (`float`), then as `8bit`, each in the given order.
+    Columns: pixels, predicted_clean, predicted, their softmax probabilities confidence_clean and confidence in [0, 1],
+    and one per metric of METRICS.
     """
     eight_bit = to_8bit(images).astype(np.float32) / np.float32(255)
     predicted_clean, confidence_clean = predictions(network, originals, classes, batch_size)
@@ -43,7 +43,7 @@ def score_images(
 def predictions(
     network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int
 ) -> tuple[list[str], list[float]]:
-    """Whom `network` sees in each of `images`, and with what softmax probability; arguments as for `score_images`."""
+    """Predicted identities of `images` and their softmax probabilities; arguments as for `score_images`."""
     predicted: list[str] = []
     confidence: list[float] = []
     for batch in batches(len(images), batch_size):
@@ -55,7 +55,7 @@ def predictions(
 
 
 def predicted_persons(network: nn.Module, images: np.ndarray, classes: list[str], batch_size: int) -> list[str]:
-    """Whom `network` sees in each of `images`; arguments as for `score_images`."""
+    """Predicted identities of `images`; arguments as for `score_images`."""
     return predictions(network, images, classes, batch_size)[0]
 
 
@@ -71,7 +71,7 @@ def _measured(
 
 
 def _tensor(images: np.ndarray) -> Tensor:
-    # A copy: the images may be mapped from a file that must not be written to.
+    # A copy: the images may be memory-mapped from a read-only file.
     return torch.from_numpy(np.array(images))
 
 

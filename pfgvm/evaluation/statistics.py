@@ -1,4 +1,4 @@
-"""Means, improvements and intervals."""
+"""Means, improvements and confidence intervals."""
 
 import math
 from collections import defaultdict
@@ -10,16 +10,16 @@ import numpy as np
 
 
 def mean(values: Iterable[float]) -> float:
-    """The mean, or NaN of nothing; summed exactly, so that the last digit is the same on every machine."""
+    """Mean, or NaN without values; summed exactly, so that the last digit is equal on every machine."""
     values = [float(value) for value in values]
     return math.fsum(values) / len(values) if values else math.nan
 
 
 def improvement(proposed: str, baseline: str, *, smaller_is_better: bool) -> Decimal | None:
-    """By how many per cent `proposed` beats `baseline`, both as printed (Table 3, "Percentage Improvement").
+    """Improvement of `proposed` over `baseline` in per cent, both as printed (Table 3, "Percentage Improvement").
 
-    (baseline - proposed) / baseline where smaller is better (L2), else (proposed - baseline) / baseline (SI, MR); not
-    rounded. None where the baseline is zero.
+    (baseline - proposed) / baseline if smaller is better (L2), else (proposed - baseline) / baseline (SI, MR); not
+    rounded. None if the baseline is zero.
     """
     ours, theirs = Decimal(proposed), Decimal(baseline)
     if not theirs:
@@ -29,8 +29,8 @@ def improvement(proposed: str, baseline: str, *, smaller_is_better: bool) -> Dec
 
 
 def interval(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval, in [0, 1], of a rate seen as `hits` of `count` > 0 images (Wilson 1927)."""
-    # SciPy's statistics take a second to load.
+    """Wilson's 95 % interval, in [0, 1], of the rate `hits` / `count`, with `count` > 0 (Wilson 1927)."""
+    # scipy.stats takes a second to import.
     from scipy.stats import binomtest
 
     low, high = binomtest(hits, count).proportion_ci(confidence_level=0.95, method="wilson")
@@ -38,9 +38,9 @@ def interval(hits: int, count: int) -> tuple[float, float]:
 
 
 def mean_over_runs(values: Sequence[float]) -> tuple[float, float, float]:
-    """The mean of one value of each of several independent runs, with its 95 % interval after Student's t.
+    """Mean of one value per independent run, with its 95 % interval by Student's t: (mean, low, high).
 
-    NaN for the ends where there are fewer than two runs.
+    low and high are NaN for fewer than two runs.
     """
     from scipy.stats import t
 
@@ -53,42 +53,42 @@ def mean_over_runs(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def mean_over_clusters(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float, float]:
-    """The mean of `values`, with its 95 % interval where those of one cluster (a person's images) go together.
+    """Mean of `values` with its 95 % interval by bootstrap over clusters (an identity's images): (mean, low, high).
 
-    clusters: of each value the cluster's name. The interval is that of the percentile bootstrap (Efron 1979) over whole
-    clusters, 9,999 resamples from a fixed seed; NaN for a single cluster. Their order changes nothing.
+    clusters: cluster name of each value. The percentile bootstrap (Efron 1979) resamples whole clusters 9,999 times
+    from a fixed seed; low and high are NaN for a single cluster. Independent of the order.
     """
     if len(set(clusters)) < 2:
         return mean(values), math.nan, math.nan
-    drawn = _resampled(values, clusters, seed=0).confidence_interval
-    return mean(values), float(drawn.low), float(drawn.high)
+    limits = _bootstrap(values, clusters, seed=0).confidence_interval
+    return mean(values), float(limits.low), float(limits.high)
 
 
 def difference_of_means(
     values: Sequence[float], clusters: Sequence[str], others: Sequence[float], others_clusters: Sequence[str]
 ) -> tuple[float, float, float]:
-    """The mean of `values` less that of `others`, which share no pairs, with its 95 % interval.
+    """Mean of `values` minus that of `others`, unpaired, with its 95 % interval: (difference, low, high).
 
-    Arguments and bootstrap as for `mean_over_clusters`, the clusters of either drawn for themselves; NaN for the ends
-    where one of them has a single cluster.
+    Arguments and bootstrap as for `mean_over_clusters`, with independent resamples of both; low and high are NaN if one
+    of them has a single cluster.
     """
     middle = mean(values) - mean(others)
     if min(len(set(clusters)), len(set(others_clusters))) < 2:
         return middle, math.nan, math.nan
-    drawn = _resampled(values, clusters, seed=0).bootstrap_distribution
-    drawn = drawn - _resampled(others, others_clusters, seed=1).bootstrap_distribution
-    low, high = np.percentile(drawn, (2.5, 97.5))
+    differences = _bootstrap(values, clusters, seed=0).bootstrap_distribution
+    differences = differences - _bootstrap(others, others_clusters, seed=1).bootstrap_distribution
+    low, high = np.percentile(differences, (2.5, 97.5))
     return middle, float(low), float(high)
 
 
-def _resampled(values: Sequence[float], clusters: Sequence[str], seed: int) -> Any:
+def _bootstrap(values: Sequence[float], clusters: Sequence[str], seed: int) -> Any:
     from scipy.stats import bootstrap
 
-    together = defaultdict(list)
+    values_of = defaultdict(list)
     for value, cluster in zip(values, clusters, strict=True):
-        together[cluster].append(float(value))
-    sums = np.array([math.fsum(together[cluster]) for cluster in sorted(together)])
-    counts = np.array([len(together[cluster]) for cluster in sorted(together)])
+        values_of[cluster].append(float(value))
+    sums = np.array([math.fsum(values_of[cluster]) for cluster in sorted(values_of)])
+    counts = np.array([len(values_of[cluster]) for cluster in sorted(values_of)])
     return bootstrap(
         (sums, counts),
         lambda sums, counts, axis: sums.sum(axis) / counts.sum(axis),
@@ -100,9 +100,9 @@ def _resampled(values: Sequence[float], clusters: Sequence[str], seed: int) -> A
 
 
 def difference_of_rates(hits: int, count: int, other_hits: int, other_count: int) -> tuple[float, float, float]:
-    """The rate of `hits` of `count` > 0 images less that of `other_hits` of `other_count` > 0 others.
+    """Rate `hits` / `count` minus the rate `other_hits` / `other_count`, both counts > 0: (difference, low, high).
 
-    With its 95 % interval from Wilson's of either rate (Newcombe 1998, method 10); rates are in [0, 1].
+    The 95 % interval combines Wilson's intervals of both rates (Newcombe 1998, method 10); rates are in [0, 1].
     """
     rate, other = hits / count, other_hits / other_count
     (low, high), (other_low, other_high) = interval(hits, count), interval(other_hits, other_count)

@@ -1,1 +1,1 @@
-"""Faces: where they come from, how they are chosen, and how a picture becomes numbers."""
+"""Face images: sources, subset and split, decoding and resizing."""

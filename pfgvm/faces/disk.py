@@ -1,4 +1,4 @@
-"""Faces on disk, whatever their layout: listing folders, reading files, and errors that name culprit and remedy."""
+"""File access: listing folders and reading files, with errors that state cause and fix."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from pfgvm.errors import InputError
 
 @contextlib.contextmanager
 def reading(path: str | Path) -> Iterator[None]:
-    """Makes an error of the file system, met while `path` is read, one that names the culprit and the remedy."""
+    """Convert file system errors while reading `path` to InputError."""
     try:
         yield
     except OSError as error:
@@ -20,46 +20,48 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def suffix(name: str) -> str:
-    """The ending of a file name, in lower case and with its dot; empty where there is none."""
+    """Extension of a file name, in lower case with its dot; empty if there is none."""
     dot = name.rfind(".")
     return name[dot:].lower() if dot > 0 else ""
 
 
 def stem(name: str) -> str:
-    """A file name without its ending."""
+    """File name without its extension."""
     return name.rpartition(".")[0]
 
 
 def visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What lies in `folder`, by name, less what begins with a dot. Raises InputError where it cannot be listed."""
+    """Entries of `folder` sorted by name, without hidden ones. Raises InputError if it cannot be listed."""
     with reading(folder), os.scandir(folder) as entries:
         return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
 
 def content(file: Path) -> bytes:
-    """The bytes of `file`. Raises InputError where it cannot be read."""
+    """Content of `file`. Raises InputError if it cannot be read."""
     with reading(file):
         return file.read_bytes()
 
 
 def breaks_lines(name: str) -> bool:
-    """Whether `name` would break a line of a table or a figure."""
-    # Control characters and Unicode's line and paragraph separators; a joiner or a wide space is plain text.
-    return not name.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in name)
+    """Whether `name` contains a line break or control character, which would break tables and figures."""
+    # Control characters, surrogates, line and paragraph separators; joiners and wide spaces are allowed.
+    return not name.isprintable() and any(
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name
+    )
 
 
 def check_that_dvc_can_hash(root: Path) -> None:
-    """Raise InputError for what keeps DVC from hashing the folder `root`: a link to nothing, a name that is not UTF-8.
+    """Raise InputError if DVC cannot hash the folder `root`: for a broken link or a name that is not UTF-8.
 
-    DVC hashes the whole folder, and stops at either with an error that names no remedy.
+    DVC hashes the whole folder, and its own errors do not state the fix.
     """
     folders = [os.fspath(root)]
     while folders:
-        # A folder that may not be listed DVC passes over; one that is not there it names.
+        # DVC skips an unreadable folder and reports a missing one.
         with contextlib.suppress(PermissionError, FileNotFoundError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_symlink() and not os.path.exists(entry.path):
-                    raise InputError(f"{entry.path}: is a link to nothing; remove it, or restore what it points to")
+                    raise InputError(f"{entry.path}: is a link to nothing; remove it or restore its target")
                 if _is_undecodable(entry.name):
                     raise InputError(f"{os.path.dirname(entry.path)}: the name {entry.name!r} is not UTF-8; rename it")
                 if entry.is_dir(follow_symlinks=False):

@@ -1,4 +1,4 @@
-"""Images by other tools: one folder a tool, the same file names but for their endings."""
+"""Images made by other tools: one folder per tool, with the exported names and any extension."""
 
 import collections
 import itertools
@@ -11,23 +11,23 @@ import numpy as np
 
 from pfgvm.errors import InputError
 from pfgvm.faces.disk import content, suffix
-from pfgvm.faces.images import decode, picture_suffixes
+from pfgvm.faces.images import decode, image_suffixes
 
 
 def exported_names(images: Sequence[str]) -> dict[str, str]:
-    """Under which name each of `images` is given to other tools, without its ending: image to path.
+    """Export name of each of `images`, without extension: image to path.
 
-    The name without its ending; the whole name where two images would share it; that with a number behind it where
-    they would share this too. Names count as one where they differ in capitals or in Unicode's forms of a letter
-    alone, as on the file systems of macOS and Windows.
+    The image name without its extension; the full name if two images would share it; with a number appended if they
+    would still share it. Names that differ only in case or in Unicode normalisation count as equal, as on the file
+    systems of macOS and Windows.
     """
-    whole: set[str] = set()
+    full: set[str] = set()
     while True:
-        names = {image: image if image in whole else str(Path(image).with_suffix("")) for image in images}
+        names = {image: image if image in full else str(Path(image).with_suffix("")) for image in images}
         shared = _shared(names)
-        if shared <= whole:
+        if shared <= full:
             break
-        whole |= shared
+        full |= shared
     taken = {_key(name) for image, name in names.items() if image not in shared}
     for image in sorted(shared):
         names[image] = next(name for n in itertools.count(1) if _key(name := f"{image}~{n}") not in taken)
@@ -36,7 +36,7 @@ def exported_names(images: Sequence[str]) -> dict[str, str]:
 
 
 def _shared(names: dict[str, str]) -> set[str]:
-    """The images whose name another one has too."""
+    """Images whose name is not unique."""
     count = collections.Counter(map(_key, names.values()))
     return {image for image, name in names.items() if count[_key(name)] > 1}
 
@@ -46,59 +46,59 @@ def _key(name: str) -> str:
 
 
 def _composed(name: str) -> str:
-    """`name` in the form in which most keyboards write it; macOS, and archives made there, take letters apart."""
+    """`name` in normal form C; macOS and its archives use decomposed letters."""
     return unicodedata.normalize("NFC", name)
 
 
 def tools_folders(root: Path) -> list[Path]:
-    """The tools' folders in `root`, by name; hidden ones are passed over."""
+    """Folders of the tools in `root`, sorted by name, without hidden ones."""
     if not root.is_dir():
         return []
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def matching_files(folder: Path, images: Sequence[str]) -> dict[str, Path]:
-    """Which picture of `folder`, a tool's, is made of which of `images`: image to file.
+    """Match the files in `folder`, of one tool, to `images` by name: image to file.
 
-    What is missing, files that are no pictures, and pictures that go with no image are named on standard error.
-    Raises InputError where nothing matches, and where two pictures go with one image.
+    Missing images, files that are no images, and files without a matching image are listed on standard error.
+    Raises InputError if no file matches, or if two files match one image.
     """
-    wanted = {_composed(name): image for image, name in exported_names(images).items()}
-    found: dict[str, Path] = {}
-    extra, others = [], []
+    image_of = {_composed(name): image for image, name in exported_names(images).items()}
+    files: dict[str, Path] = {}
+    unmatched, others = [], []
     for path in sorted(folder.rglob("*")):
         if path.is_dir() or path.name.startswith("."):
             continue
         name = str(path.relative_to(folder))
-        image = wanted.get(_composed(str(Path(name).with_suffix(""))))
-        if suffix(path.name) not in picture_suffixes():
+        image = image_of.get(_composed(str(Path(name).with_suffix(""))))
+        if suffix(path.name) not in image_suffixes():
             others.append(name)
         elif image is None:
-            extra.append(name)
-        elif image in found:
-            raise InputError(f"{folder}: {found[image].name} and {path.name} go with one image; remove one of them")
+            unmatched.append(name)
+        elif image in files:
+            raise InputError(f"{folder}: {files[image].name} and {path.name} match the same image; remove one of them")
         else:
-            found[image] = path
-    if not found:
+            files[image] = path
+    if not files:
         raise InputError(
-            f"{folder}: none of its {len(extra)} pictures has the name of an attacked image; `make export DIR=…` "
-            "writes these images under the names to keep"
+            f"{folder}: none of its {len(unmatched)} images has the name of an attacked image; keep the names that "
+            "`make export DIR=…` writes"
         )
-    missing = [image for image in images if image not in found]
-    for what, names in (("no file for", missing), ("no image for", extra), ("no pictures:", others)):
+    missing = [image for image in images if image not in files]
+    for what, names in (("no file for", missing), ("no image for", unmatched), ("not an image:", others)):
         if names:
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            print(f"note: {folder}: {what} {shown}: passed over", file=sys.stderr)
-    return {image: found[image] for image in images if image in found}
+            print(f"note: {folder}: {what} {shown}: skipped", file=sys.stderr)
+    return {image: files[image] for image in images if image in files}
 
 
 def read_external(path: Path, image_size: tuple[int, int]) -> np.ndarray:
-    """The picture in the file `path`: float32 in [0, 1], (3, H, W). InputError where it is not of `image_size`."""
-    picture = decode(content(path), str(path))
+    """Image in the file `path`, (3, H, W), float32 in [0, 1]. Raises InputError if it is not of `image_size`."""
+    image = decode(content(path), str(path))
     height, width = image_size
-    if picture.size != (width, height):
+    if image.size != (width, height):
         raise InputError(
-            f"{path}: is {picture.width} x {picture.height} pixels, not {width} x {height}; give the tool's picture of "
-            "the exported one without scaling it, or remove it"
+            f"{path}: is {image.width} x {image.height} pixels, not {width} x {height}; apply the tool to the exported "
+            "image without scaling it, or remove the file"
         )
-    return np.asarray(picture, np.float32).transpose(2, 0, 1) / np.float32(255)
+    return np.asarray(image, np.float32).transpose(2, 0, 1) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Where faces come from: the layouts that the setting data.source names."""
+"""Sources of face images: the layouts of the setting data.source."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ from pfgvm.faces.folder import FolderSource
 
 
 class Source(Protocol):
-    """Faces that can be listed by person and read one at a time."""
+    """Face images, listed by identity and read one at a time."""
 
-    # What the last call of `images_by_person` passed over, in words.
+    # Messages about entries that the last call of `images_by_person` skipped.
     notes: list[str]
 
     def images_by_person(self) -> dict[str, list[str]]:
-        """Person -> names of all images of that person, in any order; sets `notes`."""
+        """Image names by identity, in any order; sets `notes`."""
 
     def read(self, image: str) -> bytes:
-        """The file of `image` as it lies on disk. Raises InputError where it cannot be read."""
+        """Content of the file of `image`. Raises InputError if it cannot be read."""
 
 
 # The values of the setting data.source.
@@ -32,18 +32,18 @@ SOURCES: dict[str, type[CelebASource] | type[FolderSource]] = {
 
 
 def open_source(source: str, root: Path) -> Source:
-    """The faces under `root` in the layout that `source` (the setting data.source: a key of SOURCES) names.
+    """Open the faces under `root` in the layout `source`, a key of SOURCES (setting data.source).
 
-    Raises InputError when `root` is missing, empty, unreadable or of another layout, and for what keeps DVC from
-    hashing it: a link to nothing, a name that is not UTF-8.
+    Raises InputError if `root` is missing, empty, unreadable or of another layout, and if DVC cannot hash it because of
+    a broken link or a name that is not UTF-8.
     """
     with reading(root):
         if not root.is_dir():
             expanded = Path(os.path.expanduser(root))
             if expanded != root:
                 raise InputError(f"{root}: no such folder (~ is not expanded here); set data.root to {expanded}")
-            raise InputError(f"{root}: no such folder; set data.root to the folder that holds the faces")
+            raise InputError(f"{root}: no such folder; set data.root to the folder of the face images")
         if not any(root.iterdir()):
-            raise InputError(f"{root}: is empty; set data.root to the folder that holds the faces")
+            raise InputError(f"{root}: is empty; set data.root to the folder of the face images")
         check_that_dvc_can_hash(root)
     return SOURCES[source](root)

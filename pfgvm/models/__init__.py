@@ -1,7 +1,6 @@
-"""The target models of Table 1 and how they run: descriptors, training, batches, the device.
+"""The target models of Table 1, their descriptors, training, batching and device.
 
-The public names are loaded when they are first asked for, so that a program which reads a training record need not
-wait for PyTorch.
+The public names are imported on first access, so that reading a training record does not import PyTorch.
 """
 
 from importlib import import_module

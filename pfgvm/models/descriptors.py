@@ -1,4 +1,4 @@
-"""The pretrained face descriptors that Model B may stand on: one entry each."""
+"""The pretrained face descriptors of Model B, one entry each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from pfgvm.models.installed_weights import dlib_weights
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A face descriptor: its label in tables, its title in Table 1, its module, and its weights in the environment.
+    """A face descriptor.
 
-    The module has two functions: `build(image_size)`, an untrained network from images in [0, 1], (B, 3, H, W), to
-    features, (B, F); and `load(image_size, weights)`, the same with the weights of a file (None: the installed ones,
-    or random ones where none are installed). It is imported when it is used: the other fields need no PyTorch.
-    installed: returns the weights file that comes with the environment; None where there is none.
+    label: name in tables. title: name in Table 1. module_name: module with two functions: `build(image_size)` returns
+    an untrained network from images (B, 3, H, W) in [0, 1] to features (B, F); `load(image_size, weights)` returns it
+    with the weights of a file (None: the installed weights, or random ones if none are installed). The module is
+    imported on use, since the other fields do not need PyTorch.
+    installed: function that returns the installed weights file; None if none is installed.
     """
 
     label: str
@@ -26,7 +27,7 @@ class Descriptor:
 
     @property
     def module(self) -> ModuleType:
-        """The module itself, imported now."""
+        """Import and return the module."""
         return import_module(self.module_name)
 
 
@@ -37,14 +38,14 @@ DESCRIPTORS = {
 
 
 def descriptor_label(name: str) -> str:
-    """What tables call the descriptor `name`; a name that is not in DESCRIPTORS stands for itself."""
+    """Label of the descriptor `name` in tables; the name itself if it is not in DESCRIPTORS."""
     return DESCRIPTORS[name].label if name in DESCRIPTORS else name
 
 
 def weights_file(name: str, weights: Path) -> Path | None:
-    """The file that the setting train.B.weights means for the descriptor `name`; an empty file: the installed one.
+    """Weights file of the descriptor `name` for train.B.weights; an empty file stands for the installed one.
 
-    None where `weights` is empty and nothing is installed.
+    Returns None if `weights` is empty and no weights are installed.
     """
     if weights.stat().st_size:
         return weights

@@ -10,7 +10,7 @@ from pfgvm.models.dlib_face import DESCRIPTOR_SIZE, DlibFace, FaceChips
 
 
 class Descriptor(nn.Sequential):
-    """Images in [0, 1] of one size, (B, 3, H, W), to dlib's 128 numbers, (B, 128)."""
+    """Images (B, 3, H, W) in [0, 1] of one size to dlib's face descriptors, (B, 128)."""
 
     features = DESCRIPTOR_SIZE
 
@@ -24,5 +24,5 @@ def build(image_size: tuple[int, int]) -> Descriptor:
 
 
 def load(image_size: tuple[int, int], weights: str | Path | None) -> Descriptor:
-    """The descriptor with the weights of dlib's file; None: the installed one. InputError: see `dlib_file.load`."""
+    """The descriptor with the weights of dlib's file; None: the installed file. Errors as in `dlib_file.load`."""
     return Descriptor(dlib_file.load(weights), image_size)

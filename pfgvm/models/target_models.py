@@ -1,4 +1,4 @@
-"""The two target models of Table 1, with the Keras conventions that its notation implies."""
+"""The two target models of Table 1, with the Keras conventions implied by its notation."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a target model is built from; every model carries its own as `model.recipe`.
+    """Specification of a target model, available as `model.recipe`.
 
-    model: `A` or `B`. image_size: (height, width). descriptor: a name of DESCRIPTORS, for B alone.
+    model: `A` or `B`. image_size: (height, width). descriptor: a name in DESCRIPTORS, for Model B only.
     """
 
     model: str
@@ -30,21 +30,21 @@ class Recipe:
     descriptor: str = "none"
 
     def build(self) -> "TargetModel":
-        """The model with random weights from torch's global generator, a descriptor's among them."""
+        """Build the model with random weights from torch's global generator, including the descriptor."""
         if self.model == "A":
             return TargetModel(_layers_of_a(self.classes, self.image_size), self)
         return self.on(DESCRIPTORS[self.descriptor].module.build(self.image_size))
 
     def on(self, descriptor: nn.Module) -> "TargetModel":
-        """Model B on the network `descriptor`, with an untrained head."""
+        """Build Model B on the network `descriptor`, with an untrained head."""
         head = _head_of_b(cast(int, descriptor.features), self.classes)
         return TargetModel(OrderedDict(descriptor=descriptor, head=head), self)
 
 
 class TargetModel(nn.Sequential):
-    """A target model of Table 1, images in [0, 1], (B, 3, H, W), to logits, and the recipe that it was built from.
+    """A target model of Table 1, images (B, 3, H, W) in [0, 1] to logits, with the recipe that it was built from.
 
-    A slice of one, such as its convolutions, has no recipe.
+    A slice of a model, such as its convolutions, has no recipe.
     """
 
     def __init__(self, layers: OrderedDict[str, nn.Module], recipe: Recipe | None = None) -> None:
@@ -53,10 +53,10 @@ class TargetModel(nn.Sequential):
 
 
 def model_a(classes: int, image_size: tuple[int, int] = IMAGE_SIZE) -> TargetModel:
-    """Model A of Table 1, untrained: two convolutions, a hidden layer of 512, one logit for each of `classes` persons.
+    """Model A of Table 1, untrained: two convolutions, a hidden layer of 512, and `classes` logits, one per identity.
 
-    Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes).
-    Initial weights come from torch's global generator.
+    Maps images (B, 3, H, W) in [0, 1] of `image_size` (height, width) to logits (B, classes). The initial weights come
+    from torch's global generator.
     """
     return Recipe("A", classes, image_size).build()
 
@@ -67,14 +67,14 @@ def model_b(
     descriptor: str = "vgg_face",
     weights: str | Path | None = None,
 ) -> TargetModel:
-    """Model B of Table 1: a pretrained face descriptor, a hidden layer of 256, one logit for each of `classes` persons.
+    """Model B of Table 1: a pretrained face descriptor, a hidden layer of 256, and `classes` logits, one per identity.
 
-    Takes images in [0, 1] of `image_size` (height, width), (B, 3, H, W), and gives logits, (B, classes). Its two parts
-    are named `descriptor` (images to features, (B, F)) and `head` (features to logits).
+    Maps images (B, 3, H, W) in [0, 1] of `image_size` (height, width) to logits (B, classes). Its two parts are
+    `descriptor` (images to features, (B, F)) and `head` (features to logits).
 
-    descriptor: `vgg_face`, the paper's: pool5 of VGG-16, flattened; or `dlib`: the 128 numbers of dlib's face network.
-    weights: the descriptor's file. None takes the installed file of dlib, and leaves VGG-16 at random weights, which
-    serve for timing alone. Raises InputError for a file that does not fit and ValueError for an unknown descriptor.
+    descriptor: `vgg_face`, the paper's: flattened pool5 of VGG-16; or `dlib`: the 128 features of dlib's face network.
+    weights: weights file of the descriptor. None selects the installed file of dlib, and random weights for VGG-16,
+    which are for timing only. Raises InputError for an invalid file and ValueError for an unknown descriptor.
     """
     if descriptor not in DESCRIPTORS:
         raise ValueError(f"descriptor must be {' or '.join(DESCRIPTORS)}, not {descriptor!r}")
@@ -85,17 +85,17 @@ def model_b(
 def _layers_of_a(classes: int, image_size: tuple[int, int]) -> OrderedDict[str, nn.Module]:
     height, width = image_size
     return OrderedDict(
-        conv1=_regularized(_glorot(nn.Conv2d(3, 32, 5, padding="same"))),
-        norm1=_normalization(nn.BatchNorm2d, 32),
+        conv1=_regularised(_glorot(nn.Conv2d(3, 32, 5, padding="same"))),
+        norm1=_normalisation(nn.BatchNorm2d, 32),
         relu1=nn.ReLU(),
         pool1=nn.MaxPool2d(2),
-        conv2=_regularized(_glorot(nn.Conv2d(32, 64, 5, padding="same"))),
-        norm2=_normalization(nn.BatchNorm2d, 64),
+        conv2=_regularised(_glorot(nn.Conv2d(32, 64, 5, padding="same"))),
+        norm2=_normalisation(nn.BatchNorm2d, 64),
         relu2=nn.ReLU(),
         pool2=nn.MaxPool2d(2),
         flatten=nn.Flatten(),
-        fc1=_regularized(_glorot(nn.Linear(64 * (height // 4) * (width // 4), 512))),
-        norm3=_normalization(nn.BatchNorm1d, 512),
+        fc1=_regularised(_glorot(nn.Linear(64 * (height // 4) * (width // 4), 512))),
+        norm3=_normalisation(nn.BatchNorm1d, 512),
         relu3=nn.ReLU(),
         dropout=nn.Dropout(0.9),
         fc2=_glorot(nn.Linear(512, classes)),
@@ -105,8 +105,8 @@ def _layers_of_a(classes: int, image_size: tuple[int, int]) -> OrderedDict[str, 
 def _head_of_b(features: int, classes: int) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
-            fc1=_regularized(_glorot(nn.Linear(features, 256))),
-            norm1=_normalization(nn.BatchNorm1d, 256),
+            fc1=_regularised(_glorot(nn.Linear(features, 256))),
+            norm1=_normalisation(nn.BatchNorm1d, 256),
             relu1=nn.ReLU(),
             fc2=_glorot(nn.Linear(256, classes)),
         )
@@ -114,9 +114,9 @@ def _head_of_b(features: int, classes: int) -> nn.Sequential:
 
 
 def architecture(model: TargetModel, image_size: tuple[int, int]) -> list[dict[str, Any]]:
-    """The layers of `model` in the words of Table 1: dicts of `layer`, `output` (C x H x W) and `parameters`.
+    """Layers of `model` in the notation of Table 1: dicts of `layer`, `output` (C x H x W) and `parameters`.
 
-    The descriptor of model B is one row. `image_size` is (height, width). Leaves the model as it was.
+    The descriptor of Model B is one row. image_size: (height, width). The model is unchanged afterwards.
     """
     rows: list[dict[str, Any]] = []
     parts = list(model)
@@ -136,7 +136,7 @@ def architecture(model: TargetModel, image_size: tuple[int, int]) -> list[dict[s
             if isinstance(part, nn.Flatten):
                 continue
             assert model.recipe is not None
-            title = _in_words(part) or DESCRIPTORS[model.recipe.descriptor].title
+            title = _table1_notation(part) or DESCRIPTORS[model.recipe.descriptor].title
             rows.append(
                 {
                     "layer": title,
@@ -149,8 +149,8 @@ def architecture(model: TargetModel, image_size: tuple[int, int]) -> list[dict[s
     return rows
 
 
-def _regularized(layer: Layer) -> Layer:
-    layer.l2 = L2_REGULARIZER  # type: ignore[assignment]  # any attribute will do
+def _regularised(layer: Layer) -> Layer:
+    layer.l2 = L2_REGULARIZER  # type: ignore[assignment]  # nn.Module accepts any attribute
     return layer
 
 
@@ -161,12 +161,12 @@ def _glorot(layer: Layer) -> Layer:
     return layer
 
 
-def _normalization(kind: type[nn.Module], channels: int) -> nn.Module:
-    # Keras: momentum 0.99 of the old average, which PyTorch calls 0.01 of the new value; epsilon 1e-3.
+def _normalisation(kind: type[nn.Module], channels: int) -> nn.Module:
+    # Keras defaults: momentum 0.99 of the old average, in PyTorch 0.01 of the new value; epsilon 1e-3.
     return kind(channels, momentum=0.01, eps=1e-3)
 
 
-def _in_words(part: nn.Module) -> str | None:
+def _table1_notation(part: nn.Module) -> str | None:
     l2 = f", L2Regularizer({part.l2})" if hasattr(part, "l2") else ""
     match part:
         case nn.Conv2d():

@@ -1,4 +1,4 @@
-"""Training of a target model (Table 4), with Keras' conventions where the paper follows them."""
+"""Training of a target model (Table 4), with the paper's Keras conventions."""
 
 import contextlib
 import copy
@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from pfgvm import seeding
 
-# What `LabelledData.batch` does to 8-bit images: (x − min) / (max − min) of all that they can hold.
+# Normalisation of 8-bit images in `LabelledData.batch`: (x − min) / (max − min) over their value range.
 NORMALIZATION = "MinMax"
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Model inputs, (n, …) on the CPU (uint8 images count as 0-255), and their classes, (n,)."""
+    """Model inputs, (n, …) on the CPU (images as uint8 in 0-255), and their classes, (n,)."""
 
     inputs: Tensor
     classes: Tensor
 
     def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The items at `index` on `device`, images as floats in [0, 1]."""
+        """Inputs and classes at `index` on `device`; images as floats in [0, 1]."""
         inputs = self.inputs[index].to(device)
         if inputs.dtype == torch.uint8:
             inputs = (inputs.float() / 255).contiguous(memory_format=torch.channels_last)
@@ -32,7 +32,7 @@ class LabelledData:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of the learning curves. Training figures are running ones (batch statistics, dropout on)."""
+    """One row of the learning curves. Training values are running means (batch statistics, dropout on)."""
 
     epoch: int
     train_loss: float
@@ -43,9 +43,9 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where training stands after an epoch: what another run needs to go on to the same digits.
+    """State of training after an epoch, sufficient to resume with bit-identical results.
 
-    best: the weights of the best epoch so far, where these are what training is to leave.
+    best: weights of the best epoch so far, if training returns the best epoch.
     """
 
     history: list[Epoch]
@@ -56,7 +56,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the learning curves, the epoch whose weights the model now holds, and in words how."""
+    """Result of training: learning curves, the epoch of the final weights, and the names of optimiser and loss."""
 
     history: list[Epoch]
     epoch_used: int
@@ -79,18 +79,18 @@ def train(
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
     progress: Callable[[Iterator[int]], Iterator[int]] = iter,
 ) -> Trained:
-    """Train `model` in place by Adam on the cross-entropy (Table 4); it ends in eval mode, on `device`.
+    """Train `model` in place with Adam on the cross-entropy (Table 4); it ends in eval mode on `device`.
 
-    The L2 regularisers that layers carry (`layer.l2`, Table 1) enter as Keras adds them to the loss: their gradient
-    2·l2·w is Adam's coupled weight decay. `seed` fixes the batches' order and the dropout, epoch by epoch; the caller's
-    random numbers stay as they were.
+    L2 regularisers of layers (`layer.l2`, Table 1) are added to the loss as in Keras: their gradient 2·l2·w is the
+    coupled weight decay of Adam. `seed` determines batch order and dropout per epoch; the global random state is
+    restored.
     checkpoint: `last`, or `best`: the epoch of the highest validation accuracy, then of the lowest validation loss.
-    start: where an earlier run of the same arguments stood; the result is that of a run never interrupted.
-    keep: is given a Checkpoint after each epoch, valid until it returns.
-    progress: wraps the iterator over the epochs still to come, to show how far it is.
+    start: checkpoint of an interrupted run with the same arguments; the result equals that of an uninterrupted run.
+    keep: called with a Checkpoint after each epoch, which is valid until it returns.
+    progress: wraps the iterator over the remaining epochs, for a progress bar.
     """
     # Convolutions are faster with the channels innermost.
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch, not in its types
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
     fused = device.type in ("cpu", "cuda")
     optimizer = torch.optim.Adam(_parameter_groups(model), lr=learning_rate, eps=1e-7, fused=fused)
     history: list[Epoch] = []
@@ -111,18 +111,18 @@ def train(
     if best_weights is not None:
         model.load_state_dict(best_weights)
     model.eval()
-    regularized = any(group["weight_decay"] for group in optimizer.param_groups)
+    is_regularised = any(group["weight_decay"] for group in optimizer.param_groups)
     return Trained(
         history,
         epoch_used=_best(history) if checkpoint == "best" else epochs,
         optimization=type(optimizer).__name__,
-        loss="Cross Entropy" + regularized * " + L2",
+        loss="Cross Entropy" + is_regularised * " + L2",
     )
 
 
 @torch.no_grad()
 def evaluate(model: nn.Module, data: LabelledData, batch_size: int, device: torch.device) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy, in [0, 1], of `model` on `data`, in eval mode."""
+    """Mean cross-entropy and accuracy in [0, 1] of `model` on `data`, in eval mode."""
     model.eval()
     loss = correct = 0.0
     for index in torch.arange(len(data.classes)).split(batch_size):
@@ -135,7 +135,7 @@ def evaluate(model: nn.Module, data: LabelledData, batch_size: int, device: torc
 
 @torch.no_grad()
 def features(descriptor: nn.Module, data: LabelledData, batch_size: int, device: torch.device) -> LabelledData:
-    """The data as a frozen `descriptor` sees them: its outputs, computed once, in place of the images."""
+    """`data` with the outputs of a frozen `descriptor`, computed once, in place of the images."""
     descriptor.to(device).eval()
     outputs = [
         descriptor(data.batch(index, device)[0]).cpu() for index in torch.arange(len(data.classes)).split(batch_size)
@@ -145,7 +145,7 @@ def features(descriptor: nn.Module, data: LabelledData, batch_size: int, device:
 
 @contextlib.contextmanager
 def _random_numbers(seed: int, device: torch.device) -> Iterator[None]:
-    """torch's random numbers, on the CPU and on `device`, from `seed` inside the block, and the caller's after it."""
+    """Seed torch on the CPU and on `device` inside the block, and restore the random state afterwards."""
     on_mps = torch.mps.get_rng_state() if device.type == "mps" else None
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -166,7 +166,7 @@ def _one_epoch(
     device: torch.device,
 ) -> tuple[float, float]:
     model.train()
-    # Summed on the device: reading a figure back after every step would stall a GPU.
+    # Summed on the device: reading values after every step would stall a GPU.
     loss_sum = torch.zeros((), device=device)
     correct = torch.zeros((), device=device)
     for index in batches:
@@ -183,16 +183,16 @@ def _one_epoch(
 
 def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
     batches = list(order.split(batch_size))
-    # Batch normalisation has no statistics of a single image: it joins the batch before.
+    # Batch normalisation needs two images: a single one joins the previous batch.
     if len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
 
 def _parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
-    regularized: dict[Any, Any] = {layer.weight: layer.l2 for layer in model.modules() if hasattr(layer, "l2")}
+    l2_of: dict[Any, Any] = {layer.weight: layer.l2 for layer in model.modules() if hasattr(layer, "l2")}
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            groups.setdefault(2 * regularized.get(parameter, 0.0), []).append(parameter)
+            groups.setdefault(2 * l2_of.get(parameter, 0.0), []).append(parameter)
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]

@@ -1,10 +1,10 @@
-"""What training says of a model: the numbers of Tables 1 and 4, and how they came about."""
+"""Record of a training run: the numbers of Tables 1 and 4 and their provenance."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Layer(BaseModel):
-    """One row of Table 1: the layer in the paper's words, its output (C x H x W), its number of parameters."""
+    """One row of Table 1: the layer in the paper's notation, its output (C x H x W) and number of parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -14,19 +14,19 @@ class Layer(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """What was trained, on what, how, and how well. Accuracies are in [0, 1]; sizes are numbers of images."""
+    """Model, data, hyperparameters and accuracies of a training run. Accuracies are in [0, 1]; sizes count images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     descriptor: str
-    """The name of Model B's descriptor; `none` for Model A."""
+    """Name of Model B's descriptor; `none` for Model A."""
     descriptor_sha256: str | None
     frozen: bool | None
-    """Whether the descriptor was frozen; None for a model without one."""
+    """Whether the descriptor was frozen; None without a descriptor."""
     dataset: str
     classes: list[str]
-    """The persons' names, in the order of the logits."""
+    """Names of the identities, in the order of the logits."""
     images: int
     image_height: int
     image_width: int

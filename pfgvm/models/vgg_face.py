@@ -1,4 +1,4 @@
-"""The VGG-Face CNN descriptor: VGG-16's convolutions, weights of Parkhi et al., "Deep Face Recognition" (2015)."""
+"""VGG-Face CNN descriptor: VGG-16's convolutions, weights of Parkhi et al., "Deep Face Recognition" (2015)."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -10,7 +10,7 @@ from pfgvm.models.weights_file import read_weights_file
 
 # Channels of the 3x3 convolutions, block by block; a 2x2 max-pooling closes each block.
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-# Means of the RGB training images on the 0-255 scale, as the published weights expect them.
+# Means of the RGB training images on the 0-255 scale, as the published weights require.
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 
 
@@ -26,9 +26,9 @@ class _Scale(nn.Module):
 
 
 class VGGFace(nn.Sequential):
-    """VGG-16's thirteen convolutions and five poolings, named conv1_1 … pool5.
+    """The thirteen convolutions and five poolings of VGG-16, named conv1_1 … pool5.
 
-    Takes RGB images in [0, 1], (B, 3, H, W), and gives pool5, (B, 512, H // 32, W // 32).
+    Maps RGB images (B, 3, H, W) in [0, 1] to pool5, (B, 512, H // 32, W // 32).
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class VGGFace(nn.Sequential):
 
 
 class Descriptor(nn.Sequential):
-    """VGGFace with pool5 flattened: images in [0, 1] of one size to (B, features), 15,360 of them at 218 x 178."""
+    """VGGFace with flattened pool5: images in [0, 1] of one size to (B, features); 15,360 features at 218 x 178."""
 
     vgg_face: VGGFace
 
@@ -59,7 +59,7 @@ def build(image_size: tuple[int, int]) -> Descriptor:
 
 
 def load(image_size: tuple[int, int], weights: str | Path | None) -> Descriptor:
-    """The descriptor with the weights of a file (see `read_weights`), or with random ones."""
+    """The descriptor with the weights of a file (see `read_weights`), or random weights for None."""
     descriptor = build(image_size)
     if weights is not None:
         descriptor.vgg_face.load_state_dict(read_weights(weights))
@@ -67,11 +67,11 @@ def load(image_size: tuple[int, int], weights: str | Path | None) -> Descriptor:
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The convolutions of a `vgg_face_dag.pth` (keys conv1_1.weight … conv5_3.bias), float32.
+    """State dict of the convolutions in `vgg_face_dag.pth` (keys conv1_1.weight … conv5_3.bias), float32.
 
-    Fully connected layers are passed over. Raises InputError as `read_weights_file` does.
+    Fully connected layers are ignored. Errors as in `read_weights_file`.
     """
     with torch.device("meta"):
         expected = VGGFace().state_dict()
-    remedy = "point train.B.weights at the vgg_face_dag.pth of the PyTorch conversion (see README)"
+    remedy = "set train.B.weights to vgg_face_dag.pth of the PyTorch conversion (docs/data.md)"
     return read_weights_file(path, expected, remedy)

@@ -1,1 +1,1 @@
-"""One photograph: its faces are found, de-identified by an attack, and looked at again. For tools alone."""
+"""De-identification of the faces in one photo, for `make protect`."""

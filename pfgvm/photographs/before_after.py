@@ -1,4 +1,4 @@
-"""The picture beside a protected photograph: each face before, after, and what was changed."""
+"""Figure of the faces in a protected photo: before, after, and the perturbation."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,10 @@ _GAP, _LEFT, _TOP = 9, 70, 40
 
 
 def before_after(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> Figure:
-    """One row a face, numbered from 1: before, after, 10 x the change.
+    """One row per face, numbered from 1: before, after, and 10 x the absolute perturbation.
 
-    before, after: the same faces in the same frames, all of one size, float in [0, 1], (3, H, W), shown pixel by pixel.
+    before, after: the same faces in the same frames, all of one size, float in [0, 1], (3, H, W), drawn without
+    interpolation.
     """
     height, width = before[0].shape[1:]
     total = (_LEFT + 3 * (width + _GAP), _TOP + len(before) * (height + _GAP))
@@ -28,10 +29,10 @@ def before_after(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> F
     for row, (clean, protected) in enumerate(zip(before, after, strict=True)):
         top = _TOP + row * (height + _GAP)
         text(_LEFT / 2, top + height / 2, f"face {row + 1}")
-        for column, picture in enumerate((clean, protected, AMPLIFICATION * np.abs(protected - clean))):
+        for column, image in enumerate((clean, protected, AMPLIFICATION * np.abs(protected - clean))):
             left = _LEFT + column * (width + _GAP)
             box = (left / total[0], 1 - (top + height) / total[1], width / total[0], height / total[1])
             axes = figure.add_axes(box)
             axes.set_axis_off()
-            axes.imshow(np.clip(picture, 0, 1).transpose(1, 2, 0), interpolation="nearest", aspect="auto")
+            axes.imshow(np.clip(image, 0, 1).transpose(1, 2, 0), interpolation="nearest", aspect="auto")
     return figure

@@ -1,4 +1,4 @@
-"""A photograph of any size, as people keep them: from its file to numbers, and back to a PNG without metadata."""
+"""Photos of any size: decoding, and encoding as PNG without metadata."""
 
 import contextlib
 import io
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pfgvm.faces.images import decode, picture_formats, turn_upright
+from pfgvm.faces.images import decode, image_formats, turn_upright
 from pfgvm.photographs.colour import Encoding, Unknown, declared, in_srgb, without_colour
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """An upright photograph in sRGB.
+    """An upright photo in sRGB.
 
-    pixels: uint8 RGB, (H, W, 3). alpha: uint8, (H, W), 0 where nothing is seen; None where nothing is transparent.
-    notes: what became of its colours, its transparency and its other frames, where something did: a sentence each.
+    pixels: uint8 RGB, (H, W, 3). alpha: uint8, (H, W), 0 for transparent; None if no pixel is transparent.
+    notes: one sentence for each change of its colours, transparency or frames.
     """
 
     pixels: np.ndarray
@@ -26,32 +26,32 @@ class Photograph:
 
     @property
     def seen(self) -> np.ndarray:
-        """What is seen of it on white, uint8 RGB, (H, W, 3)."""
+        """The photo composited on white, uint8 RGB, (H, W, 3)."""
         return self.pixels if self.alpha is None else np.asarray(_on_white(_layer(self)))
 
 
 def read_photograph(content: bytes, name: str) -> Photograph:
-    """The photograph in the file `content`, upright after its EXIF orientation, its colours converted to sRGB.
+    """Decode the photo in the file `content`: upright by its EXIF orientation, in sRGB.
 
-    Raises InputError, naming it `name`, for what `pfgvm.faces.images.decode` cannot read.
+    Raises InputError, with the name `name`, for files that `pfgvm.faces.images.decode` rejects.
     """
-    picture = decode(content, name)
+    image = decode(content, name)
     alpha, notes = None, []
-    layer, space, frames = _beside_pixels(content)
+    layer, space, frames = _layer_space_and_frames(content)
     if frames > 1:
-        notes.append(f"Its file holds {frames} frames, of which the first alone is protected and written.")
+        notes.append(f"Its file contains {frames} frames; only the first one is protected and written.")
     if layer is not None:
-        if _equal(_on_white(layer), picture):
-            picture, alpha = layer.convert("RGB"), np.array(layer.getchannel("A"))
+        if _equal(_on_white(layer), image):
+            image, alpha = layer.convert("RGB"), np.array(layer.getchannel("A"))
         else:
-            notes.append("Transparency of its kind cannot be kept: it lies on white.")
-    picture, note = in_srgb(picture, space)
+            notes.append("Transparency of this kind is not supported; the image is composited on white.")
+    image, note = in_srgb(image, space)
     notes += [note] if note else []
-    return Photograph(np.array(picture), alpha, tuple(notes))
+    return Photograph(np.array(image), alpha, tuple(notes))
 
 
 def png(photograph: Photograph) -> bytes:
-    """The `photograph` as a PNG file that holds no metadata; with a single channel where it is grey."""
+    """Encode the `photograph` as PNG without metadata, with a single channel if it is grey."""
     layer = _layer(photograph)
     if without_colour(photograph.pixels):
         layer = layer.convert("L" if photograph.alpha is None else "LA")
@@ -75,18 +75,18 @@ def _equal(a: Image.Image, b: Image.Image) -> bool:
     return a.size == b.size and np.array_equal(np.asarray(a), np.asarray(b))
 
 
-def _beside_pixels(content: bytes) -> tuple[Image.Image | None, Encoding | bytes | Unknown | None, int]:
-    """What `decode` leaves out: an upright RGBA layer, where anything is transparent; its colour space; its frames."""
+def _layer_space_and_frames(content: bytes) -> tuple[Image.Image | None, Encoding | bytes | Unknown | None, int]:
+    """Upright RGBA layer (None if nothing is transparent), colour space, and number of frames."""
     layer, space, frames = None, None, 1
-    # Damaged metadata make Pillow raise nearly anything, and `decode` has read the pixels.
+    # Pillow may raise any error for damaged metadata; `decode` has already read the pixels.
     with (
         contextlib.suppress(Exception),
         warnings.catch_warnings(action="ignore"),
-        Image.open(io.BytesIO(content), formats=picture_formats()) as picture,
+        Image.open(io.BytesIO(content), formats=image_formats()) as image,
     ):
-        space = declared(content, picture)
-        if picture.has_transparency_data:
-            turn_upright(picture)
-            layer = picture.convert("RGBA")
-        frames = getattr(picture, "n_frames", 1)
+        space = declared(content, image)
+        if image.has_transparency_data:
+            turn_upright(image)
+            layer = image.convert("RGBA")
+        frames = getattr(image, "n_frames", 1)
     return layer, space, frames

@@ -1,4 +1,4 @@
-"""What the recognisers say of a protected photograph, as it is read."""
+"""Table of the recognisers' verdicts on a protected photo."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.report.formatted_table import MISSING, FormattedTable
 from pfgvm.report.words import model_name
 
-# Narrower faces, in pixels, are less than recognisers are made for.
+# Face width, in pixels, below which recognisers are unreliable.
 _FEW_PIXELS = 32
 
 Row = Mapping[str, Any]
 
 
 def photograph_table(rows: Sequence[Row], notes: Sequence[str] = ()) -> FormattedTable:
-    """The table of one photograph; rows: those of tools/protect.py."""
+    """Table of one photo. rows: as written by tools/protect.py."""
     first, count = rows[0], rows[-1]["face"]
     return FormattedTable(
         label="",
@@ -23,7 +23,7 @@ def photograph_table(rows: Sequence[Row], notes: Sequence[str] = ()) -> Formatte
         caption=f"{first['method']} on {_attacked(first)}.",
         columns=[("", name) for name in ("Face", "Pixels", "Recogniser", "Before", "After")],
         rows=[
-            # A face is named on the first of its rows.
+            # A face is named only in its first row.
             [
                 *(_face(row) if row["face"] != before else ["", ""]),
                 *(_of_model if row["target"] else _of_recogniser)(row),
@@ -36,7 +36,7 @@ def photograph_table(rows: Sequence[Row], notes: Sequence[str] = ()) -> Formatte
 
 
 def _attacked(row: Row) -> str:
-    """What the method has before it, in words."""
+    """Description of the attacked model or descriptors."""
     if row["model"]:
         return model_name(row["model"], {row["model"]: row["descriptor"]})
     return " and ".join(recogniser_label(name) for name in row["descriptor"].split(","))
@@ -52,26 +52,26 @@ def _of_model(row: Row) -> list[str]:
 
 
 def _of_recogniser(row: Row) -> list[str]:
-    seen = f", under Model {row['model']}" if row["model"] else ", attacked"
+    role = f", under Model {row['model']}" if row["model"] else ", attacked"
     measure, sign = ("distance", -1) if row["distance"] == "euclidean" else ("similarity", 1)
-    said = f"{measure} {sign * row['similarity']:.2f}"
+    verdict = f"{measure} {sign * row['similarity']:.2f}"
     if row["same_person"] is not None:
-        said = f"{'the same' if row['same_person'] else 'another'} person ({said}, limit {sign * row['threshold']:.2f})"
-    return [recogniser_label(row["recogniser"]) + (seen if row["seen"] else ""), MISSING, said]
+        verdict = (
+            f"{'the same' if row['same_person'] else 'another'} person ({verdict}, limit {sign * row['threshold']:.2f})"
+        )
+    return [recogniser_label(row["recogniser"]) + (role if row["seen"] else ""), MISSING, verdict]
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
     narrow = {row["face"]: row["width"] for row in rows if row["width"] < _FEW_PIXELS}
-    said = [
-        f"Face {face} is {width} pixels wide: recognisers are not made for so few." for face, width in narrow.items()
+    sentences = [
+        f"Face {face} is {width} pixels wide, too few for reliable recognition." for face, width in narrow.items()
     ]
     undecided = {recogniser_label(row["recogniser"]): row["threshold"] for row in rows if row["same_person"] is None}
     missing = [name for name, threshold in undecided.items() if math.isnan(threshold)]
     if missing:
-        said.append(f"Without a threshold (make evaluation) there is no verdict by {', '.join(missing)}.")
+        sentences.append(f"No verdict by {', '.join(missing)}: there is no threshold (run make evaluation).")
     centred = [name for name in undecided if name not in missing]
     if centred:
-        said.append(
-            f"No verdict by {', '.join(centred)}: such a recogniser is centred by other persons, and here are none."
-        )
-    return said
+        sentences.append(f"No verdict by {', '.join(centred)}: a centred recogniser needs images of other persons.")
+    return sentences

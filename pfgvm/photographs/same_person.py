@@ -1,4 +1,4 @@
-"""Whether a recogniser takes a face, before and after it was changed, for one person."""
+"""Verification of a face before and after protection."""
 
 import math
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import numpy as np
 
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 
-# By recogniser, the similarity from which on its author takes two faces for one person's, measured on his photographs.
+# Similarity thresholds published by the recognisers' authors, on their own photos.
 # dlib: a distance of 0.6 (dnn_face_recognition_ex.cpp).
 PUBLISHED_THRESHOLDS = {"dlib": -0.6}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `recogniser` says: the `similarity` of a face before with itself after, and the `threshold` to hold it to.
+    """The `similarity` of a face before and after protection by `recogniser`, and its `threshold`.
 
-    threshold: NaN where there is none.
+    threshold: NaN if there is none.
     """
 
     recogniser: Recogniser
@@ -25,16 +25,16 @@ class Verdict:
 
     @property
     def same_person(self) -> bool | None:
-        """Whether it takes the two for one person.
+        """Whether the two faces match.
 
-        None where there is no threshold, and where the recogniser centres by other persons, who are not here.
+        None without a threshold, and for a centred recogniser, since the other identities are not available.
         """
         undecided = math.isnan(self.threshold) or self.recogniser.centred
         return None if undecided else self.similarity >= self.threshold
 
 
 def verdict(recogniser: Recogniser, before: np.ndarray, after: np.ndarray, threshold: float) -> Verdict:
-    """What `recogniser` says of a face in CelebA's framing, before and after: float32 in [0, 1], (3, H, W).
+    """Compare a face in CelebA's framing before and after protection: float32 in [0, 1], (3, H, W).
 
     threshold: a similarity, or NaN.
     """

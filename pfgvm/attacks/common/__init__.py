@@ -1,1 +1,1 @@
-"""What the methods share: the gradient, the checks of arguments, the choice of targets, a method's description."""
+"""Shared code of the methods: gradients, argument checks, target selection and the method context."""

@@ -1,4 +1,4 @@
-"""adv-lib's attacks that look for the smallest L2 at which a model takes an image for its target."""
+"""Targeted minimum-norm attacks of adv-lib."""
 
 import importlib
 import sys
@@ -15,8 +15,8 @@ from pfgvm.errors import InputError
 
 
 def load(name: str) -> Callable[..., Tensor]:
-    """The attack `name` of `adv_lib.attacks`. Raises InputError where adv-lib is not installed."""
-    # Its optional log imports a plotting server, which no attack needs and whose source no longer builds.
+    """Return the attack `name` of `adv_lib.attacks`. Raises InputError if adv-lib is not installed."""
+    # adv-lib imports visdom, a plotting server, for its optional log. No attack needs it, and it no longer builds.
     stand_in = ModuleType("visdom")
     missing = sys.modules.setdefault("visdom", stand_in) is stand_in
     try:
@@ -25,7 +25,7 @@ def load(name: str) -> Callable[..., Tensor]:
         if (error.name or "").partition(".")[0] != "adv_lib":
             raise
         raise InputError(
-            f"{name} needs adv-lib, which is not installed; `make setup` installs it, and elsewhere "
+            f"{name} needs adv-lib, which is not installed; run `make setup`, or elsewhere "
             "`pip install --no-deps adv-lib==0.2.8`"
         ) from None
     finally:
@@ -36,27 +36,27 @@ def load(name: str) -> Callable[..., Tensor]:
 def nearest_of_target(
     attack: Callable[..., Tensor], model: Model, images: Tensor, targets: Tensor, **settings: Any
 ) -> Tensor:
-    """The nearest images at which `attack` found that `model` takes them for `targets`; without success, `images`.
+    """Adversarial images of the smallest L2 norm that `attack` reaches for `targets`; where it fails, `images`.
 
-    attack: called as adv-lib's are, with a function from images to logits, images, targets and targeted=True.
-    The other arguments, and what happens to the model, are as in `loss_gradient`.
-    Returns images like `images`. Raises InputError for arguments that are none of this.
+    attack: has adv-lib's signature: a function from images to logits, images, targets, targeted=True.
+    The other arguments, and the treatment of the model, are as in `loss_gradient`.
+    Returns x̃, like `images`. Raises InputError for invalid arguments.
     """
     x = checked_images(images)
-    ỹ = checked_targets(targets, x)
-    with loss_gradient(model, ỹ) as gradient:
-        # One gradient ahead refuses a model that cannot be attacked: some attacks would go on without one.
+    y_target = checked_targets(targets, x)
+    with loss_gradient(model, y_target) as gradient:
+        # Rejects a model without gradients up front: some attacks would silently continue.
         gradient(x)
     if not len(x):
         return x.clone()
-    # In rows, since FMN projects a view, which in another order of memory would be a copy. In float32 at least, since
-    # 1e-8, which C&W divides by, is 0 in float16.
+    # Contiguous: FMN projects a view in place, which would be a copy in another memory format.
+    # At least float32: C&W divides by 1e-8, which is 0 in float16.
     start = x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
-    with logits_of(model, ỹ) as logits_at, torch.enable_grad():
+    with logits_of(model, y_target) as logits_at, torch.enable_grad():
 
         def logits(x_adv: Tensor) -> Tensor:
-            # At the precision of the result, so that no rounding afterwards misses the target.
+            # At the result's precision: rounding afterwards could lose the target.
             return logits_at(x_adv.to(x.dtype)).to(x.device)
 
-        found = attack(logits, start, ỹ, targeted=True, **settings)
-    return found.detach().to(x.dtype)
+        adversarial_images = attack(logits, start, y_target, targeted=True, **settings)
+    return adversarial_images.detach().to(x.dtype)

@@ -1,4 +1,4 @@
-"""Checks of an attack's arguments. Every error names the argument, the value found and the remedy."""
+"""Argument checks of the attacks. Every error names the argument, its value and the fix."""
 
 import math
 import numbers
@@ -13,70 +13,70 @@ from pfgvm.errors import InputError
 
 
 def checked_images(images: Tensor) -> Tensor:
-    """`images` without a graph. Raises InputError unless they are (B, C, H, W), floating-point, finite, in [0, 1]."""
+    """Detached `images`. Raises InputError unless they are floating-point, finite, (B, C, H, W) and in [0, 1]."""
     _require_finite_floats("images", images)
     if images.dim() != 4:
-        raise InputError(f"images must be of shape (B, C, H, W), not {tuple(images.shape)}; add the axis of the batch")
+        raise InputError(f"images must have shape (B, C, H, W), not {tuple(images.shape)}; add the batch dimension")
     if images.numel():
         low, high = images.min().item(), images.max().item()
         if low < 0 or high > 1:
             raise InputError(
-                f"images must lie in [0, 1]; found {low:.6g} to {high:.6g}; divide 8-bit values by 255, and do any "
-                "other normalisation in the model"
+                f"images must lie in [0, 1], not {low:.6g} to {high:.6g}; divide 8-bit values by 255, and put any "
+                "other normalisation into the model"
             )
     return images.detach()
 
 
 def checked_targets(targets: Tensor, images: Tensor) -> Tensor:
-    """`targets` as int64. Raises InputError unless they are integers ≥ 0, (B,), on the device of `images`.
+    """`targets` as int64. Raises InputError unless they are integers ≥ 0 of shape (B,) on the device of `images`.
 
-    Their upper bound is checked on the model's logits.
+    Their upper bound is checked against the model's logits.
     """
     _require_tensor("targets", targets)
     if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        raise InputError(f"targets must be class indices, integers, not {targets.dtype}")
+        raise InputError(f"targets must be integer class indices, not {targets.dtype}")
     _require_shape("targets", targets, (len(images),))
     _require_device("targets", targets, images)
     if targets.numel() and (lowest := int(targets.min())) < 0:
-        raise InputError(f"targets must be class indices from 0; found {lowest}")
+        raise InputError(f"targets must be class indices from 0, not {lowest}")
     return targets.long()
 
 
 def checked_start(start: Tensor, images: Tensor) -> Tensor:
-    """`start` without a graph. Raises InputError unless it is finite, like `images` in shape, type and device."""
+    """Detached `start`. Raises InputError unless it is finite, of the shape, type and device of `images`."""
     _require_like_images("start", start, images)
     if start.dtype != images.dtype:
-        raise InputError(f"start must be of the images' type, {images.dtype}, not {start.dtype}; convert it")
+        raise InputError(f"start must have the images' type, {images.dtype}, not {start.dtype}; convert it")
     return start.detach()
 
 
 def checked_noise(noise: Tensor, images: Tensor) -> Tensor:
-    """`noise` without a graph. Raises InputError unless it is finite, like `images` in shape and device."""
+    """Detached `noise`. Raises InputError unless it is finite, of the shape and device of `images`."""
     _require_like_images("noise", noise, images)
     return noise.detach()
 
 
 def checked_norms(l2: Tensor, images: Tensor) -> Tensor:
-    """`l2` without a graph. Raises InputError unless they are finite norms ≥ 0, (B,), on the device of `images`."""
+    """Detached `l2`. Raises InputError unless they are finite norms ≥ 0 of shape (B,) on the device of `images`."""
     _require_finite_floats("l2", l2)
     _require_shape("l2", l2, (len(images),))
     _require_device("l2", l2, images)
     if l2.numel() and (lowest := l2.min().item()) < 0:
-        raise InputError(f"l2 must hold norms, at least 0; found {lowest:.6g}")
+        raise InputError(f"l2 must contain norms of at least 0, not {lowest:.6g}")
     return l2.detach()
 
 
 def checked_names(names: Sequence[str], images: Tensor) -> Sequence[str]:
-    """`names` unchanged. Raises InputError unless there is one for each image."""
+    """`names` unchanged. Raises InputError unless there is one per image."""
     if len(names) != len(images):
-        raise InputError(f"names must be one for each of the {len(images)} images; found {len(names)}")
+        raise InputError(f"names must contain one name per image, {len(images)}, not {len(names)}")
     return names
 
 
 def finite(name: str, value: Any) -> float:
     """`value` of the argument `name` as a float. Raises InputError unless it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise InputError(f"{name} must be a number, not {value!r}; convert a tensor or an array by .item()")
+        raise InputError(f"{name} must be a number, not {value!r}; convert a tensor or array with .item()")
     if not math.isfinite(value):
         raise InputError(f"{name} must be finite, not {value!r}")
     return float(value)
@@ -116,15 +116,15 @@ def count(name: str, value: Any, least: int = 0) -> int:
 
 def _require_tensor(name: str, values: Any) -> None:
     if not isinstance(values, Tensor):
-        raise InputError(f"{name} must be a torch tensor, not {type(values).__name__}; convert by torch.as_tensor")
+        raise InputError(f"{name} must be a torch tensor, not {type(values).__name__}; convert it with torch.as_tensor")
 
 
 def _require_finite_floats(name: str, values: Any) -> None:
     _require_tensor(name, values)
     if not values.is_floating_point():
-        raise InputError(f"{name} must be floating-point, not {values.dtype}; convert it (8-bit pixels: / 255)")
+        raise InputError(f"{name} must be floating-point, not {values.dtype}; convert it (divide 8-bit pixels by 255)")
     if not values.isfinite().all():
-        raise InputError(f"{name} must be finite; found NaN or infinity")
+        raise InputError(f"{name} must be finite, without NaN or infinity")
 
 
 def _require_like_images(name: str, values: Any, images: Tensor) -> None:
@@ -135,9 +135,9 @@ def _require_like_images(name: str, values: Any, images: Tensor) -> None:
 
 def _require_shape(name: str, values: Tensor, shape: tuple[int, ...]) -> None:
     if tuple(values.shape) != shape:
-        raise InputError(f"{name} must be of shape {shape}, to go with the images, not {tuple(values.shape)}")
+        raise InputError(f"{name} must have shape {shape}, to match the images, not {tuple(values.shape)}")
 
 
 def _require_device(name: str, values: Tensor, images: Tensor) -> None:
     if values.device != images.device:
-        raise InputError(f"{name} must be where the images are, on {images.device}, not on {values.device}; move one")
+        raise InputError(f"{name} must be on the images' device, {images.device}, not on {values.device}; move it")

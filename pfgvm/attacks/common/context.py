@@ -1,4 +1,4 @@
-"""One batch of images to de-identify, and whatever a method asks for besides."""
+"""A batch of images to de-identify and the inputs that a method may request."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pfgvm.attacks.common.gradient import Model
 
 
-# Compared by identity, so that a method can keep what it computed from one gallery for the next batch.
+# Compared by identity, so that a method can cache results per gallery across batches.
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """All attacked images, for a method that combines several. One object serves all batches.
+    """All attacked images, for methods that combine several of them. One object is shared by all batches.
 
-    names: of all images, each once. persons: the identity on each. read: names to their images, (n, 3, H, W), float32
-    in [0, 1], on the batch's device.
+    names: image names, without repetition. persons: the identity of each image. read: maps names to images,
+    (n, 3, H, W), float32 in [0, 1], on the batch's device.
     """
 
     names: Sequence[str]
@@ -29,12 +29,12 @@ class Gallery:
 
 @dataclass
 class Context:
-    """What a method de-identifies, and what it may use: each of `makers` is called when a method first asks for it.
+    """The input of a method: images, and further inputs that are created on first access.
 
-    images: x, (B, C, H, W) in [0, 1]. names: B of them; a padded batch repeats its last.
-    makers: functions without arguments that make the model, the targets, the gallery, … by the name of the property.
-    strength: how strong a method that attacks nothing is to be, 1 as its settings have it.
-    asked: the properties that a method has used; what an image follows from is read off here.
+    images: x, (B, C, H, W) in [0, 1]. names: B image names; a padded batch repeats its last one.
+    makers: functions without arguments that create the model, targets, gallery, …, by property name.
+    strength: strength of a conventional method relative to its settings (1).
+    asked: the properties that the method has accessed, from which the dependencies of an image are derived.
     """
 
     images: Tensor
@@ -46,17 +46,17 @@ class Context:
 
     @property
     def model(self) -> Model:
-        """The classifier that is attacked: images in [0, 1], (B, 3, H, W), to logits, (B, classes)."""
+        """The attacked classifier: images (B, 3, H, W) in [0, 1] to logits (B, classes)."""
         return self._ask("model")
 
     @property
     def targets(self) -> Tensor:
-        """ỹ, (B,) class indices on the images' device."""
+        """Targets ỹ, (B,) class indices on the images' device."""
         return self._ask("targets")
 
     @property
     def reference(self) -> Tensor:
-        """The images, like `images`, whose perturbation a control matches."""
+        """Images like `images`, whose perturbation norm a control matches."""
         return self._ask("reference")
 
     @property
@@ -70,7 +70,7 @@ class Context:
 
     def _ask(self, name: str) -> Any:
         if name not in self.makers:
-            raise ValueError(f"a method asks for its {name}, which this context does not have")
+            raise ValueError(f"the method requests {name}, which this context does not provide; add it to makers")
         self.asked.add(name)
         if name not in self._made:
             self._made[name] = self.makers[name]()

@@ -1,4 +1,4 @@
-"""The gradient of how far an image's features have moved, on any face descriptors, which stay as they were."""
+"""Gradient of the feature distance on any face descriptors."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,20 +20,22 @@ View = Callable[[Tensor], Tensor]
 def feature_gradient(
     descriptors: Sequence[FeatureExtractor], images: Tensor
 ) -> Iterator[Callable[[Tensor, View], Tensor]]:
-    """∇ₓ̃ −Σ_φ ‖φ(T(x̃)) − φ(x)‖₂ / ‖φ(x)‖₂ of each image by itself, as a function of x̃ and the view T.
+    """Context manager that yields the gradient ∇ₓ̃ −Σ_φ ‖φ(T(x̃)) − φ(x)‖₂ / ‖φ(x)‖₂ as a function of x̃ and the view T.
 
         with feature_gradient(descriptors, x) as gradient:
             x_adv = x_adv - α * gradient(x_adv, view)
 
-    A descriptor's features count in lengths of its own, so that several weigh alike.
+    Each distance is relative to the length of the clean features, so that all descriptors weigh alike. The gradient
+    of an image does not depend on the other images.
 
-    descriptors: any callables φ from images in [0, 1], (B, C, H, W), to features, (B, F), on the images' device. A
-    module is in eval mode inside the block and left as it was. images: x, (B, C, H, W).
-    The function takes (B, C, H, W), returns the like without a graph. Raises InputError without descriptors, and for
-    one that gives no features, features that are zero or no numbers, or does not depend differentiably on the images.
+    descriptors: callables φ from images (B, C, H, W) in [0, 1] to features (B, F), on the images' device. Modules run
+    in eval mode inside the block and are restored afterwards. images: x, (B, C, H, W).
+    The yielded function maps (B, C, H, W) to a detached gradient of the same shape. Raises InputError if there is no
+    descriptor, or if one returns no features, features that are zero or not finite, or features that do not depend
+    differentiably on the images.
     """
     if not descriptors:
-        raise InputError("descriptors: none; give one face descriptor or more")
+        raise InputError("descriptors must not be empty; give at least one face descriptor")
     for descriptor in descriptors:
         if not callable(descriptor):
             raise InputError(
@@ -43,40 +45,46 @@ def feature_gradient(
         for descriptor in descriptors:
             stack.enter_context(eval_mode(descriptor))
         with torch.no_grad():
-            # A copy, since a descriptor may work in place.
-            of_clean = [_features(descriptor(images.clone()), images) for descriptor in descriptors]
-            lengths = [_length(features) for features in of_clean]
+            # A copy: a descriptor may work in place.
+            clean_features = [_features(descriptor(images.clone()), images) for descriptor in descriptors]
+            lengths = [_length(features) for features in clean_features]
 
         def gradient(x_adv: Tensor, view: View) -> Tensor:
             def loss_at(x: Tensor) -> Tensor:
-                seen = view(x)
-                moved = [
-                    (_features(descriptor(seen.clone()), images) - clean).norm(dim=1) / length
-                    for descriptor, clean, length in zip(descriptors, of_clean, lengths, strict=True)
+                viewed = view(x)
+                distances = [
+                    (_features(descriptor(viewed.clone()), images) - clean).norm(dim=1) / length
+                    for descriptor, clean, length in zip(descriptors, clean_features, lengths, strict=True)
                 ]
-                # Summed, never averaged, so that an image's gradient does not shrink with the batch.
-                return -torch.stack([distance.sum() for distance in moved]).sum()
+                # Summed over images: a mean would scale each gradient by the batch size.
+                return -torch.stack([distance.sum() for distance in distances]).sum()
 
             return differentiate(loss_at, x_adv, "descriptors: their features")
 
         yield gradient
 
 
-def _features(found: Any, images: Tensor) -> Tensor:
-    if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(images) or not found.is_floating_point():
-        kind = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
-        raise InputError(
-            f"descriptors must give features, a floating-point tensor of shape (images, features), not {kind}; give a "
-            "function that picks them, such as lambda images: network(images).flatten(1)"
+def _features(output: Any, images: Tensor) -> Tensor:
+    if (
+        not isinstance(output, Tensor)
+        or output.dim() != 2
+        or len(output) != len(images)
+        or not output.is_floating_point()
+    ):
+        kind = (
+            f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
         )
-    return found.to(torch.promote_types(found.dtype, torch.float32))
+        raise InputError(
+            f"descriptors must return features, a floating-point tensor of shape (images, features), not {kind}; give "
+            "a function that selects them, such as lambda images: network(images).flatten(1)"
+        )
+    return output.to(torch.promote_types(output.dtype, torch.float32))
 
 
 def _length(features: Tensor) -> Tensor:
     lengths = features.norm(dim=1)
     if not (lengths > 0).all() or not lengths.isfinite().all():
         raise InputError(
-            "descriptors: one gives features that are zero or no numbers for an image; check its weights and the range "
-            "of its input"
+            "descriptors must return features that are finite and not zero; check the weights and the input range"
         )
     return lengths

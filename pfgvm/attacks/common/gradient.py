@@ -1,4 +1,4 @@
-"""Logits of any model, and the gradient of the adversarial loss with respect to the images."""
+"""Logits of any model and the gradient of the adversarial loss with respect to the images."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -15,28 +15,28 @@ Model = Callable[[Tensor], Tensor]
 
 @contextlib.contextmanager
 def loss_gradient(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
-    """∇ₓℓ(x, ỹ), the gradient of each image's own cross-entropy against its target class, as a function of x alone.
+    """Context manager that yields the gradient ∇ₓℓ(x, ỹ) of the cross-entropy as a function of x.
 
         with loss_gradient(model, targets) as gradient:
             x_adv = x_adv - α * gradient(x_adv)
 
-    The losses are summed, never averaged, so that an image's gradient does not shrink with the batch (Sections 2, 3).
+    The losses are summed over images, so that each gradient is independent of the batch size (Sections 2 and 3).
 
-    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes), or to an object or a mapping with
-    an entry `logits`. A module is in eval mode inside the block and restored after it (see `eval_mode`). A function is
-    called unchanged.
+    model: any callable from images (B, C, H, W) in [0, 1] to logits (B, classes), or to an object or mapping with an
+    entry `logits`. A module runs in eval mode inside the block and is restored afterwards (see `eval_mode`); a function
+    is called unchanged.
     targets: ỹ, (B,) class indices.
-    The yielded function maps (B, C, H, W) to a gradient of the same shape and type, without a graph. It also works
-    under `torch.no_grad`.
+    The yielded function maps (B, C, H, W) to a detached gradient of the same shape and type. It also works under
+    `torch.no_grad`.
 
-    Raises InputError for a model that cannot be attacked: it returns no logits, has too few classes for `targets`,
-    cannot be differentiated by PyTorch with respect to the images, or has parameters without values.
+    Raises InputError if the model returns no logits, has too few classes for `targets`, is not differentiable with
+    respect to the images, or has parameters without values (meta device).
     """
     with logits_of(model, targets) as logits_at:
 
         def gradient(images: Tensor) -> Tensor:
             if not len(images):
-                # Many models reshape by view(B, -1), which is ambiguous for B = 0.
+                # Many models call view(B, -1), which is ambiguous for B = 0.
                 return torch.zeros_like(images)
             return differentiate(loss_at, images, "model: its logits")
 
@@ -49,11 +49,11 @@ def loss_gradient(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], 
 
 @contextlib.contextmanager
 def logits_of(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
-    """The logits of `model` as a function of images, with a graph where gradients are enabled.
+    """Context manager that yields the logits of `model` as a function of images, with a graph if gradients are enabled.
 
-    The arguments are those of `loss_gradient`. The function maps (B, C, H, W), B ≥ 1, to (B, classes), in float32 at
-    least. Raises InputError as `loss_gradient` does, except for logits that do not depend on the images: only their
-    gradient shows that.
+    Arguments as for `loss_gradient`. The function maps (B, C, H, W), B ≥ 1, to (B, classes) in at least float32.
+    Raises InputError as `loss_gradient` does, except for logits that do not depend on the images, which only the
+    gradient reveals.
     """
     if not callable(model):
         raise InputError(f"model must be callable, not {type(model).__name__}; give a module or a function")
@@ -62,17 +62,17 @@ def logits_of(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tens
     def logits_at(images: Tensor) -> Tensor:
         nonlocal checked
         try:
-            # A copy, since a model may work in place, which autograd forbids on a leaf.
+            # A copy: a model may work in place, which autograd forbids on a leaf.
             logits = _logits(model(images.clone()), images)
         except RuntimeError as error:
             if not (mismatch := _mismatch(model, images)):
                 raise
             raise InputError(f"model: fails on these images ({_first_line(error)}); {mismatch}") from error
         if not checked:
-            # Only once: reading values synchronises with the GPU.
+            # Only once, since reading values synchronises with the GPU.
             _check_values(logits, targets)
             checked = True
-        # In float16 and bfloat16 the softmax would round a small gradient to zero.
+        # In float16 and bfloat16 the softmax rounds small gradients to zero.
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     with eval_mode(model):
@@ -80,9 +80,9 @@ def logits_of(model: Model, targets: Tensor) -> Iterator[Callable[[Tensor], Tens
 
 
 def differentiate(loss_at: Callable[[Tensor], Tensor], images: Tensor, whose: str) -> Tensor:
-    """∇ₓ of `loss_at`, images to a scalar, at `images`: of their shape and type, without a graph.
+    """Gradient at `images` of `loss_at`, which maps images to a scalar: detached, of their shape and type.
 
-    The caller's gradient mode does not matter. Raises InputError if the loss does not depend differentiably on the
+    Independent of the caller's gradient mode. Raises InputError if the loss does not depend differentiably on the
     images; the message opens with `whose`, the source of the loss.
     """
     with torch.enable_grad():
@@ -102,7 +102,7 @@ def _gradient(loss: Tensor, x: Tensor, whose: str) -> Tensor | None:
         return torch.autograd.grad(loss, x, allow_unused=True)[0]
     except torch.OutOfMemoryError:
         raise
-    # autograd raises RuntimeError for what it cannot differentiate; the model's own code may raise other errors.
+    # autograd's error for anything it cannot differentiate; other errors come from the model's own code.
     except RuntimeError as error:
         raise InputError(
             f"{whose} cannot be differentiated by PyTorch ({_first_line(error)}); remove the cause, such as "
@@ -112,11 +112,11 @@ def _gradient(loss: Tensor, x: Tensor, whose: str) -> Tensor | None:
 
 @contextlib.contextmanager
 def eval_mode(model: Callable[..., Any]) -> Iterator[None]:
-    """Puts a module in eval mode by its own `eval()` inside the block, and restores it afterwards.
+    """Put a module into eval mode by its own `eval()` inside the block and restore it afterwards.
 
-    Each submodule returns to its own mode, by its own `train()` or `eval()`. If `eval()` leaves a layer in training
-    mode, the values of all buffers are restored too. If a module refuses these calls, its flags are set one by one.
-    A function is left alone. Raises InputError for a module on the meta device.
+    Each submodule returns to its previous mode by its own `train()` or `eval()`. If `eval()` leaves a layer in training
+    mode, all buffers are restored too. If a module rejects these calls, its flags are set one by one. A function is
+    left unchanged. Raises InputError for a module on the meta device.
     """
     if not isinstance(model, nn.Module):
         yield
@@ -130,7 +130,7 @@ def eval_mode(model: Callable[..., Any]) -> Iterator[None]:
             buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
         yield
     finally:
-        # In the order of modules(): a module's own train() also switches its submodules, which follow it.
+        # In the order of modules(): a module's train() also switches its submodules, which follow it.
         for module, training in before:
             if _is_training(module) != training:
                 _switch(module, training)
@@ -143,14 +143,14 @@ def eval_mode(model: Callable[..., Any]) -> Iterator[None]:
 
 
 def _is_training(module: nn.Module) -> bool:
-    # A frozen ScriptModule has no flag: it is always in eval mode.
+    # A frozen ScriptModule has no such flag; it is always in eval mode.
     return bool(getattr(module, "training", False))
 
 
 def _switch(module: nn.Module, training: bool) -> None:
     try:
         module.train() if training else module.eval()
-    # Exported modules refuse the call, and a module's own train() may raise any error.
+    # Exported modules reject the call, and a custom train() may raise any error.
     except Exception:
         for part in module.modules():
             if _is_training(part) != training:
@@ -158,28 +158,28 @@ def _switch(module: nn.Module, training: bool) -> None:
 
 
 def _logits(output: Any, images: Tensor) -> Tensor:
-    # Hugging Face's models return an object with `logits`, or a mapping.
+    # Hugging Face models return an object with `logits`, or a mapping.
     if isinstance(output, Mapping):
         output = output.get("logits", output)
     logits = getattr(output, "logits", output)
     if isinstance(logits, Tensor):
         if logits.dim() == 2 and len(logits) == len(images) and logits.is_floating_point():
             return logits
-        found = f"a tensor of shape {tuple(logits.shape)} and type {logits.dtype}"
+        kind = f"a tensor of shape {tuple(logits.shape)} and type {logits.dtype}"
     else:
-        found = f"a {type(logits).__name__}"
+        kind = f"a {type(logits).__name__}"
     raise InputError(
-        f"model must return logits, a floating-point tensor of shape (images, classes), not {found}; put the model in "
-        "eval mode and give a function that selects them, such as lambda images: model(images)[0]"
+        f"model must return logits, a floating-point tensor of shape (images, classes), not {kind}; put the model into "
+        "eval mode, or give a function that selects them, such as lambda images: model(images)[0]"
     )
 
 
 def _check_values(logits: Tensor, targets: Tensor) -> None:
     classes = logits.shape[1]
     if classes < 2:
-        raise InputError("model: returns one logit per image; an attack needs one per class, at least 2")
+        raise InputError("model: returns one logit per image; give a model with one logit per class, at least 2")
     if (highest := int(targets.max())) >= classes:
-        raise InputError(f"targets must lie in 0 … {classes - 1}, the model's classes; found {highest}")
+        raise InputError(f"targets must lie in 0 … {classes - 1}, the model's classes, not {highest}")
     if logits.isnan().any():
         raise InputError("model: returns NaN for these images; check its weights and the range of its input")
 
@@ -191,10 +191,10 @@ def _check_parameters(model: nn.Module) -> None:
 
 
 def _mismatch(model: Model, images: Tensor) -> str | None:
-    """Describes the first weight of `model` whose type or device differs from that of `images`."""
+    """Description of the first weight of `model` whose type or device differs from that of `images`."""
     for name, value in model.named_parameters() if isinstance(model, nn.Module) else ():
         if value.is_floating_point() and (value.dtype, value.device) != (images.dtype, images.device):
-            of_model, of_images = (f"{each.dtype} on {each.device}" for each in (value, images))
+            of_model, of_images = (f"{tensor.dtype} on {tensor.device}" for tensor in (value, images))
             return f"its {name} is {of_model}, the images are {of_images}; convert the model or the images"
     return None
 

@@ -1,32 +1,32 @@
-"""Where, and in which colours, a change of an image is least seen."""
+"""Weights of visual masking, and the reduction of chroma."""
 
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-# The window of MSSIM (Wang et al. 2004): a Gaussian of this standard deviation, cut so many pixels from its middle.
+# Gaussian window of MSSIM (Wang et al. 2004): standard deviation and radius in pixels.
 _SIGMA, _RADIUS = 1.5, 5
-# Its constant c₂ = (0.03 L)², for a data range L of 1.
+# Constant c₂ = (0.03 L)² of MSSIM, for a data range L = 1.
 _C2 = 0.03**2
-# A few sharp edges would else take all of the change.
+# Upper limit, so that a few sharp edges do not take the whole perturbation.
 _MOST = 4.0
 
 
-def hiding(images: Tensor) -> Tensor:
-    """How much of a change each pixel hides in its surroundings: (B, 1, H, W), 1 in an image's mean before the cut.
+def masking_weights(images: Tensor) -> Tensor:
+    """Visual masking weight of each pixel, (B, 1, H, W): mean 1 per image, then limited to 4.
 
-    images: (B, C, H, W) in [0, 1]. The weight is 2σ² + c₂ of MSSIM (Wang et al. 2004), σ² being the local variance of
-    the mean over the colours: noise of variance ν² takes about ν² / (2σ² + c₂) of a pixel's similarity, so a gradient g
-    costs the least similarity for what it gains where the change is in proportion to (2σ² + c₂) g. Cut off at 4.
+    images: (B, C, H, W) in [0, 1]. The weight is 2σ² + c₂ of MSSIM (Wang et al. 2004), where σ² is the local variance
+    of the mean over channels. Noise of variance ν² lowers the similarity of a pixel by about ν² / (2σ² + c₂). For a
+    gradient g, a perturbation proportional to (2σ² + c₂) g therefore costs the least similarity for its gain.
     """
     grey = images.mean(dim=1, keepdim=True)
-    # The image is mirrored beyond its edge, so a smaller one has a smaller window.
+    # The border is mirrored, so a smaller image needs a smaller window.
     window = [2 * min(_RADIUS, pixels - 1) + 1 for pixels in (grey.shape[3], grey.shape[2])]
     mean, square = (gaussian_blur(values, window, [_SIGMA, _SIGMA]) for values in (grey, grey**2))
     weight = 2 * (square - mean**2).clamp(min=0) + _C2
     return (weight / weight.mean(dim=(1, 2, 3), keepdim=True)).clamp(max=_MOST)
 
 
-def held_back(change: Tensor, chroma: float) -> Tensor:
-    """`change`, (B, C, H, W), with the part `chroma`, in [0, 1], of its colour: at 0 it is grey, at 1 as it was."""
-    grey = change.mean(dim=1, keepdim=True)
-    return grey + chroma * (change - grey)
+def reduced_chroma(perturbation: Tensor, chroma: float) -> Tensor:
+    """`perturbation`, (B, C, H, W), with its chroma scaled by `chroma` in [0, 1]: 0 is grey, 1 is unchanged."""
+    grey = perturbation.mean(dim=1, keepdim=True)
+    return grey + chroma * (perturbation - grey)

@@ -1,1 +1,1 @@
-"""The methods, one a file: a function of its name, `parameters` and `deidentify`; pfgvm/methods.py lists them."""
+"""The methods, one per file: a function of that name, `parameters` and `deidentify`; listed in pfgvm/methods.py."""

@@ -1,4 +1,4 @@
-"""The images as they are: what everything is compared with."""
+"""The unchanged images, the reference of all comparisons."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def clean(images: Tensor) -> Tensor:
-    """A copy of `images`, (B, C, H, W) in [0, 1]. Raises InputError for images that are none of this."""
+    """Copy of `images`, (B, C, H, W) in [0, 1]. Raises InputError for invalid images."""
     return checked_images(images).clone()
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """None."""
+    """Arguments of `deidentify`: none."""
     return {}
 
 
 def deidentify(context: Context) -> Tensor:
-    """`clean` on the images of `context`."""
+    """Apply `clean` to the images of `context`."""
     return clean(context.images)

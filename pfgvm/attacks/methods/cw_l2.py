@@ -1,4 +1,4 @@
-"""C&W-L2, a reference for how small an L2 can be. Not in the paper."""
+"""C&W-L2, a minimum-norm attack. Not in the paper."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pfgvm.attacks.common.gradient import Model
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
 
-# The first c, which matters where few are tried. With three, from adv-lib's own 0.001 as from 1, L2 on Model B was 0.4
-# times larger; on Model A, 1 and 0.1 came to the same.
+# Initial c, which matters for few search steps. With three, adv-lib's default 0.001 and also 1 gave an L2 on Model B
+# that was 0.4 times larger; on Model A, 1 and 0.1 were equal.
 _FIRST_CONSTANT = 0.1
 
 
@@ -28,30 +28,30 @@ def cw_l2(
     iterations: int,
     learning_rate: float,
 ) -> Tensor:
-    """Carlini and Wagner's attack on L2 (S&P 2017), by adv-lib: the nearest images found of the target class.
+    """Carlini and Wagner's minimum-norm attack in L2 (S&P 2017), by adv-lib.
 
-    Adam minimizes ‖x̃ − x‖² + c·max(0, the largest other logit − the target's) over x̃ = (tanh w + 1) / 2, for one c
-    after another: ten times as large until the target is reached, then halving the interval.
+    Adam minimises ‖x̃ − x‖² + c·max(0, max_{k≠ỹ} z_k − z_ỹ) over x̃ = (tanh w + 1) / 2, where z are the logits. The
+    constant c grows tenfold until the target is reached, then follows a binary search.
 
-    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes); a module is used in eval mode and
-    left as it was. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
-    search_steps: values of c ≥ 0. iterations: Adam's steps for each ≥ 0. learning_rate: Adam's, > 0.
-    Returns x̃, like `images`; an image whose target was not reached comes back as it was. Raises InputError for any
-    argument that is none of this, and where adv-lib is not installed.
+    model: any callable from images (B, C, H, W) in [0, 1] to logits (B, classes); a module runs in eval mode and is
+    restored afterwards. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
+    search_steps: number of values of c, ≥ 0. iterations: steps of Adam per value, ≥ 0. learning_rate: of Adam, > 0.
+    Returns x̃, like `images`; an image whose target is not reached is returned unchanged. Raises InputError for invalid
+    arguments, and if adv-lib is not installed.
     """
     settings = {
         "binary_search_steps": count("search_steps", search_steps),
         "max_iterations": count("iterations", iterations),
         "learning_rate": positive("learning_rate", learning_rate),
         "initial_const": _FIRST_CONSTANT,
-        # It ends the search for all images of a batch at once.
+        # Early abortion would depend on the other images of the batch.
         "abort_early": False,
     }
     return nearest_of_target(load("carlini_wagner_l2"), model, images, targets, **settings)
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     values = settings.cw_l2
     return {
         "search_steps": values.search_steps,
@@ -61,5 +61,5 @@ def parameters(settings: Attack, model: str) -> dict[str, Any]:
 
 
 def deidentify(context: Context, **parameters: Any) -> Tensor:
-    """`cw_l2` on the images of `context`."""
+    """Apply `cw_l2` to the images of `context`."""
     return cw_l2(context.model, context.images, context.targets, **parameters)

@@ -1,4 +1,4 @@
-"""DDN, a reference for how small an L2 can be. Not in the paper."""
+"""DDN, a minimum-norm attack. Not in the paper."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from pfgvm.attacks.common.gradient import Model
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
 
-# Just above the norm at which adv-lib takes a gradient for none.
+# Just above the norm below which adv-lib treats a gradient as zero.
 _NO_GRADIENT = 1e-11
 
 
 def ddn(model: Model, images: Tensor, targets: Tensor, *, iterations: int) -> Tensor:
-    """Decoupling Direction and Norm (Rony et al., CVPR 2019), by adv-lib: the nearest images found of the target class.
+    """Decoupling Direction and Norm, a minimum-norm attack in L2 (Rony et al., CVPR 2019), by adv-lib.
 
-    Each step goes along the gradient of the cross-entropy; the norm shrinks by 5 % where the target is reached, and
-    grows by as much where it is not.
+    Each step follows the gradient of the cross-entropy. The norm shrinks by 5 % if the target is reached and grows by
+    5 % otherwise.
 
-    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes); a module is used in eval mode and
-    left as it was. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices. iterations: N ≥ 0.
-    Returns x̃, like `images`; an image whose target was not reached comes back as it was. Raises InputError for any
-    argument that is none of this, and where adv-lib is not installed.
+    model: any callable from images (B, C, H, W) in [0, 1] to logits (B, classes); a module runs in eval mode and is
+    restored afterwards. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices. iterations: N ≥ 0.
+    Returns x̃, like `images`; an image whose target is not reached is returned unchanged. Raises InputError for invalid
+    arguments, and if adv-lib is not installed.
     """
-    # No levels: the other methods are not held to 8 bits in their search either.
+    # No quantisation during the search, as in the other methods.
     settings = {"steps": count("iterations", iterations), "levels": None}
-    return nearest_of_target(_without_chance, model, images, targets, **settings)
+    return nearest_of_target(_deterministic_ddn, model, images, targets, **settings)
 
 
-def _without_chance(model: Model, images: Tensor, *arguments: Any, **settings: Any) -> Tensor:
-    """adv-lib's DDN, but where an image has no gradient, a direction that is always the same.
+def _deterministic_ddn(model: Model, images: Tensor, *arguments: Any, **settings: Any) -> Tensor:
+    """adv-lib's DDN with a fixed direction for images whose gradient is zero.
 
-    adv-lib draws it for all images of a batch from the caller's random numbers.
+    adv-lib draws that direction for the whole batch from the global random numbers.
     """
-    drawn = torch.from_numpy(seeding.rng("ddn", "direction").standard_normal(tuple(images.shape[1:])))
-    direction = (drawn / drawn.norm()).to(images)
+    noise = torch.from_numpy(seeding.rng("ddn", "direction").standard_normal(tuple(images.shape[1:])))
+    direction = (noise / noise.norm()).to(images)
 
     def with_gradient(gradient: Tensor) -> Tensor:
-        none = gradient.flatten(1).norm(dim=1) < _NO_GRADIENT
-        return torch.where(none.view(-1, 1, 1, 1), direction, gradient)
+        is_zero = gradient.flatten(1).norm(dim=1) < _NO_GRADIENT
+        return torch.where(is_zero.view(-1, 1, 1, 1), direction, gradient)
 
     def logits(x_adv: Tensor) -> Tensor:
         x_adv = x_adv.clone()
@@ -57,10 +57,10 @@ def _without_chance(model: Model, images: Tensor, *arguments: Any, **settings: A
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     return {"iterations": settings.ddn.iterations}
 
 
 def deidentify(context: Context, **parameters: Any) -> Tensor:
-    """`ddn` on the images of `context`."""
+    """Apply `ddn` to the images of `context`."""
     return ddn(context.model, context.images, context.targets, **parameters)

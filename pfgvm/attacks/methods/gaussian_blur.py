@@ -1,4 +1,4 @@
-"""Gaussian blur, one of the old ways that the paper's introduction names."""
+"""Gaussian blur, a conventional method named in the paper's introduction."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def gaussian_blur(images: Tensor, *, sigma: float) -> Tensor:
-    """Each colour convolved with a Gaussian, by SciPy: cut off at 4 σ, the image mirrored at its borders.
+    """Blur each channel with a Gaussian (SciPy), truncated at 4 σ, with mirrored borders.
 
-    images: x, (B, C, H, W) in [0, 1]. sigma: σ > 0 in widths of the image.
-    Returns images like x. Raises InputError for any argument that is none of this.
+    images: x, (B, C, H, W) in [0, 1]. sigma: σ > 0, relative to the image width.
+    Returns images like `images`. Raises InputError for invalid arguments.
     """
     x, σ = checked_images(images), positive("sigma", sigma)
     pixels = x.cpu().double().numpy()
     blurred = ndimage.gaussian_filter(pixels, σ * x.shape[3], axes=(2, 3), mode="reflect")
-    # The weights sum to 1 but for rounding.
+    # The weights sum to 1 only up to rounding.
     return torch.from_numpy(blurred).clamp(0, 1).to(x)
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     return {"sigma": settings.gaussian_blur.sigma}
 
 
 def deidentify(context: Context, *, sigma: float) -> Tensor:
-    """`gaussian_blur` on the images of `context`: the stronger, the wider."""
+    """Apply `gaussian_blur` to the images of `context`; σ grows with the strength."""
     return gaussian_blur(context.images, sigma=context.strength * sigma)

@@ -1,4 +1,4 @@
-"""I-FGSM, the baseline that steps along the gradient's signs (Section 2)."""
+"""I-FGSM, the baseline attack with signed gradient steps (Section 2)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def i_fgsm(
     epsilon: float,
     step_size: float | None = None,
 ) -> Tensor:
-    """Iterative Fast Gradient Sign Method, after Section 2:
+    """Iterative Fast Gradient Sign Method (Section 2):
 
         x̃₀ = x,  x̃ᵢ₊₁ = Π[0,1]( Π[x−ε, x+ε]( x̃ᵢ − α sign ∇ℓ(x̃ᵢ, ỹ) ) )
 
-    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes); a module is used in eval mode and
-    left as it was. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
+    model: any callable from images (B, C, H, W) in [0, 1] to logits (B, classes); a module runs in eval mode and is
+    restored afterwards. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
     iterations: N ≥ 0. epsilon: ε > 0, in pixel values. step_size: α > 0; None: ε / N (Table 2).
-    Returns x̃_N, like `images`. Raises InputError for any argument that is none of this.
+    Returns x̃_N, like `images`. Raises InputError for invalid arguments.
     """
     ε, iterations = positive("epsilon", epsilon), count("iterations", iterations)
     α = ε / max(iterations, 1) if step_size is None else positive("step_size", step_size)
@@ -44,10 +44,10 @@ def i_fgsm(
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     return {"iterations": settings.i_fgsm.iterations[model], "epsilon": settings.i_fgsm.epsilon[model]}
 
 
 def deidentify(context: Context, **parameters: Any) -> Tensor:
-    """`i_fgsm` on the images of `context`."""
+    """Apply `i_fgsm` to the images of `context`."""
     return i_fgsm(context.model, context.images, context.targets, **parameters)

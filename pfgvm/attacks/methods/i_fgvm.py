@@ -1,4 +1,4 @@
-"""I-FGVM, the baseline that steps along the gradient's values (Section 2)."""
+"""I-FGVM, the baseline attack with gradient-value steps (Section 2)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def i_fgvm(
     iterations: int,
     epsilon: float,
 ) -> Tensor:
-    """Iterative Fast Gradient Value Method, after Section 2:
+    """Iterative Fast Gradient Value Method (Section 2):
 
         x̃₀ = x,  x̃ᵢ₊₁ = Π[0,1]( Π[x−ε, x+ε]( x̃ᵢ − α ∇ℓ(x̃ᵢ, ỹ) ) )
 
-    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes); a module is used in eval mode and
-    left as it was. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
+    model: any callable from images (B, C, H, W) in [0, 1] to logits (B, classes); a module runs in eval mode and is
+    restored afterwards. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
     step_size: α > 0. iterations: N ≥ 0. epsilon: ε > 0, in pixel values (Table 2).
-    Returns x̃_N, like `images`. Raises InputError for any argument that is none of this.
+    Returns x̃_N, like `images`. Raises InputError for invalid arguments.
     """
     α, ε = positive("step_size", step_size), positive("epsilon", epsilon)
     iterations = count("iterations", iterations)
@@ -44,7 +44,7 @@ def i_fgvm(
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     return {
         "step_size": settings.i_fgvm.step_size[model],
         "iterations": settings.i_fgvm.iterations[model],
@@ -53,5 +53,5 @@ def parameters(settings: Attack, model: str) -> dict[str, Any]:
 
 
 def deidentify(context: Context, **parameters: Any) -> Tensor:
-    """`i_fgvm` on the images of `context`."""
+    """Apply `i_fgvm` to the images of `context`."""
     return i_fgvm(context.model, context.images, context.targets, **parameters)

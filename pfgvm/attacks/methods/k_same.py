@@ -1,4 +1,4 @@
-"""k-Same: the mean of k persons' faces, one of the old ways that the paper's introduction names."""
+"""k-Same, a conventional method named in the paper's introduction: the mean of k identities' faces."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def k_same(images: Tensor, *, k: int) -> Tensor:
-    """k-Same on pixels (Newton, Sweeney, Malin, IEEE TKDE 2005): each image becomes the mean of its cluster.
+    """Replace each image by the mean of its cluster: k-Same on pixels (Newton, Sweeney, Malin, IEEE TKDE 2005).
 
-    A cluster is the first image left and, of the others left, the k − 1 nearest to it by L2. The last k to 2k − 1
-    images are one cluster, as all are where there are fewer than k: such a mean hides each among that many only.
+    A cluster consists of the first remaining image and its k − 1 nearest remaining neighbours in L2. The last k to
+    2k − 1 images form one cluster. Fewer than k images form one cluster with correspondingly less anonymity.
 
-    images: x, (n, C, H, W) in [0, 1], one of each person, in the order in which they are taken. k ≥ 1.
-    Returns images like x. Raises InputError for any argument that is none of this.
+    images: x, (n, C, H, W) in [0, 1], one per identity, in processing order. k ≥ 1.
+    Returns images like `images`. Raises InputError for invalid arguments.
     """
     x, k = checked_images(images), count("k", k, least=1)
     averaged = x.clone()
@@ -35,58 +35,58 @@ def k_same(images: Tensor, *, k: int) -> Tensor:
 
 
 def _clusters(images: Tensor, k: int) -> list[list[int]]:
-    """The numbers of `images`, in clusters."""
+    """Clusters of `images`, as lists of indices."""
     pixels = images.cpu()
-    left, found = list(range(len(images))), []
-    while len(left) >= 2 * k:
-        # Of two that are equally near, the one taken first, since sorting is stable.
-        cluster = sorted(left, key=functools.partial(_distance, pixels, left[0]))[:k]
-        found.append(cluster)
-        left = [image for image in left if image not in cluster]
-    return [*found, left] if left else found
+    remaining, clusters = list(range(len(images))), []
+    while len(remaining) >= 2 * k:
+        # Sorting is stable: of equally near images the first one is taken.
+        cluster = sorted(remaining, key=functools.partial(_distance, pixels, remaining[0]))[:k]
+        clusters.append(cluster)
+        remaining = [image for image in remaining if image not in cluster]
+    return [*clusters, remaining] if remaining else clusters
 
 
-def _distance(pixels: Tensor, one: int, other: int) -> float:
-    return (pixels[one].double() - pixels[other].double()).norm().item()
+def _distance(pixels: Tensor, image: int, other: int) -> float:
+    return (pixels[image].double() - pixels[other].double()).norm().item()
 
 
 def _mean(images: Tensor) -> Tensor:
-    # On the CPU: not every device has float64.
+    # On the CPU, since not every device supports float64.
     return images.cpu().double().mean(0).to(images.dtype).to(images.device)
 
 
 def deidentify(context: Context, *, k: int, seed: int) -> Tensor:
-    """`k_same` among all attacked images: each of `context` becomes the mean of its cluster."""
+    """Apply `k_same` to all attacked images and return those of `context`."""
     gallery = context.gallery
-    cluster_of = _names_of_clusters(gallery, k, seed)
+    cluster_of = _clusters_by_name(gallery, k, seed)
     clusters = {cluster_of[name] for name in context.names}
-    # Read anew for each batch, so that memory does not grow with the number of images.
+    # Read per batch, so that memory does not grow with the number of images.
     means = {cluster: _mean(gallery.read(cluster)) for cluster in clusters}
     return torch.stack([means[cluster_of[name]] for name in context.names]).to(context.images)
 
 
-# All batches of a run share one gallery.
+# Cached: all batches of a run share one gallery.
 @functools.lru_cache(maxsize=1)
-def _names_of_clusters(gallery: Gallery, k: int, seed: int) -> dict[str, tuple[str, ...]]:
-    """The cluster of each image of `gallery`. One round's images are in memory at a time."""
-    found = {}
+def _clusters_by_name(gallery: Gallery, k: int, seed: int) -> dict[str, tuple[str, ...]]:
+    """Cluster of each image of `gallery`, by name. Only one round's images are in memory at a time."""
+    cluster_of = {}
     for names in _rounds(gallery, seed):
         for cluster in _clusters(gallery.read(names), k):
-            together = tuple(names[image] for image in cluster)
-            found.update(dict.fromkeys(together, together))
-    return found
+            cluster_names = tuple(names[image] for image in cluster)
+            cluster_of.update(dict.fromkeys(cluster_names, cluster_names))
+    return cluster_of
 
 
 def _rounds(gallery: Gallery, seed: int) -> Iterator[Sequence[str]]:
-    """The images of `gallery`, at most one of each person in a round: k-Same is defined for such sets alone."""
+    """Images of `gallery` in rounds with at most one image per identity, as k-Same requires."""
     images_of: dict[str, list[str]] = {}
     for name, person in zip(gallery.names, gallery.persons, strict=True):
         images_of.setdefault(person, []).append(name)
-    drawn = [seeding.shuffled(images, seed, "k-Same round", person) for person, images in images_of.items()]
-    for images in itertools.zip_longest(*drawn):
+    shuffled_images = [seeding.shuffled(images, seed, "k-Same round", person) for person, images in images_of.items()]
+    for images in itertools.zip_longest(*shuffled_images):
         yield seeding.shuffled((image for image in images if image is not None), seed, "k-Same order")
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     return {"k": settings.k_same.k, "seed": settings.seed}

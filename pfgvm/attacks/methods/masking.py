@@ -1,4 +1,4 @@
-"""A black bar over the eyes, one of the old ways that the paper's introduction names."""
+"""Masking, a conventional method named in the paper's introduction: a black bar over the eyes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
 if TYPE_CHECKING:
     from pfgvm.settings import Attack
 
-# How far the bar reaches beyond the eyes' centres, in distances between them: to the temples, and over the brows.
+# Extent of the bar beyond the eye centres, in eye distances: to the temples, and above the brows.
 BESIDE, ABOVE = 0.5, 0.3
 
 
 def masking(images: Tensor) -> Tensor:
-    """`images`, black in a bar over both eyes, placed where CelebA's aligned faces have theirs.
+    """Draw a black bar over both eyes, at their position in CelebA's aligned faces.
 
-    images: x, (B, C, H, W) in [0, 1], faces framed as CelebA's, of any size.
-    Returns images like x. Raises InputError for images that are none of this.
+    images: x, (B, C, H, W) in [0, 1], faces in CelebA's framing at any size.
+    Returns images like `images`. Raises InputError for invalid images.
     """
     x = checked_images(images)
     left, right = np.array(CELEBA_POINTS[:2])
@@ -34,17 +34,17 @@ def masking(images: Tensor) -> Tensor:
 
 
 def _between(low: float, high: float, size: int, celeba_size: int) -> Tensor:
-    """Which of `size` pixels, rows or columns, have their centres between two positions in CelebA's image."""
-    # Images of two sizes share their edges, not their pixel centres.
+    """Mask of the `size` rows or columns whose centres lie between two positions in CelebA's image."""
+    # Images of different sizes share their edges, not their pixel centres.
     positions = (np.arange(size) + 0.5) * celeba_size / size - 0.5
     return torch.from_numpy((low <= positions) & (positions <= high))
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """None."""
+    """Arguments of `deidentify`: none."""
     return {}
 
 
 def deidentify(context: Context) -> Tensor:
-    """`masking` on the images of `context`."""
+    """Apply `masking` to the images of `context`."""
     return masking(context.images)

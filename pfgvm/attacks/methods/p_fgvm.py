@@ -24,15 +24,15 @@ def p_fgvm(
     penalty: float,
     start: Tensor | None = None,
 ) -> Tensor:
-    """Penalized Fast Gradient Value Method, after Section 3:
+    """Penalized Fast Gradient Value Method (Section 3):
 
         x̃₀ = x,  x̃ᵢ₊₁ = Π[0,1]( x̃ᵢ − α (∇ℓ(x̃ᵢ, ỹ) + λ (x̃ᵢ − x)) )
 
-    model: any callable from images in [0, 1], (B, C, H, W), to logits, (B, classes); a module is used in eval mode and
-    left as it was. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
-    step_size: α > 0. iterations: N ≥ 0. penalty: λ ≥ 0 (Table 2). start: x̃₀ where it is not x, such as Gaussian noise
-    (Figure 2); an iterate as start continues from it.
-    Returns x̃_N, like `images`. Raises InputError for any argument that is none of this.
+    model: any callable from images (B, C, H, W) in [0, 1] to logits (B, classes); a module runs in eval mode and is
+    restored afterwards. images: x, (B, C, H, W) in [0, 1]. targets: ỹ, (B,) class indices.
+    step_size: α > 0. iterations: N ≥ 0. penalty: λ ≥ 0 (Table 2). start: x̃₀ if it is not x, such as Gaussian
+    noise (Figure 2) or an earlier iterate.
+    Returns x̃_N, like `images`. Raises InputError for invalid arguments.
     """
     α, λ = positive("step_size", step_size), non_negative("penalty", penalty)
     iterations = count("iterations", iterations)
@@ -45,7 +45,7 @@ def p_fgvm(
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     return {
         "step_size": settings.p_fgvm.step_size[model],
         "iterations": settings.p_fgvm.iterations[model],
@@ -54,5 +54,5 @@ def parameters(settings: Attack, model: str) -> dict[str, Any]:
 
 
 def deidentify(context: Context, **parameters: Any) -> Tensor:
-    """`p_fgvm` on the images of `context`."""
+    """Apply `p_fgvm` to the images of `context`."""
     return p_fgvm(context.model, context.images, context.targets, **parameters)

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def gaussian_start(images: Tensor, names: Sequence[str], *, seed: int, mean: float, std: float) -> Tensor:
-    """x̃₀ ~ N(mean, std²) for each image, drawn by (seed, name) alone: like `images`, not clipped.
+    """Start x̃₀ ~ N(mean, std²) of each image, drawn by (seed, name) alone: like `images`, not clipped.
 
-    images: (B, C, H, W), of which only shape, type and device count. names: B names. std ≥ 0.
-    Raises InputError for any argument that is none of this.
+    images: (B, C, H, W); only shape, type and device matter. names: B image names. std ≥ 0.
+    Raises InputError for invalid arguments.
     """
     μ, σ = finite("mean", mean), non_negative("std", std)
     shape = tuple(images.shape)
-    drawn = [seeding.rng(seed, "noise", name).normal(μ, σ, shape[1:]) for name in checked_names(names, images)]
-    # The shape is given, since without images there is none to be seen in `drawn`.
-    return torch.from_numpy(np.array(drawn).reshape(shape)).to(images.dtype).to(images.device)
+    noise = [seeding.rng(seed, "noise", name).normal(μ, σ, shape[1:]) for name in checked_names(names, images)]
+    # Reshaped, since without images the shape of `noise` is unknown.
+    return torch.from_numpy(np.array(noise).reshape(shape)).to(images.dtype).to(images.device)
 
 
 def p_fgvm_noise(
@@ -46,25 +46,25 @@ def p_fgvm_noise(
     mean: float,
     std: float,
 ) -> Tensor:
-    """P-FGVM that starts from noise: `p_fgvm` with x̃₀ = `gaussian_start(images, names, …)`.
+    """P-FGVM from Gaussian noise: `p_fgvm` with x̃₀ = `gaussian_start(images, names, …)`.
 
-    The arguments are those of the two. Returns x̃_N, like `images`; raises InputError as they do.
+    Arguments and errors as for these two functions. Returns x̃_N, like `images`.
     """
     start = gaussian_start(images, names, seed=seed, mean=mean, std=std)
     return p_fgvm(model, images, targets, step_size=step_size, iterations=iterations, penalty=penalty, start=start)
 
 
 def deidentify(context: Context, **parameters: Any) -> Tensor:
-    """`p_fgvm_noise` on the images of `context`."""
+    """Apply `p_fgvm_noise` to the images of `context`."""
     return p_fgvm_noise(context.model, context.images, context.targets, context.names, **parameters)
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     noise = settings.p_fgvm_noise
     return {**without_noise.parameters(settings, model), "seed": settings.seed, "mean": noise.mean, "std": noise.std}
 
 
 def noise_images(settings: Attack, names: Sequence[str]) -> list[str]:
-    """Those of the attacked images `names` that start from noise: attack.p_fgvm_noise.images of them, drawn once."""
+    """The attacked images, among `names`, that start from noise: a random draw of attack.p_fgvm_noise.images."""
     return seeding.shuffled(names, settings.seed, "noise images")[: settings.p_fgvm_noise.images]

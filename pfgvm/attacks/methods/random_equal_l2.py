@@ -1,4 +1,4 @@
-"""The control: noise that is as large as an attack's perturbation, but knows no model. Not in the paper."""
+"""Random control: noise with the L2 norm of an attack's perturbation, without a model. Not in the paper."""
 
 from __future__ import annotations
 
@@ -21,51 +21,51 @@ _PER_IMAGE = (-1, 1, 1, 1)
 
 
 def random_equal_l2(images: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
-    """Π[0,1](x + s·noise), with s for each image such that its perturbation has the given L2 norm after clipping.
+    """Noisy images Π[0,1](x + s·noise), with s per image such that the clipped perturbation has the given L2 norm.
 
-    It shows how much of a misclassification rate any perturbation of that size would reach.
+    Its misclassification rate is the baseline for any perturbation of that norm.
 
-    images: x, (B, C, H, W) in [0, 1]. noise: its direction, such as Gaussian noise, (B, C, H, W), of any scale.
-    l2: the norms to reach, (B,), at least 0. Returns images like x, their norms as near as x's type can hold them.
-    Raises InputError for arguments that are none of this, and for a norm that is not reached even where the noise takes
-    every pixel to 0 or 1.
+    images: x, (B, C, H, W) in [0, 1]. noise: direction, such as Gaussian noise, (B, C, H, W), at any scale.
+    l2: norms to reach, (B,), ≥ 0. Returns the perturbed images, like `images`; their norms match within the precision
+    of that type. Raises InputError for invalid arguments, and for a norm that remains out of reach with every pixel at
+    0 or 1.
     """
     images, noise, l2 = checked_images(images), checked_noise(noise, images), checked_norms(l2, images)
     return _at_distance(_in_float64(images), _in_float64(noise), _in_float64(l2)).to(images.dtype).to(images.device)
 
 
 def _in_float64(values: Tensor) -> Tensor:
-    # On the CPU: not every device has float64.
+    # On the CPU, since not every device supports float64.
     return values.cpu().double()
 
 
 def _at_distance(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
     """`random_equal_l2` in float64."""
 
-    def moved(scale: Tensor) -> Tensor:
+    def perturbed(scale: Tensor) -> Tensor:
         return (x + scale.view(_PER_IMAGE) * noise).clamp(0, 1)
 
     def norm(scale: Tensor) -> Tensor:
-        return (moved(scale) - x).flatten(1).norm(dim=1)
+        return (perturbed(scale) - x).flatten(1).norm(dim=1)
 
     low, high = torch.zeros_like(l2), _upper_bound(x, noise, l2)
-    # The norm grows with s: halving the interval finds it to the last bits of a float32.
+    # The norm grows with s: 60 bisections reach the precision of float32.
     for _ in range(60):
         middle = (low + high) / 2
-        short = norm(middle) < l2
-        low, high = torch.where(short, middle, low), torch.where(short, high, middle)
-    return moved(high)
+        too_small = norm(middle) < l2
+        low, high = torch.where(too_small, middle, low), torch.where(too_small, high, middle)
+    return perturbed(high)
 
 
 def _upper_bound(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
-    """A scale for each image, (B,), at which its perturbation is no smaller than `l2`; all in float64."""
+    """Scale per image, (B,), at which the norm of the perturbation is at least `l2`; all in float64."""
     room = _room(x, noise)
     furthest = room.flatten(1).norm(dim=1)
     if (beyond := furthest < l2).any():
         index = int(beyond.nonzero()[0])
         raise InputError(
-            f"l2 of image {index} is {l2[index]:.6g}, but this noise moves it by at most {furthest[index]:.6g} before "
-            "all pixels are 0 or 1; give a smaller norm or other noise"
+            f"l2 of image {index} is {l2[index]:.6g}, but this noise reaches at most {furthest[index]:.6g}, with "
+            "all pixels at 0 or 1; give a smaller norm or other noise"
         )
     smallest = torch.finfo(noise.dtype).tiny
     usual = 4 * l2 / noise.flatten(1).norm(dim=1).clamp(min=smallest)
@@ -75,28 +75,28 @@ def _upper_bound(x: Tensor, noise: Tensor, l2: Tensor) -> Tensor:
 
 
 def _room(x: Tensor, noise: Tensor) -> Tensor:
-    """How far `noise` can move each value of x before it is 0 or 1."""
+    """Distance of each value of x to 0 or 1 in the direction of `noise`."""
     return torch.where(noise == 0, 0, torch.where(noise > 0, 1 - x, x))
 
 
 def random_control(images: Tensor, protected: Tensor, names: Sequence[str], *, seed: int) -> Tensor:
-    """`images` under Gaussian noise of the L2 norm that `protected` has: what any change of that size would do.
+    """`images` with Gaussian noise of the L2 norm of `protected` − `images`.
 
-    images, protected: (B, C, H, W) in [0, 1]. names: B of them; noise is drawn by (seed, name). Where the norm is
-    larger than noise can make it, which is that of no small change, the noise is as large as it can be.
+    images, protected: (B, C, H, W) in [0, 1]. names: B image names; noise is drawn by (seed, name). If the norm is out
+    of reach for noise, which no small perturbation is, the largest possible norm is used.
     """
-    drawn = [seeding.rng(seed, "random", name).standard_normal(tuple(images.shape[1:])) for name in names]
-    x, noise = _in_float64(images), torch.from_numpy(np.stack(drawn)).float().double()
+    draws = [seeding.rng(seed, "random", name).standard_normal(tuple(images.shape[1:])) for name in names]
+    x, noise = _in_float64(images), torch.from_numpy(np.stack(draws)).float().double()
     l2 = (_in_float64(protected) - x).flatten(1).norm(dim=1)
     furthest = _room(x, noise).flatten(1).norm(dim=1)
     return _at_distance(x, noise, torch.minimum(l2, furthest)).to(images.dtype).to(images.device)
 
 
 def deidentify(context: Context, *, seed: int) -> Tensor:
-    """`random_control` on the images of `context`, against its reference."""
+    """Apply `random_control` to the images of `context` with the norms of its reference."""
     return random_control(context.images, context.reference, context.names, seed=seed)
 
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
-    """What `deidentify` needs of the settings' section attack for `model`, A or B; fit for JSON."""
+    """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
     return {"seed": settings.seed}

@@ -1,1 +1,1 @@
-"""What was found: rates, means and intervals from what models, recognisers and metrics said of each image."""
+"""Findings: rates, means and intervals from the per-image outputs of models, recognisers and metrics."""

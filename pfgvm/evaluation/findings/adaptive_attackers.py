@@ -1,4 +1,4 @@
-"""What attackers reach who know that pictures are protected."""
+"""Evaluation of adaptive attackers, who know that images are protected."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ ADAPTIVE_COLUMNS = [
     "model", "method", "attacker", "share", "accuracy_protected", "low", "high", "accuracy_clean",
     "recogniser", "images", "auc", "auc_low", "auc_high", "note",
 ]  # fmt: skip
-# Of the images that a recogniser is retrained on, so many are protected.
+# Shares of protected images in the training set of a retrained recogniser.
 SHARES = (1.0, 0.25)
 
 
@@ -33,91 +33,94 @@ def adaptive(
     published: str,
     seed: int,
 ) -> pd.DataFrame:
-    """One row a set, attacker and recogniser, in ADAPTIVE_COLUMNS; rates in [0, 1], 95 % intervals over persons.
+    """One row per set, attacker and recogniser, in ADAPTIVE_COLUMNS; rates in [0, 1], 95 % intervals over identities.
 
-    purifiers: the views of purified pictures. published: that of the published one.
+    purifiers: views of purified images. published: view of published images.
 
-    Attackers: `retrained`, with the `share` of protected images that the recogniser learns from; `growing gallery`,
-    which begins with half of each person's clean images and all of the other persons', and is shown the attacked ones
-    among the other half; the purifiers, after which the set's own model is asked; and `detector`, of protected
-    pictures, with its `auc`. `accuracy_clean` is what the same attacker reaches on clean pictures. Where an attacker
-    can do nothing, `note` says why.
+    Attackers: `retrained`, with the `share` of protected training images; `growing gallery`, which starts with half of
+    each identity's clean images and all images of other identities, with the attacked images of the other half as
+    probes; the purifiers, followed by the set's model; and `detector`, a detector of protected images, with its `auc`.
+    `accuracy_clean` is the accuracy of the same attacker on clean images. `note` states why an attacker is not
+    applicable.
     """
     rows: list[dict[str, Any]] = []
-    for one in sets:
-        of_set = {"model": one.model, "method": one.method}
-        clean, images = clean_set(sets, one), one.view(published)["image"]
-        shown, unprotected = one.view(published), clean.view(published, images)
-        for known in enrolments:
-            protected, original = known.probes(shown), known.probes(unprotected)
-            found = [_retrained(protected, original, share, seed) for share in SHARES]
-            found.append(_growing(known, protected, original, seed))
-            rows += [of_set | {"recogniser": known.recogniser.name} | row for row in found]
-        persons = enrolments[0].probes(shown).persons
+    for image_set in sets:
+        of_set = {"model": image_set.model, "method": image_set.method}
+        clean, images = clean_set(sets, image_set), image_set.view(published)["image"]
+        published_rows, clean_rows = image_set.view(published), clean.view(published, images)
+        for enrolment in enrolments:
+            protected, original = enrolment.probes(published_rows), enrolment.probes(clean_rows)
+            results = [_retrained(protected, original, share, seed) for share in SHARES]
+            results.append(_growing(enrolment, protected, original, seed))
+            rows += [of_set | {"recogniser": enrolment.recogniser.name} | row for row in results]
+        persons = enrolments[0].probes(published_rows).persons
         for purifier in purifiers:
-            mine, theirs = (part.view(purifier, images)[f"predicted_{one.model}"] == persons for part in (one, clean))
-            rows.append(of_set | {"attacker": purifier} | _accuracies(mine, theirs, persons))
-        if one.method != CLEAN:
-            rows.append(of_set | {"attacker": "detector"} | _detector(shown, unprotected, persons))
+            protected_hits, clean_hits = (
+                evaluated.view(purifier, images)[f"predicted_{image_set.model}"] == persons
+                for evaluated in (image_set, clean)
+            )
+            rows.append(of_set | {"attacker": purifier} | _accuracies(protected_hits, clean_hits, persons))
+        if image_set.method != CLEAN:
+            rows.append(of_set | {"attacker": "detector"} | _detector(published_rows, clean_rows, persons))
     return pd.DataFrame(rows, columns=ADAPTIVE_COLUMNS)
 
 
 def _accuracies(protected: np.ndarray, clean: np.ndarray, persons: np.ndarray) -> dict[str, Any]:
-    found = dict(zip(("accuracy_protected", "low", "high"), over_persons(protected, persons), strict=True))
-    judged = np.count_nonzero(~np.isnan(protected))
-    return found | {"accuracy_clean": over_persons(clean, persons)[0], "images": judged}
+    accuracies = dict(zip(("accuracy_protected", "low", "high"), over_persons(protected, persons), strict=True))
+    count = np.count_nonzero(~np.isnan(protected))
+    return accuracies | {"accuracy_clean": over_persons(clean, persons)[0], "images": count}
 
 
 def _retrained(protected: Faces, clean: Faces, share: float, seed: int) -> dict[str, Any]:
     row = {"attacker": "retrained", "share": share}
     persons, images = protected.persons.tolist(), protected.images.tolist()
     try:
-        right, right_clean = retrained(protected.embeddings, clean.embeddings, persons, images, share=share, seed=seed)
+        hits, hits_clean = retrained(protected.embeddings, clean.embeddings, persons, images, share=share, seed=seed)
     except InputError as error:
         return row | {"note": str(error)}
-    if np.isnan(right).all():
+    if np.isnan(hits).all():
         return row | {"note": "fewer than two persons have two attacked images each; attack more"}
-    return row | _accuracies(right, right_clean, protected.persons)
+    return row | _accuracies(hits, hits_clean, protected.persons)
 
 
-def _growing(known: Enrolment, protected: Faces, clean: Faces, seed: int) -> dict[str, Any]:
+def _growing(enrolment: Enrolment, protected: Faces, clean: Faces, seed: int) -> dict[str, Any]:
     row = {"attacker": "growing gallery"}
-    level = known.thresholds[0]
-    if math.isnan(level.value):
-        return row | {"note": level.note}
-    gallery = known.gallery
+    threshold = enrolment.thresholds[0]
+    if math.isnan(threshold.value):
+        return row | {"note": threshold.note}
+    gallery = enrolment.gallery
     enrolled = {
         image
         for person in np.unique(gallery.persons).tolist()
         for image in _half(gallery.images[gallery.persons == person].tolist(), person, seed)
     }
-    coming = [image for image in protected.images.tolist() if image not in enrolled]
-    if not coming:
+    queue = [image for image in protected.images.tolist() if image not in enrolled]
+    if not queue:
         return row | {"note": "every attacked image is in the gallery; attack more"}
-    start = gallery.of(sorted(enrolled)) + known.others
-    right, right_clean = (
+    start = gallery.of(sorted(enrolled)) + enrolment.others
+    hits, hits_clean = (
         growing_gallery(
             start.embeddings,
             start.persons.tolist(),
-            shown.of(coming).embeddings,
-            shown.of(coming).persons.tolist(),
-            similarities=known.recogniser.similarities,
-            threshold=level.value,
-            order=arrival(coming, seed),
+            probes.of(queue).embeddings,
+            probes.of(queue).persons.tolist(),
+            similarities=enrolment.recogniser.similarities,
+            threshold=threshold.value,
+            order=arrival(queue, seed),
         )
-        for shown in (protected, clean)
+        for probes in (protected, clean)
     )
-    return row | _accuracies(right, right_clean, protected.of(coming).persons)
+    return row | _accuracies(hits, hits_clean, protected.of(queue).persons)
 
 
 def _half(images: list[str], person: str, seed: int) -> list[str]:
     return seeding.shuffled(images, seed, "enrolled", person)[: len(images) // 2]
 
 
-def _detector(shown: np.ndarray, clean: np.ndarray, persons: np.ndarray) -> dict[str, Any]:
+def _detector(protected: np.ndarray, clean: np.ndarray, persons: np.ndarray) -> dict[str, Any]:
     row = {"images": len(persons)}
     try:
-        found = detector_auc(shown["features"], clean["features"], persons.tolist(), shown["image"].tolist())
+        aucs = detector_auc(protected["features"], clean["features"], persons.tolist(), protected["image"].tolist())
     except InputError as error:
         return row | {"note": str(error)}
-    return row | dict(zip(("auc", "auc_low", "auc_high"), found, strict=True))
+    return row | dict(zip(("auc", "auc_low", "auc_high"), aucs, strict=True))

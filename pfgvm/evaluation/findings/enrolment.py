@@ -1,4 +1,4 @@
-"""What a recogniser knows before it is shown a protected picture: clean images, and its thresholds."""
+"""Enrolment of a recogniser: clean images and thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ PAIRS_COLUMNS = ["image", "other", "person"]
 
 @dataclass(frozen=True)
 class Enrolment:
-    """The clean images that one recogniser knows, less `offset` each, and its thresholds at FALSE_MATCH_RATES.
+    """Clean embeddings of one recogniser, minus `offset`, and its thresholds at FALSE_MATCH_RATES.
 
-    gallery: of the persons recognised. others: of other persons; the thresholds come from all pairs of two of these.
-    offset: (d,), the mean embedding of the others where the recogniser is centred, else 0.
+    gallery: images of the evaluated identities. others: images of other identities, whose impostor pairs determine the
+    thresholds. offset: (d,), the mean embedding of `others` for a centred recogniser, else 0.
     """
 
     recogniser: Comparison
@@ -30,12 +30,12 @@ class Enrolment:
 
     @classmethod
     def of(cls, recogniser: Comparison, gallery: Faces, others: Faces) -> "Enrolment":
-        """The enrolment of images as `recogniser` has embedded them. Raises InputError as `Comparison.check` does."""
+        """Enrolment from the embeddings of `recogniser`. Raises InputError as `Comparison.check` does."""
         offset = np.zeros(gallery.embeddings.shape[1], np.float32)
         if recogniser.centred and len(others.images):
             offset = others.embeddings.mean(axis=0)
         gallery, others = (Faces(f.images, f.persons, f.embeddings - offset) for f in (gallery, others))
-        # A network that gives every face the same is zero when it is centred.
+        # Checked after centring, which makes constant embeddings zero.
         for faces in (gallery, others):
             recogniser.check(faces.embeddings)
         first, second = impostor_pairs(others)
@@ -43,26 +43,27 @@ class Enrolment:
         return cls(recogniser, gallery, others, offset, tuple(threshold(similarities, r) for r in FALSE_MATCH_RATES))
 
     def probes(self, rows: np.ndarray) -> Faces:
-        """Pictures of persons in the gallery, as `rows` of stages/evaluate.py: their images' names and embeddings."""
-        known = self.gallery.of(rows["image"].tolist())
+        """Probes of identities in the gallery, from `rows` of stages/evaluate.py with image names and embeddings."""
+        enrolled = self.gallery.of(rows["image"].tolist())
         embeddings = rows[self.recogniser.field] - self.offset
         self.recogniser.check(embeddings)
-        return Faces(known.images, known.persons, embeddings)
+        return Faces(enrolled.images, enrolled.persons, embeddings)
 
 
 def thresholds_table(enrolments: Sequence[Enrolment]) -> pd.DataFrame:
-    """Every recogniser's thresholds, in THRESHOLDS_COLUMNS; `pairs` and `persons` are numbers."""
+    """Thresholds of every recogniser, in THRESHOLDS_COLUMNS; `pairs` and `persons` are counts."""
     rows = [
-        (known.recogniser.name, level.fmr, level.value, level.pairs, len(set(known.others.persons)), level.note)
-        for known in enrolments
-        for level in known.thresholds
+        (enrolment.recogniser.name, level.fmr, level.value, level.pairs, len(set(enrolment.others.persons)), level.note)
+        for enrolment in enrolments
+        for level in enrolment.thresholds
     ]
     return pd.DataFrame(rows, columns=THRESHOLDS_COLUMNS)
 
 
 def genuine_pairs(images: Sequence[str], gallery: Faces) -> pd.DataFrame:
-    """Every pair behind the true-match rates, in PAIRS_COLUMNS: one of `images`, protected or clean, and another clean
-    image of its person in `gallery`.
+    """Genuine pairs of the true-match rates, in PAIRS_COLUMNS.
+
+    Each pair is one of `images`, protected or clean, and another clean image of its identity in `gallery`.
     """
     probes = gallery.of(images)
     same = probes.persons[:, None] == gallery.persons[None, :]

@@ -1,4 +1,4 @@
-"""How far P-FGVM's L2 is from the smallest that any attack has found for the same images and targets."""
+"""L2 of the methods compared with the smallest L2 of any attack on the same images and targets."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ MINIMUM_NORM_COLUMNS = [
 
 
 def distance_to_best(scores: pd.DataFrame, methods: Sequence[str], references: Sequence[str]) -> pd.DataFrame:
-    """One row a model and method, in MINIMUM_NORM_COLUMNS: mean L2 less the best known, over images that it reaches.
+    """One row per model and method, in MINIMUM_NORM_COLUMNS: excess of the mean L2 over the best known L2.
 
-    scores: as for pfgvm.report.table_data.results; only `float` rows count. An image is reached by a method where the
-    model takes it for the target; its best known L2 is the smallest among the methods and references that reach it.
-    `reached`: share in [0, 1] of the images that the method reaches. `excess`: mean of L2 − best L2 over these, with
-    its 95 % interval by bootstrap over persons. Without a reference among the scores, the table is empty.
+    scores: as for pfgvm.report.table_data.results; only `float` rows are used. A method reaches an image if the model
+    predicts the target; the best known L2 is the smallest among the methods and references that reach the image.
+    `reached`: share in [0, 1] of the images that the method reaches. `excess`: mean of L2 − best L2 over these images,
+    with its 95 % interval by bootstrap over identities. Without a reference in the scores, the table is empty.
     """
     rows = []
     exact = scores[scores["pixels"] == "float"]
@@ -27,14 +27,15 @@ def distance_to_best(scores: pd.DataFrame, methods: Sequence[str], references: S
         reached = of_model[of_model["predicted"] == of_model["target"]]
         best = reached[reached["method"].isin([*methods, *references])].groupby("image")["l2"].min()
         for method in [*methods, *references]:
-            own = reached[reached["method"] == method]
-            if own.empty:
+            of_method = reached[reached["method"] == method]
+            if of_method.empty:
                 continue
-            excess = own["l2"] - own["image"].map(best)
+            excess = of_method["l2"] - of_method["image"].map(best)
             rows.append(
                 (
-                    model, method, len(own), len(own) / (of_model["method"] == method).sum(), mean(own["l2"]),
-                    mean(own["image"].map(best)), *mean_over_clusters(list(excess), list(own["person"])),
+                    model, method, len(of_method), len(of_method) / (of_model["method"] == method).sum(),
+                    mean(of_method["l2"]), mean(of_method["image"].map(best)),
+                    *mean_over_clusters(list(excess), list(of_method["person"])),
                 )
             )  # fmt: skip
     return pd.DataFrame(rows, columns=MINIMUM_NORM_COLUMNS)

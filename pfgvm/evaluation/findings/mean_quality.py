@@ -1,4 +1,4 @@
-"""How good protected pictures still look: means over the images."""
+"""Mean visual quality of protected images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,19 +15,19 @@ QUALITY_COLUMNS = ["model", "method", "images", *(name + end for name in _NAMES 
 
 
 def quality(sets: Sequence[EvaluatedSet], persons: Mapping[str, str], *, published: str) -> pd.DataFrame:
-    """One row a set, in QUALITY_COLUMNS: each metric's mean over the published pictures and its 95 % interval.
+    """One row per set, in QUALITY_COLUMNS: mean of each metric over published images, with its 95 % interval.
 
-    persons: by image; the interval is by bootstrap over them. PSNR, infinite for an unchanged picture, counts the
-    others; LPIPS is missing where nobody gave its weights.
+    persons: identity by image; the interval is by bootstrap over identities. PSNR excludes unchanged images, where it
+    is infinite. LPIPS is missing without its weights.
     """
     rows: list[dict[str, Any]] = []
-    for one in sets:
-        shown = one.view(published)
-        of = np.array([persons[image] for image in shown["image"].tolist()])
-        row: dict[str, Any] = {"model": one.model, "method": one.method, "images": len(shown)}
-        for name in [name for name in _NAMES if name in (shown.dtype.names or ())]:
-            there = np.isfinite(shown[name])
-            values = mean_over_clusters(shown[name][there], of[there])
+    for image_set in sets:
+        published_rows = image_set.view(published)
+        identities = np.array([persons[image] for image in published_rows["image"].tolist()])
+        row: dict[str, Any] = {"model": image_set.model, "method": image_set.method, "images": len(published_rows)}
+        for name in [name for name in _NAMES if name in (published_rows.dtype.names or ())]:
+            is_finite = np.isfinite(published_rows[name])
+            values = mean_over_clusters(published_rows[name][is_finite], identities[is_finite])
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
         rows.append(row)
     return pd.DataFrame(rows, columns=QUALITY_COLUMNS)

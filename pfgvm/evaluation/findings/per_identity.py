@@ -1,4 +1,4 @@
-"""Recognition by person and by image."""
+"""Recognition per identity and per image."""
 
 import math
 from collections.abc import Sequence
@@ -20,47 +20,49 @@ RECOGNISED_IMAGES_COLUMNS = [
 def recognised_persons(
     sets: Sequence[EvaluatedSet], enrolments: Sequence[Enrolment], *, published: str
 ) -> pd.DataFrame:
-    """Each person's true-match rates, in [0, 1], at the highest false-match rate: RECOGNISED_PERSONS_COLUMNS.
+    """True-match rates of each identity, in [0, 1], at the highest false-match rate: RECOGNISED_PERSONS_COLUMNS.
 
-    published: the view of the published picture. As in `recognition`, pictures are held against the other clean images
-    of their person. Without a threshold, or another image, the rates are NaN.
+    published: view of published images. As in `recognition`, images are compared with the other clean images of their
+    identity. Rates are NaN without a threshold or without another image.
     """
     rows = []
-    for one in sets:
-        shown = one.view(published)
-        for known in enrolments:
-            protected = known.probes(shown)
-            clean = known.gallery.of(protected.images.tolist())
-            before, after = (_rates(known, probes) for probes in (clean, protected))
+    for image_set in sets:
+        published_rows = image_set.view(published)
+        for enrolment in enrolments:
+            protected = enrolment.probes(published_rows)
+            clean = enrolment.gallery.of(protected.images.tolist())
+            before, after = (_rates(enrolment, probes) for probes in (clean, protected))
             for person in np.unique(protected.persons).tolist():
-                own = protected.persons == person
-                rates = (mean(before[own]), mean(after[own]))
-                rows.append((one.model, one.method, known.recogniser.name, person, int(own.sum()), *rates))
+                is_person = protected.persons == person
+                rates = (mean(before[is_person]), mean(after[is_person]))
+                rows.append(
+                    (image_set.model, image_set.method, enrolment.recogniser.name, person, int(is_person.sum()), *rates)
+                )
     return pd.DataFrame(rows, columns=RECOGNISED_PERSONS_COLUMNS)
 
 
 def recognised_images(sets: Sequence[EvaluatedSet], enrolments: Sequence[Enrolment], *, published: str) -> pd.DataFrame:
-    """What each recogniser says of each image, clean and protected: RECOGNISED_IMAGES_COLUMNS.
+    """Results of each recogniser for each image, clean and protected: RECOGNISED_IMAGES_COLUMNS.
 
-    The rates are the share of the person's other clean images that match, as in `recognised_persons`; the ranks are at
-    which place, from 1, the person comes among all enrolled, as in `recognition`.
+    Rates are the share of the identity's other clean images that match, as in `recognised_persons`. Ranks, from 1, are
+    those of the identity among all enrolled ones, as in `recognition`.
     """
     rows: list[tuple] = []
-    for one in sets:
-        shown = one.view(published)
-        for known in enrolments:
-            protected = known.probes(shown)
-            clean = known.gallery.of(protected.images.tolist())
-            states, enrolled = (clean, protected), known.gallery + known.others
-            said = [_rates(known, probes) for probes in states]
-            said += [ranks(known.recogniser, probes, enrolled) for probes in states]
-            of_set = (one.model, one.method, known.recogniser.name)
-            rows += [(*of_set, *of_image) for of_image in zip(protected.images, *said, strict=True)]
+    for image_set in sets:
+        published_rows = image_set.view(published)
+        for enrolment in enrolments:
+            protected = enrolment.probes(published_rows)
+            clean = enrolment.gallery.of(protected.images.tolist())
+            probe_sets, gallery = (clean, protected), enrolment.gallery + enrolment.others
+            columns = [_rates(enrolment, probes) for probes in probe_sets]
+            columns += [ranks(enrolment.recogniser, probes, gallery) for probes in probe_sets]
+            of_set = (image_set.model, image_set.method, enrolment.recogniser.name)
+            rows += [(*of_set, *of_image) for of_image in zip(protected.images, *columns, strict=True)]
     return pd.DataFrame(rows, columns=RECOGNISED_IMAGES_COLUMNS)
 
 
-def _rates(known: Enrolment, probes: Faces) -> np.ndarray:
-    value = max(known.thresholds, key=lambda level: level.fmr).value
+def _rates(enrolment: Enrolment, probes: Faces) -> np.ndarray:
+    value = max(enrolment.thresholds, key=lambda level: level.fmr).value
     if math.isnan(value):
         return np.full(len(probes.images), math.nan)
-    return match_rates(known.recogniser, probes, known.gallery, value)
+    return match_rates(enrolment.recogniser, probes, enrolment.gallery, value)

@@ -1,4 +1,4 @@
-"""Recognition of protected pictures by recognisers that the attack has not had before it."""
+"""Recognition rates of white-box and black-box recognisers on protected images."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -23,47 +23,51 @@ RECOGNITION_COLUMNS = [
 def recognition(
     sets: Sequence[EvaluatedSet], enrolments: Sequence[Enrolment], *, published: str, control: str
 ) -> pd.DataFrame:
-    """One row a set, recogniser and false-match rate, in RECOGNITION_COLUMNS; rates in [0, 1].
+    """One row per set, recogniser and false-match rate, in RECOGNITION_COLUMNS; rates in [0, 1].
 
-    published, control: the views of the published picture and of its random control.
+    published, control: views of published images and of their random controls.
 
-    A protected picture is held against the other clean images of its person (`tmr_protected`), and against the other
-    protected ones (`tmr_both`). `drop_over_random` is by how much more the protection lowers the true-match rate than
-    the control does. Ranks are among all persons enrolled. `low`, `high`, and the like before another name: 95 %
-    interval by bootstrap over persons. `seen`: whether the attack had that recogniser before it. `found`: the share of
-    pictures on which a detector finds a face, `found_clean` of the same ones unprotected. Where the pairs do not
-    suffice for a threshold, `note` says so.
+    A protected image is compared with the other clean images of its identity (`tmr_protected`) and with its other
+    protected images (`tmr_both`). `drop_over_random` is the drop of the true-match rate in excess of the control's.
+    Ranks are among all enrolled identities. `low` and `high`, also as suffixes: 95 % interval by bootstrap over
+    identities. `seen`: whether the recogniser is a white-box recogniser of the attack. `found`: share of images with a
+    detected face; `found_clean`: the same for clean images. `note` states if there are too few pairs for a threshold.
     """
     rows: list[dict[str, Any]] = []
-    for one in sets:
-        shown = one.view(published)
+    for image_set in sets:
+        published_rows = image_set.view(published)
         of_set = {
-            "model": one.model,
-            "method": one.method,
-            "found": mean(shown["found"]),
-            "found_clean": mean(clean_set(sets, one).view(published, shown["image"])["found"]),
-            "images": len(shown),
+            "model": image_set.model,
+            "method": image_set.method,
+            "found": mean(published_rows["found"]),
+            "found_clean": mean(clean_set(sets, image_set).view(published, published_rows["image"])["found"]),
+            "images": len(published_rows),
         }
-        for known in enrolments:
-            protected, random = known.probes(shown), known.probes(one.view(control, shown["image"]))
-            clean = known.gallery.of(protected.images.tolist())
+        for enrolment in enrolments:
+            protected, random = (
+                enrolment.probes(published_rows),
+                enrolment.probes(image_set.view(control, published_rows["image"])),
+            )
+            clean = enrolment.gallery.of(protected.images.tolist())
             of_recogniser = {
-                "recogniser": known.recogniser.name,
-                "seen": known.recogniser.name in one.seen_by.split(","),
-                **_identified(known, clean, protected),
+                "recogniser": enrolment.recogniser.name,
+                "seen": enrolment.recogniser.name in image_set.seen_by.split(","),
+                **_identified(enrolment, clean, protected),
             }
             rows += [
                 of_set
                 | of_recogniser
                 | {"fmr": level.fmr, "threshold": level.value, "note": level.note}
-                | _matched(known, level, (clean, protected, random))
-                for level in known.thresholds
+                | _matched(enrolment, level, (clean, protected, random))
+                for level in enrolment.thresholds
             ]
     return pd.DataFrame(rows, columns=RECOGNITION_COLUMNS)
 
 
-def _identified(known: Enrolment, clean: Faces, protected: Faces) -> dict[str, float]:
-    before, after = (ranks(known.recogniser, probes, known.gallery + known.others) for probes in (clean, protected))
+def _identified(enrolment: Enrolment, clean: Faces, protected: Faces) -> dict[str, float]:
+    before, after = (
+        ranks(enrolment.recogniser, probes, enrolment.gallery + enrolment.others) for probes in (clean, protected)
+    )
     return {
         **_named(("rank1_protected", "rank1_low", "rank1_high"), over_persons(after == 1, clean.persons)),
         "rank1_clean": mean(before == 1),
@@ -72,12 +76,12 @@ def _identified(known: Enrolment, clean: Faces, protected: Faces) -> dict[str, f
     }
 
 
-def _matched(known: Enrolment, level: Threshold, probes: tuple[Faces, Faces, Faces]) -> dict[str, float]:
+def _matched(enrolment: Enrolment, level: Threshold, probes: tuple[Faces, Faces, Faces]) -> dict[str, float]:
     if math.isnan(level.value):
         return {}
     _, protected, _ = probes
-    before, after, at_random = (match_rates(known.recogniser, p, known.gallery, level.value) for p in probes)
-    both = match_rates(known.recogniser, protected, protected, level.value)
+    before, after, at_random = (match_rates(enrolment.recogniser, p, enrolment.gallery, level.value) for p in probes)
+    both = match_rates(enrolment.recogniser, protected, protected, level.value)
     persons = protected.persons
     return {
         "tmr_clean": over_persons(before, persons)[0],
@@ -92,6 +96,6 @@ def _named(names: Iterable[str], values: Iterable[float]) -> dict[str, float]:
 
 
 def over_persons(values: np.ndarray, persons: np.ndarray) -> tuple[float, float, float]:
-    """The mean of those `values` that are not NaN, and its 95 % interval by bootstrap over `persons`."""
-    there = ~np.isnan(values)
-    return mean_over_clusters(values[there], persons[there])
+    """Mean of the `values` that are not NaN, and its 95 % interval by bootstrap over `persons`."""
+    is_valid = ~np.isnan(values)
+    return mean_over_clusters(values[is_valid], persons[is_valid])

@@ -1,4 +1,4 @@
-"""What is left of the protection after what happens to pictures on their way."""
+"""Robustness of the protection to post-processing."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,32 +18,39 @@ ROBUSTNESS_COLUMNS = ["model", "method", "transform", "images", "mr", "low", "hi
 def robustness(
     sets: Sequence[EvaluatedSet], transforms: Sequence[str], persons: Mapping[str, str], enrolments: Sequence[Enrolment]
 ) -> pd.DataFrame:
-    """What is seen of each set after each transform: ROBUSTNESS_COLUMNS, then three a recogniser; rates in [0, 1].
+    """One row per set and transform: ROBUSTNESS_COLUMNS, then three per recogniser; rates in [0, 1].
 
-    persons: by image. `mr` and `target_rate` are the set's own model's, with Wilson's 95 % interval of `mr`. `mssim`
-    (Wang) compares the protected picture with the clean one after the same transform: what is left of the perturbation.
-    `NAME_tmr` is the true-match rate of the recogniser NAME against clean images at its first threshold, with
-    `NAME_low`, `NAME_high`, its 95 % interval by bootstrap over persons.
+    persons: identity by image. `mr` and `target_rate` are those of the set's model; `low` and `high` are Wilson's 95 %
+    interval of `mr`. `mssim` (Wang) is between the protected and the clean image after the same transform, a measure of
+    the remaining perturbation. `NAME_tmr` is the true-match rate of the recogniser NAME with clean images at its first
+    threshold; `NAME_low` and `NAME_high` are its 95 % interval by bootstrap over identities.
     """
     rows: list[dict[str, Any]] = []
-    for one in sets:
+    for image_set in sets:
         for transform in transforms:
-            shown = one.view(transform)
-            predicted = shown[f"predicted_{one.model}"]
-            missed = predicted != [persons[image] for image in shown["image"].tolist()]
-            low, high = interval(int(missed.sum()), len(shown))
-            row = {"model": one.model, "method": one.method, "transform": transform, "images": len(shown)}
-            row |= {"mr": mean(missed), "low": low, "high": high, "mssim": mean(shown["mssim"])}
-            row |= {"target_rate": one.target_rate(predicted, transform)}
-            for known in enrolments:
-                value, probes = known.thresholds[0].value, known.probes(shown)
+            transformed_rows = image_set.view(transform)
+            predicted = transformed_rows[f"predicted_{image_set.model}"]
+            misclassified = predicted != [persons[image] for image in transformed_rows["image"].tolist()]
+            low, high = interval(int(misclassified.sum()), len(transformed_rows))
+            row = {
+                "model": image_set.model,
+                "method": image_set.method,
+                "transform": transform,
+                "images": len(transformed_rows),
+            }
+            row |= {"mr": mean(misclassified), "low": low, "high": high, "mssim": mean(transformed_rows["mssim"])}
+            row |= {"target_rate": image_set.target_rate(predicted, transform)}
+            for enrolment in enrolments:
+                value, probes = enrolment.thresholds[0].value, enrolment.probes(transformed_rows)
                 if not math.isnan(value):
-                    rates = over_persons(match_rates(known.recogniser, probes, known.gallery, value), probes.persons)
-                    row |= dict(zip(_columns(known), rates, strict=True))
+                    rates = over_persons(
+                        match_rates(enrolment.recogniser, probes, enrolment.gallery, value), probes.persons
+                    )
+                    row |= dict(zip(_columns(enrolment), rates, strict=True))
             rows.append(row)
-    further = [name for known in enrolments for name in _columns(known)]
+    further = [name for enrolment in enrolments for name in _columns(enrolment)]
     return pd.DataFrame(rows, columns=[*ROBUSTNESS_COLUMNS, *further])
 
 
-def _columns(known: Enrolment) -> list[str]:
-    return [f"{known.recogniser.name}_{end}" for end in ("tmr", "low", "high")]
+def _columns(enrolment: Enrolment) -> list[str]:
+    return [f"{enrolment.recogniser.name}_{end}" for end in ("tmr", "low", "high")]

@@ -1,4 +1,4 @@
-"""What is seen on adversarial sets, as the tables of the evaluation take it."""
+"""Evaluated image sets, the input of the evaluation's tables."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from pfgvm.methods import CLEAN, place
 class EvaluatedSet:
     """The images of one method on one model.
 
-    method: what tables call it. seen_by: the recognisers that the method had before it, as Model B's descriptor, with
-    commas between them; "none" or "" without one. rows: as stages/evaluate.py writes them, one an image and view.
+    method: label in tables. seen_by: white-box recognisers of the method, such as Model B's descriptor, separated by
+    commas; "none" or "" without one. rows: as written by stages/evaluate.py, one per image and view.
     """
 
     model: str
@@ -23,7 +23,7 @@ class EvaluatedSet:
     rows: np.ndarray
 
     def view(self, name: str, images: np.ndarray | None = None) -> np.ndarray:
-        """The rows of the view `name`: in the order of the file, or of `images`."""
+        """Rows of the view `name`, in the order of the file or of `images`."""
         rows = self.rows[self.rows["view"] == name]
         if images is None:
             return rows
@@ -31,16 +31,16 @@ class EvaluatedSet:
         return rows[[place[image] for image in images.tolist()]]
 
     def target_rate(self, predicted: np.ndarray, view: str) -> float:
-        """The share of images, in the order of the `view`, that are taken for their target; NaN without targets."""
+        """Share of images whose prediction, in the order of the `view`, is their target; NaN without targets."""
         targets = self.view(view)["target"]
         return mean((predicted == targets)[targets != ""])
 
 
 def clean_set(sets: Iterable[EvaluatedSet], of: EvaluatedSet) -> EvaluatedSet:
-    """The clean images among `sets` that go with the set `of`: those of its model."""
-    return next(one for one in sets if one.model == of.model and one.method == CLEAN)
+    """The clean set among `sets` of the same model as the set `of`."""
+    return next(other for other in sets if other.model == of.model and other.method == CLEAN)
 
 
 def in_order(sets: Iterable[EvaluatedSet]) -> list[EvaluatedSet]:
-    """`sets` by model, and of a model in the order of `place`."""
-    return sorted(sets, key=lambda one: (one.model, place(one.method)))
+    """`sets` sorted by model, then in the order of `place`."""
+    return sorted(sets, key=lambda image_set: (image_set.model, place(image_set.method)))

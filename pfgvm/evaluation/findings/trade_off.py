@@ -1,4 +1,4 @@
-"""What a method costs against what it reaches, over the values of its parameter."""
+"""Trade-off curves of the methods over their parameter values."""
 
 import math
 from itertools import pairwise
@@ -7,7 +7,7 @@ import pandas as pd
 
 from pfgvm.evaluation.statistics import interval, mean
 
-# One row an image, model, method and value of the parameter.
+# One row per image, model, method and parameter value.
 CURVE_SCORES = [
     "image", "person", "model", "method", "parameter", "value", "target", "predicted", "l2", "mssim", "mssim_legacy",
     "of_settings",
@@ -20,17 +20,17 @@ EQUAL_MR_COLUMNS = ["model", "method", "other", "mr", "other_l2", "other_mssim_l
 
 
 def curves(scores: pd.DataFrame) -> pd.DataFrame:
-    """Means over the images, one row a model, method and value, in CURVES_COLUMNS; rates in [0, 1].
+    """Means over images, one row per model, method and value, in CURVES_COLUMNS; rates in [0, 1].
 
-    scores: CURVE_SCORES, metrics and values as numbers. `mr_low`, `mr_high`: Wilson's 95 % interval. `of_settings`:
-    whether the value is that of the settings.
+    scores: columns CURVE_SCORES, metrics and values as numbers. `mr_low`, `mr_high`: Wilson's 95 % interval.
+    `of_settings`: whether the value is that of the settings.
     """
     rows = []
     for (model, method, parameter, value, of_settings), group in scores.groupby(
         ["model", "method", "parameter", "value", "of_settings"], sort=True
     ):
-        missed = group["predicted"] != group["person"]
-        low, high = interval(int(missed.sum()), len(group))
+        misclassified = group["predicted"] != group["person"]
+        low, high = interval(int(misclassified.sum()), len(group))
         rows.append(
             {
                 "model": model,
@@ -39,7 +39,7 @@ def curves(scores: pd.DataFrame) -> pd.DataFrame:
                 "value": value,
                 "images": len(group),
                 **{name: mean(group[name]) for name in ("l2", "mssim", "mssim_legacy")},
-                "mr": mean(missed),
+                "mr": mean(misclassified),
                 "target_rate": mean(group["predicted"] == group["target"]),
                 "mr_low": low,
                 "mr_high": high,
@@ -50,10 +50,10 @@ def curves(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_equal_mr(table: pd.DataFrame, proposed: str) -> pd.DataFrame:
-    """`proposed` at the MR of each other method, and each other method at that of `proposed`: EQUAL_MR_COLUMNS.
+    """`proposed` at the MR of each other method, and each other method at the MR of `proposed`: EQUAL_MR_COLUMNS.
 
-    table: from `curves`. `other` is the method whose MR at the value of the settings is to be reached; `l2` and
-    `mssim_legacy` are those of `method` where it first reaches it (see `cheapest`), NaN where it never does.
+    table: from `curves`. `other` is the method whose MR at the settings' value is to be reached. `l2` and
+    `mssim_legacy` are those of `method` where it first reaches that MR (see `cheapest`); NaN if it does not.
     """
     rows = []
     for model in sorted(set(table["model"])):
@@ -62,17 +62,19 @@ def at_equal_mr(table: pd.DataFrame, proposed: str) -> pd.DataFrame:
             for method, aim in ((proposed, other), (other, proposed)):
                 if proposed not in points or other == proposed:
                     continue
-                [own] = points[aim][points[aim]["of_settings"]].to_dict("records")
-                l2, similarity = cheapest(points[method], own["mr"])
-                rows.append((model, method, aim, own["mr"], own["l2"], own["mssim_legacy"], l2, similarity))
+                [reference] = points[aim][points[aim]["of_settings"]].to_dict("records")
+                l2, similarity = cheapest(points[method], reference["mr"])
+                rows.append(
+                    (model, method, aim, reference["mr"], reference["l2"], reference["mssim_legacy"], l2, similarity)
+                )
     return pd.DataFrame(rows, columns=EQUAL_MR_COLUMNS)
 
 
 def cheapest(points: pd.DataFrame, mr: float) -> tuple[float, float]:
-    """The smallest L2, and the legacy MSSIM there, at which a curve reaches a misclassification rate of `mr`.
+    """Smallest L2, with its legacy MSSIM, at which a trade-off curve reaches the misclassification rate `mr`.
 
-    points: rows of `curves` of one model and method; between neighbours in `value`, all three run linearly. NaN where
-    the rate is never reached.
+    points: rows of `curves` of one model and method; all three are interpolated linearly between neighbouring values.
+    NaN if the rate is not reached.
     """
     ordered = points.sort_values("value")[["l2", "mssim_legacy", "mr"]].to_numpy().tolist()
     reached = [(l2, similarity) for l2, similarity, rate in ordered if rate >= mr]

@@ -1,4 +1,4 @@
-"""Whether an attack on one target model misleads the other."""
+"""Transfer of attacks between the target models."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,21 +11,32 @@ TRANSFER_COLUMNS = ["model", "method", "judge", "images", "mr", "low", "high", "
 
 
 def transfer(sets: Sequence[EvaluatedSet], persons: Mapping[str, str], *, published: str) -> pd.DataFrame:
-    """How each model, the `judge`, errs on pictures made on another: TRANSFER_COLUMNS, rates in [0, 1].
+    """Misclassification rate of each model, the `judge`, on images of another model: TRANSFER_COLUMNS, rates in [0, 1].
 
-    persons: by image. published: the view of the published picture. `low`, `high`: Wilson's 95 % interval of `mr`;
-    `clean_error`: how the judge errs on the same images when clean.
+    persons: identity by image. published: view of published images. `low`, `high`: Wilson's 95 % interval of `mr`;
+    `clean_error`: error rate of the judge on the same images when clean.
     """
     rows = []
-    for one in sets:
-        for judge in sorted({other.model for other in sets} - {one.model}):
-            shown = one.view(published)
-            clean = clean_set(sets, one).view(published, shown["image"])
-            missed, clean_missed = (
-                part[f"predicted_{judge}"] != [persons[image] for image in part["image"].tolist()]
-                for part in (shown, clean)
+    for image_set in sets:
+        for judge in sorted({other.model for other in sets} - {image_set.model}):
+            published_rows = image_set.view(published)
+            clean = clean_set(sets, image_set).view(published, published_rows["image"])
+            misclassified, clean_misclassified = (
+                view_rows[f"predicted_{judge}"] != [persons[image] for image in view_rows["image"].tolist()]
+                for view_rows in (published_rows, clean)
             )
-            ends = interval(int(missed.sum()), len(shown))
-            to_target = one.target_rate(shown[f"predicted_{judge}"], published)
-            rows.append((one.model, one.method, judge, len(shown), mean(missed), *ends, to_target, mean(clean_missed)))
+            ends = interval(int(misclassified.sum()), len(published_rows))
+            to_target = image_set.target_rate(published_rows[f"predicted_{judge}"], published)
+            rows.append(
+                (
+                    image_set.model,
+                    image_set.method,
+                    judge,
+                    len(published_rows),
+                    mean(misclassified),
+                    *ends,
+                    to_target,
+                    mean(clean_misclassified),
+                )
+            )
     return pd.DataFrame(rows, columns=TRANSFER_COLUMNS)

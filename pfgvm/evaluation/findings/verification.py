@@ -1,6 +1,6 @@
-"""Verification and identification: does a recogniser still find the person on a picture?
+"""Verification and identification rates.
 
-A picture takes part as a probe; what it is held against are other images, never its own original.
+Probes are compared with other images, never with their own original.
 """
 
 import math
@@ -11,24 +11,24 @@ import numpy as np
 
 from pfgvm.evaluation.recognition.embedding_distance import Comparison
 
-# So many false matches must at least be expected among the pairs behind a threshold: at 30 errors a rate is within 30 %
-# of the true one, at 90 % confidence ("rule of 30", Doddington et al. 2000).
+# Minimum expected number of false matches for a threshold. With 30 errors, a rate is within 30 % of the true rate at
+# 90 % confidence ("rule of 30", Doddington et al. 2000).
 EXPECTED_FALSE_MATCHES = 30
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Images as a recogniser sees them: their names and persons, n each, and embeddings, (n, d)."""
+    """Embeddings of images: n image names, n identities, and embeddings (n, d)."""
 
     images: np.ndarray
     persons: np.ndarray
     embeddings: np.ndarray
 
     def of(self, images: Sequence[str]) -> "Faces":
-        """The same of `images` alone, in their order. Raises KeyError for an image that is not there."""
+        """Subset of `images`, in their order. Raises KeyError for a missing image."""
         place = {image: number for number, image in enumerate(self.images.tolist())}
-        chosen = [place[image] for image in images]
-        return Faces(self.images[chosen], self.persons[chosen], self.embeddings[chosen])
+        index = [place[image] for image in images]
+        return Faces(self.images[index], self.persons[index], self.embeddings[index])
 
     def __add__(self, others: "Faces") -> "Faces":
         parts = zip(vars(self).values(), vars(others).values(), strict=True)
@@ -37,9 +37,9 @@ class Faces:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The similarity from which on two images count as one person, at a false-match rate `fmr`.
+    """Similarity from which two images match, at a false-match rate `fmr`.
 
-    value: NaN where the pairs do not suffice, and `note` then says why. pairs: of two persons each.
+    value: NaN for too few pairs, with the reason in `note`. pairs: number of impostor pairs.
     """
 
     fmr: float
@@ -49,55 +49,55 @@ class Threshold:
 
 
 def impostor_pairs(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of images of two persons, as two arrays of places in `faces`."""
+    """All pairs of images of different identities, as two arrays of indices into `faces`."""
     first, second = np.triu_indices(len(faces.images), 1)
     different = faces.persons[first] != faces.persons[second]
     return first[different], second[different]
 
 
 def threshold(similarities: np.ndarray, fmr: float) -> Threshold:
-    """The lowest threshold at which no more than the share `fmr`, in (0, 1), of impostor pairs match.
+    """Lowest threshold at which at most the share `fmr`, in (0, 1), of impostor pairs match.
 
     similarities: of the pairs, (n,).
     """
     count = len(similarities)
-    # Rounded: in binary 0.01 times 3,000 need not be 30.
+    # Rounded: in binary 0.01 * 3,000 may differ from 30.
     allowed = round(count * fmr, 9)
     if allowed < EXPECTED_FALSE_MATCHES:
         note = (
             f"needs {math.ceil(round(EXPECTED_FALSE_MATCHES / fmr, 9)):,} pairs of other persons; there are {count:,}"
         )
         return Threshold(fmr, math.nan, count, note)
-    # Just above the most similar pair that may not match.
+    # Just above the most similar pair that must not match.
     return Threshold(fmr, float(np.nextafter(np.sort(similarities)[::-1][int(allowed)], math.inf)), count, "")
 
 
 def match_rates(compared: Comparison, probes: Faces, gallery: Faces, value: float) -> np.ndarray:
-    """For each probe the share of its person's other images in `gallery` that match it at the threshold `value`: (n,).
+    """Share of each probe's genuine images in `gallery` that match at the threshold `value`: (n,).
 
-    An image of the same name in the gallery is left out; NaN without any other.
+    Gallery images of the same name are excluded; NaN if no other image remains.
     """
     rates = np.full(len(probes.images), math.nan)
     for person in np.unique(probes.persons):
-        mine, theirs = probes.persons == person, gallery.persons == person
-        genuine = probes.images[mine][:, None] != gallery.images[theirs][None, :]
-        matched = compared.similarities(probes.embeddings[mine], gallery.embeddings[theirs]) >= value
+        is_probe, is_gallery = probes.persons == person, gallery.persons == person
+        genuine = probes.images[is_probe][:, None] != gallery.images[is_gallery][None, :]
+        matched = compared.similarities(probes.embeddings[is_probe], gallery.embeddings[is_gallery]) >= value
         counts = genuine.sum(axis=1)
-        nothing = np.full(len(counts), math.nan)
-        rates[mine] = np.divide((matched & genuine).sum(axis=1), counts, out=nothing, where=counts > 0)
+        undefined = np.full(len(counts), math.nan)
+        rates[is_probe] = np.divide((matched & genuine).sum(axis=1), counts, out=undefined, where=counts > 0)
     return rates
 
 
 def ranks(compared: Comparison, probes: Faces, gallery: Faces) -> np.ndarray:
-    """At which place, from 1, each probe's person comes among the persons of `gallery`, each at its best image: (n,).
+    """Rank, from 1, of each probe's identity among those of `gallery`, each at its most similar image: (n,).
 
-    An image of the same name is left out. Raises ValueError for a probe whose person the gallery lacks.
+    Gallery images of the same name are excluded. Raises ValueError if a probe's identity is not in the gallery.
     """
     similarities = compared.similarities(probes.embeddings, gallery.embeddings)
     similarities[probes.images[:, None] == gallery.images[None, :]] = -math.inf
     persons = np.unique(gallery.persons)
     if not np.isin(probes.persons, persons).all():
-        raise ValueError("every probe's person must be in the gallery")
+        raise ValueError("the gallery must contain the identity of every probe")
     best = np.stack([similarities[:, gallery.persons == person].max(axis=1) for person in persons], axis=1)
-    own = best[np.arange(len(probes.images)), np.searchsorted(persons, probes.persons)]
-    return 1 + (best > own[:, None]).sum(axis=1)
+    genuine = best[np.arange(len(probes.images)), np.searchsorted(persons, probes.persons)]
+    return 1 + (best > genuine[:, None]).sum(axis=1)

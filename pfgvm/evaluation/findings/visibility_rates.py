@@ -1,4 +1,4 @@
-"""What recognisers still find, against how much of a protection is seen: each method at several strengths."""
+"""Recognition rates against visibility: each method at several strengths."""
 
 import math
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ VISIBILITY_COLUMNS = [
 
 @dataclass(frozen=True)
 class AtStrength:
-    """The published pictures of one method at one strength.
+    """The published images of one method at one strength.
 
-    model: on which they were made, "" for none. seen_by: as in EvaluatedSet. strength: 1 as the settings have it.
+    model: the attacked model, "" for none. seen_by: as in EvaluatedSet. strength: relative to the settings (1).
     rows: `image`, the metrics `mssim_face` and `flip_face`, and an embedding for each recogniser (Comparison.field).
     """
 
@@ -34,33 +34,33 @@ class AtStrength:
 
 
 def visibility(points: Sequence[AtStrength], enrolments: Sequence[Enrolment]) -> pd.DataFrame:
-    """One row a method, strength and recogniser, in VISIBILITY_COLUMNS; rates in [0, 1], means of the metrics.
+    """One row per method, strength and recogniser, in VISIBILITY_COLUMNS; rates in [0, 1], means of the metrics.
 
-    `tmr`: true matches of protected with other clean pictures of their person, at the highest false-match rate, with
-    its 95 % interval by bootstrap over persons; NaN without a threshold. `seen`: whether the method had that recogniser
-    before it.
+    `tmr`: true-match rate of protected images with other clean images of their identity, at the highest false-match
+    rate, with its 95 % interval by bootstrap over identities; NaN without a threshold. `seen`: whether the recogniser
+    is a white-box recogniser of the method.
     """
-    found = []
+    rows = []
     for point in points:
-        for known in enrolments:
-            level = max(known.thresholds, key=lambda threshold: threshold.fmr)
-            probes = known.probes(point.rows)
+        for enrolment in enrolments:
+            level = max(enrolment.thresholds, key=lambda threshold: threshold.fmr)
+            probes = enrolment.probes(point.rows)
             rates = (math.nan, math.nan, math.nan)
             if not math.isnan(level.value):
-                matched = match_rates(known.recogniser, probes, known.gallery, level.value)
-                rates = over_persons(matched, probes.persons)
-            found.append(
+                shares = match_rates(enrolment.recogniser, probes, enrolment.gallery, level.value)
+                rates = over_persons(shares, probes.persons)
+            rows.append(
                 {
                     "model": point.model,
                     "method": point.method,
                     "strength": point.strength,
                     "images": len(point.rows),
                     **{name: mean(point.rows[name]) for name in ("mssim_face", "flip_face")},
-                    "recogniser": known.recogniser.name,
-                    "seen": known.recogniser.name in point.seen_by.split(","),
+                    "recogniser": enrolment.recogniser.name,
+                    "seen": enrolment.recogniser.name in point.seen_by.split(","),
                     "fmr": level.fmr,
                     **dict(zip(("tmr", "low", "high"), rates, strict=True)),
                 }
             )
-    table = pd.DataFrame(found, columns=VISIBILITY_COLUMNS)
+    table = pd.DataFrame(rows, columns=VISIBILITY_COLUMNS)
     return table.sort_values(["model", "method", "recogniser", "strength"], ignore_index=True)

@@ -1,1 +1,1 @@
-"""How good a picture still looks beside its original."""
+"""Visual quality of an image compared with its original."""

@@ -1,7 +1,7 @@
-"""One table of metrics that need no learned weights, QUALITY; and what LPIPS is called, which does.
+"""Quality metrics without learned weights, listed in QUALITY, and the entry of LPIPS.
 
-A picture and its original are 8-bit: uint8, (3, H, W), RGB. Every function raises InputError where they are not, or
-differ in shape.
+Images and originals are 8-bit RGB: uint8, (3, H, W). Every function raises InputError for other types and for different
+shapes.
 """
 
 import io
@@ -16,15 +16,15 @@ from pfgvm.evaluation.metrics import mssim
 
 Quality = Callable[[np.ndarray, np.ndarray], float]
 
-# Brows to chin and cheek to cheek of an aligned face, in the rows and columns of CelebA's pictures.
+# Aligned face from brows to chin and cheek to cheek, in rows and columns of CelebA's images.
 _FACE_ROWS, _FACE_COLUMNS = (60, 180), (35, 143)
-# The shortest side from which SSIMULACRA2's six scales, each half the last and rounded up, all reach 8 pixels.
+# Smallest side at which all six scales of SSIMULACRA2, each half the previous one, have at least 8 pixels.
 _SIX_SCALES = 225
 
 
 def face_region(image_size: tuple[int, int]) -> tuple[slice, slice]:
-    """The rows and the columns of the face in CelebA's framing at `image_size` (height, width)."""
-    # PyTorch comes with it: the report reads the table and starts without it.
+    """Rows and columns of the face in CelebA's framing at `image_size` (height, width)."""
+    # Imported here, since the report starts without it.
     from pfgvm.faces.geometry import CELEBA_SIZE
 
     return (
@@ -37,83 +37,83 @@ def _scaled(ends: tuple[int, int], growth: float) -> slice:
     return slice(round(ends[0] * growth), round(ends[1] * growth))
 
 
-def psnr(picture: np.ndarray, original: np.ndarray) -> float:
-    """Peak signal-to-noise ratio over all values, 10 log₁₀(255² / MSE), in dB; infinite where the two are equal."""
-    check_pair(picture, original)
-    mse = np.mean((picture.astype(float) - original) ** 2)
+def psnr(image: np.ndarray, original: np.ndarray) -> float:
+    """Peak signal-to-noise ratio over all values, 10 log₁₀(255² / MSE), in dB; infinite for equal images."""
+    check_pair(image, original)
+    mse = np.mean((image.astype(float) - original) ** 2)
     return float(10 * np.log10(255**2 / mse)) if mse else math.inf
 
 
-def flip(picture: np.ndarray, original: np.ndarray) -> float:
-    """Mean FLIP (Andersson et al., 2020), from 0, no difference seen, to 1; 67 pixels per degree, its default."""
+def flip(image: np.ndarray, original: np.ndarray) -> float:
+    """Mean FLIP (Andersson et al., 2020), from 0 (no visible difference) to 1, at the default 67 pixels per degree."""
     import flip_evaluator
 
-    check_pair(picture, original)
-    test, reference = (np.ascontiguousarray(p.transpose(1, 2, 0), np.float32) / 255 for p in (picture, original))
+    check_pair(image, original)
+    test, reference = (np.ascontiguousarray(p.transpose(1, 2, 0), np.float32) / 255 for p in (image, original))
     return float(flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False)[1])
 
 
-def ssimulacra2(picture: np.ndarray, original: np.ndarray) -> float:
-    """SSIMULACRA 2.1 (Sneyers, 2023): 100 for equal pictures, 90 visually lossless, 70 high quality, 30 low, no lowest.
+def ssimulacra2(image: np.ndarray, original: np.ndarray) -> float:
+    """SSIMULACRA 2.1 (Sneyers, 2023): 100 for equal images, 90 visually lossless, 70 high, 30 low; unbounded below.
 
-    A picture with a side under 225 pixels is continued by its mirror images: of a smaller one the package drops
-    scales, and the weights of the others then fall to the wrong scales and channels.
+    An image with a side under 225 pixels is extended by reflection. Otherwise the package would drop scales and apply
+    the remaining weights to the wrong scales and channels.
     """
     from ssimulacra2 import compute_ssimulacra2
 
-    check_pair(picture, original)
-    return float(compute_ssimulacra2(_as_file(_mirrored(original)), _as_file(_mirrored(picture))))
+    check_pair(image, original)
+    return float(compute_ssimulacra2(_as_file(_mirrored(original)), _as_file(_mirrored(image))))
 
 
-def _mirrored(picture: np.ndarray) -> np.ndarray:
-    # Whole mirror images, so that every pixel counts as often as any other.
-    height, width = ((math.ceil(_SIX_SCALES / side) - 1) * side for side in picture.shape[1:])
-    return np.pad(picture, ((0, 0), (0, height), (0, width)), mode="symmetric")
+def _mirrored(image: np.ndarray) -> np.ndarray:
+    # Whole reflections, so that all pixels have equal weight.
+    height, width = ((math.ceil(_SIX_SCALES / side) - 1) * side for side in image.shape[1:])
+    return np.pad(image, ((0, 0), (0, height), (0, width)), mode="symmetric")
 
 
-def _as_file(picture: np.ndarray) -> io.BytesIO:
+def _as_file(image: np.ndarray) -> io.BytesIO:
     from PIL import Image
 
     file = io.BytesIO()
-    # Plain pixels: compressing them would take as long as the metric.
-    Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).save(file, "PPM")
+    # Uncompressed: compression would take as long as the metric.
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(file, "PPM")
     return file
 
 
-def _mssim(picture: np.ndarray, original: np.ndarray) -> float:
+def _mssim(image: np.ndarray, original: np.ndarray) -> float:
     import torch
 
-    return mssim(*(torch.from_numpy(values[None] / 255) for values in (picture, original))).item()
+    return mssim(*(torch.from_numpy(values[None] / 255) for values in (image, original))).item()
 
 
 def on_face(metric: Quality) -> Quality:
-    """`metric` on the faces alone (`face_region`) of two pictures in CelebA's framing."""
+    """Restrict `metric` to the face (`face_region`) of images in CelebA's framing."""
 
-    def of_faces(picture: np.ndarray, original: np.ndarray) -> float:
-        check_pair(picture, original)
+    def of_faces(image: np.ndarray, original: np.ndarray) -> float:
+        check_pair(image, original)
         rows, columns = face_region((original.shape[1], original.shape[2]))
-        return metric(picture[:, rows, columns], original[:, rows, columns])
+        return metric(image[:, rows, columns], original[:, rows, columns])
 
     return of_faces
 
 
-def check_pair(picture: np.ndarray, original: np.ndarray) -> None:
-    """Raise InputError where the two are no 8-bit pictures of one shape."""
-    for name, values in (("picture", picture), ("original", original)):
+def check_pair(image: np.ndarray, original: np.ndarray) -> None:
+    """Raise InputError unless both are 8-bit RGB images of one shape."""
+    for name, values in (("image", image), ("original", original)):
         if values.dtype != np.uint8 or values.ndim != 3 or len(values) != 3:
-            found = f"{values.dtype} of shape {values.shape}"
-            raise InputError(f"{name}: {found}; give an 8-bit RGB picture, uint8 of shape (3, H, W)")
-    if picture.shape != original.shape:
-        shapes = f"{picture.shape} and {original.shape}"
-        raise InputError(f"picture, original: their shapes differ ({shapes}); give a picture with its own original")
+            kind = f"{values.dtype} of shape {values.shape}"
+            raise InputError(f"{name}: {kind}; give an 8-bit RGB image, uint8 of shape (3, H, W)")
+    if image.shape != original.shape:
+        shapes = f"{image.shape} and {original.shape}"
+        raise InputError(f"image, original: their shapes differ ({shapes}); give an image with its original")
 
 
 @dataclass(frozen=True)
 class QualityMetric:
-    """A column of the quality of pictures, and how tables show its mean over them.
+    """A quality metric: a column of the evaluation, and the format of its mean in tables.
 
-    name: the column. function: (picture, original) to a number.
-    label: (group, name), the group empty where the column stands alone. digits: printed after the decimal point.
+    name: column name. function: maps (image, original) to a number.
+    label: heading (group, name); the group may be empty. digits: decimals in tables.
     """
 
     name: str
@@ -132,8 +132,8 @@ QUALITY = (
 )
 
 
-def _without_weights(picture: np.ndarray, original: np.ndarray) -> float:
-    raise InputError("LPIPS: its weights are the user's own; pfgvm.evaluation.quality.lpips takes them")
+def _without_weights(image: np.ndarray, original: np.ndarray) -> float:
+    raise InputError("LPIPS: its weights are the user's own; use pfgvm.evaluation.quality.lpips")
 
 
 LPIPS = QualityMetric("lpips", _without_weights, ("", "LPIPS"), 3, smaller_is_better=True)

@@ -1,1 +1,1 @@
-"""Who is seen on a picture: face detection, alignment, and recognisers that took no part in the attacks."""
+"""Face detection, alignment and recognition."""

