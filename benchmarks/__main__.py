@@ -52,11 +52,11 @@ def measure(row: str) -> str:
     here = machine.described()
     file = RESULTS / f"{machine.slug(here)}.json"
     for measurement in ROWS[row]():
-        kept = json.loads(file.read_text("utf-8")) if file.exists() else {"machine": here, "results": {}}
+        measured = json.loads(file.read_text("utf-8")) if file.exists() else {"machine": here, "results": {}}
         entry = asdict(measurement) | {"measured_by": row, "commit": _commit(), "versions": here}
-        kept["results"][measurement.row] = entry
+        measured["results"][measurement.row] = entry
         with atomic_write(file) as partial_file:
-            partial_file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            partial_file.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return speed_table.write(file, list(ROWS))
 
 

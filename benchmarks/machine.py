@@ -27,9 +27,9 @@ def processor(cpuinfo: str) -> str:
     Its family and model stand beside the name: clouds call processors of several generations one thing.
     """
     lines = (line.partition(":") for line in cpuinfo.partition("\n\n")[0].splitlines())
-    said = {key.strip(): " ".join(value.split()) for key, _, value in lines}
-    number = f" (family {said['cpu family']}, model {said['model']})" if "cpu family" in said else ""
-    return said.get("model name", "") + number
+    fields = {key.strip(): " ".join(value.split()) for key, _, value in lines}
+    number = f" (family {fields['cpu family']}, model {fields['model']})" if "cpu family" in fields else ""
+    return fields.get("model name", "") + number
 
 
 def slug(machine: dict[str, str | int]) -> str:

@@ -67,8 +67,8 @@ def _stage_seconds(folder: Path) -> dict[str, float]:
     command = _command("--force")
     with subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout
-        found = ((re.match(r"Running stage '([^']+)'", line), time.perf_counter()) for line in run.stdout)
-        starts = [(started[1], when) for started, when in found if started]
+        matches = ((re.match(r"Running stage '([^']+)'", line), time.perf_counter()) for line in run.stdout)
+        starts = [(started[1], when) for started, when in matches if started]
     if run.returncode:
         raise subprocess.CalledProcessError(run.returncode, command)
     ends = [*(start for _, start in starts[1:]), time.perf_counter()]

@@ -18,15 +18,15 @@ def write(file: Path, rows: list[str]) -> str:
 
     rows: all that can be measured; the table names those that `file` lacks.
     """
-    kept = json.loads(file.read_text("utf-8"))
-    entries = kept["results"].values()
+    measured = json.loads(file.read_text("utf-8"))
+    entries = measured["results"].values()
     names = [field.name for field in fields(Measurement)]
     measurements = [Measurement(**{name: entry[name] for name in names}) for entry in entries]
     missing = [row for row in rows if row not in {entry["measured_by"] for entry in entries}]
     table = FormattedTable(
         label="tab:speed",
         title="Speed",
-        caption="Medians on {cpu}, {cores} cores, GPU: {gpu}, torch {torch}. ".format(**kept["machine"])
+        caption="Medians on {cpu}, {cores} cores, GPU: {gpu}, torch {torch}. ".format(**measured["machine"])
         + "Times: the fastest other's time over ours.",
         columns=[("", name) for name in COLUMNS],
         rows=[_cells(measurement) for measurement in measurements],

@@ -73,7 +73,9 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
     attacked = attack.p_fgvm_features.descriptors
     descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
     recognisers = {recogniser.name: recogniser for recogniser in open_recognisers(settings, size)}
-    black_box = [each for each in read_enrolments(gallery, settings) if each.recogniser.name not in attacked]
+    black_box = [
+        enrolment for enrolment in read_enrolments(gallery, settings) if enrolment.recogniser.name not in attacked
+    ]
     if not black_box:
         raise InputError("evaluation.recognisers: the method attacks all of them; add one that it does not attack")
     rows: list[dict[str, Any]] = []
@@ -106,12 +108,12 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
         }
         for enrolment in black_box:
             name = enrolment.recogniser.name
-            found, both, persons = matched(enrolment, recognisers[name], names, scaled)
-            before = first.setdefault(name, found)
-            rates = dict(zip(("tmr", "low", "high"), over_persons(found, persons), strict=True))
+            tmr, tmr_both, persons = matched(enrolment, recognisers[name], names, scaled)
+            baseline = first.setdefault(name, tmr)
+            rates = dict(zip(("tmr", "low", "high"), over_persons(tmr, persons), strict=True))
             ends = ("difference", "difference_low", "difference_high")
-            rates |= dict(zip(ends, over_persons(found - before, persons), strict=True))
-            rows.append(of_variant | {"recogniser": name, "tmr_both": both} | rates)
+            rates |= dict(zip(ends, over_persons(tmr - baseline, persons), strict=True))
+            rows.append(of_variant | {"recogniser": name, "tmr_both": tmr_both} | rates)
             print({key: rows[-1][key] for key in ("variant", "recogniser", "tmr", "tmr_both")}, file=sys.stderr)
     with atomic_write(out / "ablation.csv") as partial:
         partial.write_bytes(csv_text(pd.DataFrame(rows, columns=COLUMNS)))

@@ -17,8 +17,8 @@ def printed(*command: str) -> str:
     except FileNotFoundError:
         raise InputError(f"{command[0]}: is not installed, or not on PATH; install it") from None
     if done.returncode:
-        said = " ".join(os.fsdecode(done.stderr).split())
+        message = " ".join(os.fsdecode(done.stderr).split())
         raise InputError(
-            f"{Path().absolute()}: {command[0]} failed here ({said}); run in a clone of the project that is yours"
+            f"{Path().absolute()}: {command[0]} failed here ({message}); run in a clone of the project that is yours"
         )
     return os.fsdecode(done.stdout)

@@ -24,7 +24,7 @@ from pfgvm.report.runs.runs_page import runs_page
 from pfgvm.settings import MODEL_NAMES
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
-from stages.common.program import SETTINGS, mendable, print_any_name
+from stages.common.program import SETTINGS, input_errors, print_any_name
 from tools.revisions import Revision
 
 REPORT, SCORES, FACES = "reports/report.json", "data/scores.csv", "data/faces.zip"
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     print_any_name()
     try:
-        with mendable():
+        with input_errors():
             for path in compare(options.runs, options.templates, options.out):
                 print(path)
     except InputError as error:
@@ -80,10 +80,10 @@ def read_run(revision: Revision) -> Run:
     with revision.open(str(SETTINGS)) as settings, revision.open(REPORT) as report, revision.open(SCORES) as scores:
         try:
             values = YAML(typ="safe", pure=True).load(settings)
-            said = json.load(report)
+            report_values = json.load(report)
             # pandas reads an open file as it does a path.
-            scored = read_numbers(scores)
-            summary, training = said["run"], said["table4"]
+            score_rows = read_numbers(scores)
+            summary, training = report_values["run"], report_values["table4"]
             models = [row["model"] for row in training]
         except (YAMLError, ValueError, KeyError) as error:
             what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
@@ -94,7 +94,7 @@ def read_run(revision: Revision) -> Run:
     with revision.open(FACES) as file, zipfile.ZipFile(file) as archive:
         checksums = {entry.filename: entry.CRC for entry in archive.infolist()}
     weights = {model: revision.digest(f"data/models/{model}/model.safetensors") for model in models}
-    return Run(revision.name, revision.commit, values, summary, training, scored, checksums, weights)
+    return Run(revision.name, revision.commit, values, summary, training, score_rows, checksums, weights)
 
 
 def read_pictures(runs: Sequence[Run], revisions: Sequence[Revision]) -> tuple[dict[str, np.ndarray], Pictures]:

@@ -41,7 +41,7 @@ from stages.adversarial.descriptor_settings import open_descriptor
 from stages.adversarial.method_modules import load_method
 from stages.common.data_frames import csv_text, read_table
 from stages.common.files import atomic_write
-from stages.common.program import mendable, print_any_name, read_settings, readable
+from stages.common.program import input_errors, print_any_name, read_settings, readable
 from stages.evaluation.recogniser_settings import open_recognisers
 from stages.networks.computing import configure_device
 from stages.networks.trained_model import TrainedModel
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_any_name()
     failed = 0
     try:
-        with mendable():
+        with input_errors():
             tools = open_tools(read_settings(), options.model, options.method, STRENGTHS[options.strength])
             options.out.mkdir(parents=True, exist_ok=True)
     except InputError as error:
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for path in photographs:
         try:
-            with mendable():
+            with input_errors():
                 print(protect_file(path, options.out, tools), flush=True)
         except InputError as error:
             failed += 1
@@ -123,8 +123,8 @@ def named_in(line: str) -> list[Path]:
         readings.append(shlex.split(line))
     readings.append(line.split())
     expanded = [[name for word in words for name in _expanded(word)] for words in readings]
-    found = next((names for names in expanded if all(map(os.path.lexists, names))), expanded[1])
-    return [Path(name) for name in found]
+    paths = next((names for names in expanded if all(map(os.path.lexists, names))), expanded[1])
+    return [Path(name) for name in paths]
 
 
 def _expanded(word: str) -> list[str]:
@@ -183,8 +183,8 @@ def protect_file(path: Path, out: Path, tools: Tools) -> str:
     content = contents(path)
     name = readable(path.name)
     digest = hashlib.sha256(content).hexdigest()
-    table, picture, written = (out / f"{path.stem}.{end}" for end in ("csv", "before_after.png", "protected.png"))
-    if any(file.exists() for file in (table, picture, written)) and digest not in photographs_of(table):
+    table, comparison, written = (out / f"{path.stem}.{end}" for end in ("csv", "before_after.png", "protected.png"))
+    if any(file.exists() for file in (table, comparison, written)) and digest not in photographs_of(table):
         raise InputError(f"{path}: {written} and what lies beside it are of another photograph; name another --out")
     photograph = read_photograph(content, str(path))
     faces = find_faces(photograph.seen)
@@ -194,11 +194,11 @@ def protect_file(path: Path, out: Path, tools: Tools) -> str:
             f"{path}: no face was found on its {width} x {height} pixels; turn it upright, or give a photograph whose "
             "faces look at the camera and are at least 20 pixels wide"
         )
-    done, found = protect(photograph, faces, name, tools.protector)
-    rows = table_rows(name, digest, found, tools)
-    size = view_size(len(found), tools.protector.image_size)
-    views = [[shown(pixels, face, size, MARGIN) for face in faces] for pixels in (photograph.seen, done.seen)]
-    made = {picture: drawn(before_after(*views)), written: png(done), table: csv_text(pd.DataFrame(rows))}
+    protected, protected_faces = protect(photograph, faces, name, tools.protector)
+    rows = table_rows(name, digest, protected_faces, tools)
+    size = view_size(len(protected_faces), tools.protector.image_size)
+    views = [[shown(pixels, face, size, MARGIN) for face in faces] for pixels in (photograph.seen, protected.seen)]
+    made = {comparison: drawn(before_after(*views)), written: png(protected), table: csv_text(pd.DataFrame(rows))}
     # All or none; left last to first, so that the table is there first: it says of which photograph the pictures are.
     with contextlib.ExitStack() as files:
         for file, bytes_ in made.items():
@@ -228,28 +228,32 @@ def view_size(faces: int, image_size: tuple[int, int]) -> tuple[int, int]:
     return height, round(height * image_size[1] / image_size[0])
 
 
-def table_rows(name: str, digest: str, found: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
+def table_rows(name: str, digest: str, faces: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
     """The rows of the photograph `name`'s table: for each face the attacked classifier's, then each recogniser's."""
     record, rows = tools.record, []
     model, descriptor = (record.model, record.descriptor) if record else ("", ",".join(tools.attacked))
     made = {"model": model, "descriptor": descriptor, "method": tools.method.label}
-    for number, one in enumerate(found, start=1):
-        box = dict(zip(("left", "top", "width", "height"), np.rint(one.face.box).astype(int).tolist(), strict=True))
-        l2 = round(float(np.linalg.norm(one.after - one.before)), 3)
+    for number, protected_face in enumerate(faces, start=1):
+        box = dict(
+            zip(("left", "top", "width", "height"), np.rint(protected_face.face.box).astype(int).tolist(), strict=True)
+        )
+        l2 = round(float(np.linalg.norm(protected_face.after - protected_face.before)), 3)
         face = {"photograph": name, "sha256": digest, "face": number, **box, **made, "l2": l2}
-        if record and one.said:
-            target, clean, protected = (record.classes[of] for of in vars(one.said).values())
+        if record and protected_face.said:
+            target, clean, protected = (record.classes[of] for of in vars(protected_face.said).values())
             rows.append(face | {
                 "recogniser": record.model, "seen": True, "predicted_clean": clean, "predicted": protected,
                 "target": target, "distance": None, "similarity": None, "threshold": None,
                 "same_person": protected == clean,
             })  # fmt: skip
-        for by in tools.recognisers:
-            said = verdict(by, one.before, one.after, tools.thresholds.get(by.name, math.nan))
+        for recogniser in tools.recognisers:
+            result = verdict(
+                recogniser, protected_face.before, protected_face.after, tools.thresholds.get(recogniser.name, math.nan)
+            )
             rows.append(face | {
-                "recogniser": by.name, "seen": by.name in tools.attacked, "predicted_clean": None, "predicted": None,
-                "target": None, "distance": by.distance, "similarity": round(said.similarity, 4),
-                "threshold": said.threshold, "same_person": said.same_person,
+                "recogniser": recogniser.name, "seen": recogniser.name in tools.attacked, "predicted_clean": None, "predicted": None,
+                "target": None, "distance": recogniser.distance, "similarity": round(result.similarity, 4),
+                "threshold": result.threshold, "same_person": result.same_person,
             })  # fmt: skip
     return rows
 

@@ -84,14 +84,14 @@ def _commit_of(name: str) -> str:
         ) from None
     except DvcException as error:
         raise InputError(f"{name}: cannot be read ({error}); run from the project's folder") from None
-    found = {
+    commits = {
         commit
         for reference in (*([str(experiment)] if experiment else []), f"refs/heads/{name}", f"refs/tags/{name}")
         if (commit := _resolved(reference))
     }
-    if len(found) > 1:
+    if len(commits) > 1:
         raise InputError(f"{name}: is the name of several runs (experiment, branch or tag); give the hash of the one")
-    commit = next(iter(found), None) or _resolved(name)
+    commit = next(iter(commits), None) or _resolved(name)
     if not commit:
         raise InputError(
             f"{name}: is no experiment that has run, no branch, tag or commit, and not `{WORKSPACE}`; "

@@ -30,12 +30,12 @@ def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str
     """
     copy = COPIES / name
     _bring_up_to_date(copy)
-    own = read_settings()
+    project_settings = read_settings()
     # Faces, weights and recognisers stay where they are, wherever the copy lies.
     paths = {
-        "data.root": own.data.root,
-        "train.B.weights": own.train.B.weights,
-        "evaluation.root": own.evaluation.root,
+        "data.root": project_settings.data.root,
+        "train.B.weights": project_settings.train.B.weights,
+        "evaluation.root": project_settings.evaluation.root,
     }
     changed = {key: str(Path(path).absolute()) for key, path in paths.items()} | settings
     _set_parameters(copy / SETTINGS, changed)

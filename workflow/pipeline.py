@@ -204,8 +204,8 @@ def commit_to_dvc(repo: Repo) -> None:
                 stage.save()
                 stage.commit()
             for file in {stage.relpath for stage in stages}:
-                own = [stage for stage in stages if stage.relpath == file]
-                own[0].dvcfile.dump_stages(own, update_pipeline=False)
+                finished_stages = [stage for stage in stages if stage.relpath == file]
+                finished_stages[0].dvcfile.dump_stages(finished_stages, update_pipeline=False)
     for path in records:
         path.unlink()
 
