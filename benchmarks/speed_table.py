@@ -14,9 +14,9 @@ VERDICTS = {True: "yes", False: "no", None: MISSING}
 
 
 def write(file: Path, rows: list[str]) -> str:
-    """Write the table of the measurements in the JSON `file` beside it, as Markdown, and return it.
+    """Write the Markdown table of the measurements in the JSON `file` next to it, and return the table.
 
-    rows: all that can be measured; the table names those that `file` lacks.
+    rows: all rows that can be measured; the table lists those missing in `file`.
     """
     measured = json.loads(file.read_text("utf-8"))
     entries = measured["results"].values()
