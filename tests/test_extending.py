@@ -75,7 +75,7 @@ def extended(built: Project):
     built.edit("pfgvm/settings.py", "    p_fgvm_noise: PFGVMNoise\n", "    p_fgvm_noise: PFGVMNoise\n    toy: Toy\n")
     built.edit("params.yaml", "  i_fgvm:\n", "  toy: {amount: 0.1}\n  i_fgvm:\n")
     built.edit("pfgvm/methods.py", "METHODS = (\n", 'METHODS = (\n    Method("toy", "Toy", "conventional"),\n')
-    line = "      any-toy: {set: any/toy, method: toy, models: data/models, own: attack.toy}\n"
+    line = "      any-toy: {set: any/toy, method: toy, models: data/models, settings: attack.toy}\n"
     built.edit(EVALUATION, SETS, SETS + line)
     built.edit("pfgvm/evaluation/metrics.py", "METRICS = (\n", METRIC)
     write("pfgvm/models/toy_descriptor.py", DESCRIPTOR)
