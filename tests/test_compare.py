@@ -71,8 +71,8 @@ def test_values_are_those_of_each_runs_own_metrics(project, written):
         assert len(rows) == 2 * (5 * 3 + 1)
         for row in rows.to_dict("records"):
             of_model = metrics[row["model"]]
-            found = of_model[row["method"]][row["measure"]] if row["method"] else of_model["test_accuracy"]
-            assert row["value"] == pytest.approx(found, rel=1e-5), row
+            expected = of_model[row["method"]][row["measure"]] if row["method"] else of_model["test_accuracy"]
+            assert row["value"] == pytest.approx(expected, rel=1e-5), row
 
 
 def test_only_what_the_setting_touches_differs(written):
@@ -89,20 +89,20 @@ def test_the_page_names_the_setting_and_shows_the_images_of_each_run(project, wr
     _, page = written
     cells = re.findall(r"<tr[^>]*><td[^>]*>attack\.i_fgsm\.epsilon</td>(.*?)</tr>", page, re.DOTALL)
     assert [re.findall(r">([^<]+)<", row) for row in cells] == [["0.026", "0.01", "0.026"]]
-    alike = "HEAD, near, same"
+    all_runs = "HEAD, near, same"
     # By the words of its alternative text: person, method, runs.
     shown = re.findall(
         r'<img src="data:image/webp;base64,([^"]+)" alt="([^"]+), protected by ([^"]+) in ([^"]+)"', page
     )
     assert {(method, runs) for _, _, method, runs in shown} == {
-        ("P-FGVM", alike), ("I-FGVM", alike), ("I-FGSM", alike), ("I-FGSM", "HEAD, same"), ("I-FGSM", "near"),
+        ("P-FGVM", all_runs), ("I-FGVM", all_runs), ("I-FGSM", all_runs), ("I-FGSM", "HEAD, same"), ("I-FGSM", "near"),
     }  # fmt: skip
     rows = np.concatenate([np.load(project.folder / f"data/adversarial/{model}/i_fgsm.npy") for model in "AB"])
-    own = {to_8bit(row["pixels"]).tobytes() for row in rows}
-    for picture, _, method, runs in shown:
+    protected = {to_8bit(row["pixels"]).tobytes() for row in rows}
+    for data, _, method, runs in shown:
         if method == "I-FGSM":
-            pixels = np.asarray(Image.open(io.BytesIO(b64decode(picture))).convert("RGB")).transpose(2, 0, 1)
-            assert (pixels.tobytes() in own) == (runs != "near")
+            pixels = np.asarray(Image.open(io.BytesIO(b64decode(data))).convert("RGB")).transpose(2, 0, 1)
+            assert (pixels.tobytes() in protected) == (runs != "near")
 
 
 @pytest.fixture
@@ -144,24 +144,24 @@ def test_fewer_than_two_runs_are_refused(refused, runs):
 def test_a_file_that_the_cache_has_lost_is_named_with_the_remedy(project, refused):
     path = "data/adversarial/B/i_fgsm.npy"
     digest = DVCFileSystem(project.folder, rev="near").info(path)["md5"]
-    kept = project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
-    aside = kept.rename(kept.with_name("aside"))
+    cached = project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    aside = cached.rename(cached.with_name("aside"))
     try:
-        said = refused("HEAD", "near")
+        message = refused("HEAD", "near")
     finally:
-        aside.rename(kept)
-    assert said.startswith("error: near: DVC's cache") and path in said and "`dvc pull dvc.yaml`" in said
-    assert "`dvc exp apply near`" in said
+        aside.rename(cached)
+    assert message.startswith("error: near: DVC's cache") and path in message and "`dvc pull dvc.yaml`" in message
+    assert "`dvc exp apply near`" in message
 
 
 def test_a_file_that_does_not_lie_there_is_named(project, refused):
     scores = project.folder / "data/scores.csv"
     aside = scores.rename(scores.with_name("aside"))
     try:
-        said = refused("HEAD", "workspace")
+        message = refused("HEAD", "workspace")
     finally:
         aside.rename(scores)
-    assert said.startswith("error: workspace: there is no data/scores.csv") and "`dvc repro`" in said
+    assert message.startswith("error: workspace: there is no data/scores.csv") and "`dvc repro`" in message
 
 
 # ── What DVC prints ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,18 +35,18 @@ def test_a_process_computes_deterministically_in_full_float32():
 
 
 @pytest.mark.parametrize(
-    ("own", "count"), [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "none")]
+    ("environment", "count"), [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "none")]
 )
-def test_waiting_threads_give_way_unless_the_user_says_otherwise(own, count, monkeypatch):
+def test_waiting_threads_give_way_unless_the_user_says_otherwise(environment, count, monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in own.items():
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    for room in ("stages", "tools"):
-        said = program(
-            f"import {room}, os, sys; print(os.environ.get('GOMP_SPINCOUNT', 'none'), 'torch' in sys.modules)"
+    for package in ("stages", "tools"):
+        output = program(
+            f"import {package}, os, sys; print(os.environ.get('GOMP_SPINCOUNT', 'none'), 'torch' in sys.modules)"
         )
-        assert said.split() == [count, "False"]
+        assert output.split() == [count, "False"]
 
 
 # The bytes by which the process's heap has grown after a tensor of 64 MB has come and gone.

@@ -49,8 +49,8 @@ def paths(items) -> set[str]:
 def after(repo, stages, addresses: set[str]) -> set[str]:
     """The stages at `addresses` and all that follow them."""
     downstream = repo.index.graph.reverse()
-    found = {stages[address] for address in addresses}
-    return {stage.addressing for start in found for stage in {start} | networkx.descendants(downstream, start)}
+    starts = {stages[address] for address in addresses}
+    return {stage.addressing for start in starts for stage in {start} | networkx.descendants(downstream, start)}
 
 
 def cells(stage: str, models, methods) -> set[str]:
@@ -77,11 +77,11 @@ def test_stage_names(stages):
 
 
 def test_the_paper_s_pipeline_does_not_follow_from_the_evaluation(repo, stages):
-    own = {address for address in stages if not address.startswith(EVALUATION)}
+    paper = {address for address in stages if not address.startswith(EVALUATION)}
     upstream = {
-        stage.addressing for address in own for stage in networkx.descendants(repo.index.graph, stages[address])
+        stage.addressing for address in paper for stage in networkx.descendants(repo.index.graph, stages[address])
     }
-    assert upstream <= own
+    assert upstream <= paper
 
 
 @pytest.mark.parametrize("file", ["dvc.yaml", EVALUATION])
@@ -173,8 +173,8 @@ def test_a_stage_depends_on_all_files_that_its_command_names(stages):
         made = paths(stage.outs)
         named = {word for word in stage.cmd.split() if word.startswith(("data/", "reports/"))}
         for path in named:
-            known = paths(stage.deps) | made
-            assert any(within(other, path) or within(path, other) for other in known), (stage.addressing, path)
+            declared = paths(stage.deps) | made
+            assert any(within(other, path) or within(path, other) for other in declared), (stage.addressing, path)
 
 
 def within(file: str, path: str) -> bool:
@@ -244,10 +244,10 @@ def test_what_a_setting_makes_stale_in_the_paper_s_pipeline(repo, stages, settin
     tracking = {
         stage.addressing for stage in stages.values() for dep in stage.deps if setting in getattr(dep, "params", [])
     }
-    found = of_paper(after(repo, stages, tracking))
-    made = {address for address in found if not address.startswith(("score@", *REPORT))}
+    stale = of_paper(after(repo, stages, tracking))
+    made = {address for address in stale if not address.startswith(("score@", *REPORT))}
     assert made == expected
-    assert {address for address in found if address.startswith("score@")} == {
+    assert {address for address in stale if address.startswith("score@")} == {
         f"score@{stage.name.partition('@')[2]}"
         if "-" in stage.name
         else f"score@{stage.name[-1]}-{'p_fgvm_noise' if 'noise' in stage.name else 'random_equal_l2'}"
@@ -267,8 +267,8 @@ def test_a_new_lambda_evaluates_no_other_set_anew(repo, stages, setting):
 
 
 def test_a_setting_of_one_model_leaves_the_other(repo, stages):
-    found = of_paper(after(repo, stages, {"train@B"}))
-    assert not {address for address in found if "@A" in address}
+    stale = of_paper(after(repo, stages, {"train@B"}))
+    assert not {address for address in stale if "@A" in address}
 
 
 # What an edit of a file makes stale, by how stages' names begin: the first group must be among them, the second not.

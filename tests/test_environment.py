@@ -97,10 +97,10 @@ def test_the_lock_names_no_address_and_no_option(lock):
 
 
 def test_the_libraries_to_measure_against_come_on_top_of_the_same_environment():
-    own = {canonicalize_name(pin.name) for pin in PINS}
+    pinned = {canonicalize_name(pin.name) for pin in PINS}
     versions = {f"{canonicalize_name(pin.name)}{pin.specifier}" for pin in PINS}
     wanted = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins(LOCKS[2])}
-    assert all(f"{name}{version}" in versions for name, version in wanted.items() if name in own)
+    assert all(f"{name}{version}" in versions for name, version in wanted.items() if name in pinned)
     for line in PYPROJECT["dependency-groups"]["bench"]:
         peer = Requirement(line)
         assert wanted[canonicalize_name(peer.name)] == str(peer.specifier)
@@ -138,8 +138,8 @@ def imported(*folders: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add(node.module.split(".")[0])
     owners = metadata.packages_distributions()
-    own = {path.stem for path in ROOT.glob("*/")} | {path.stem for path in (ROOT / "workflow").glob("*.py")}
-    return {canonicalize_name(owners[module][0]) for module in modules - own - sys.stdlib_module_names}
+    local = {path.stem for path in ROOT.glob("*/")} | {path.stem for path in (ROOT / "workflow").glob("*.py")}
+    return {canonicalize_name(owners[module][0]) for module in modules - local - sys.stdlib_module_names}
 
 
 def test_the_library_asks_for_what_it_imports_and_no_more():
@@ -216,8 +216,8 @@ def test_continuous_integration_runs_on_a_python_that_the_project_takes():
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
     assert pythons and all(SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0") for python in pythons)
-    own = {line for line in (ROOT / ".ci/run").read_text("utf-8").splitlines() if line.startswith("make ")}
-    assert own <= {step["run"] for step in steps if "run" in step}
+    commands = {line for line in (ROOT / ".ci/run").read_text("utf-8").splitlines() if line.startswith("make ")}
+    assert commands <= {step["run"] for step in steps if "run" in step}
 
 
 @pytest.mark.xdist_group("a group")
@@ -291,5 +291,5 @@ def test_no_file_names_a_package_registry():
     for path in files:
         content = path.read_bytes()
         if b"\0" not in content:
-            found = hosts.search(content.decode("utf-8", errors="replace"))
-            assert not found, f"{path.relative_to(ROOT)} names {found[0]}"
+            match = hosts.search(content.decode("utf-8", errors="replace"))
+            assert not match, f"{path.relative_to(ROOT)} names {match[0]}"

@@ -173,18 +173,18 @@ def test_a_killed_training_goes_on_to_the_same_bytes(built):
 
     built.set(**{"train.A.epochs": 40})
     built.stage("train", *files("unbroken"))
-    kept = built.folder / "data/.x.checkpoint"
+    checkpoint = built.folder / "data/.x.checkpoint"
     command = [sys.executable, "-m", "stages.train", *files("x")]
     training = subprocess.Popen(command, cwd=built.folder, env=built.environment, stderr=subprocess.DEVNULL)
-    while not kept.exists():
+    while not checkpoint.exists():
         assert training.poll() is None
         time.sleep(0.01)
     training.kill()
     training.wait()
-    assert kept.exists() and not (built.folder / "data/x").exists()
+    assert checkpoint.exists() and not (built.folder / "data/x").exists()
 
     built.stage("train", *files("x"), OMP_NUM_THREADS="2")
-    assert not kept.exists()
+    assert not checkpoint.exists()
     unbroken, resumed = (
         {path.name: path.read_bytes() for path in (built.folder / "data" / out).iterdir()} for out in ("unbroken", "x")
     )
@@ -200,9 +200,9 @@ def test_finished_batches_stay_valid_after_unrelated_edits(built):
 
     def batches(shard: str) -> list[str]:
         built.stage("attack", "--method", "p_fgvm", *files, "--out", "data/x.npy", "--shard", shard)
-        return sorted(str(path.relative_to(kept)) for path in kept.glob("*/*"))
+        return sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
 
-    kept = built.folder / "data/.x.npy.batches"
+    folder = built.folder / "data/.x.npy.batches"
     [first] = batches("1-of-2")
     built.set(**{"attack.i_fgsm.epsilon": 0.5, "attack.p_fgvm_noise.std": 0.5})
     built.edit("pfgvm/attacks/methods/i_fgsm.py", '"""I-FGSM, the', '"""(Edited.) I-FGSM, the')
@@ -212,5 +212,5 @@ def test_finished_batches_stay_valid_after_unrelated_edits(built):
     assert batches("2-of-2") == [f"{key}/0", f"{key}/1"]
     built.set(**{"attack.lambda": 0.5})
     assert len(batches("1-of-2")) == 3
-    shutil.rmtree(kept)
+    shutil.rmtree(folder)
     built.restore()

@@ -96,8 +96,8 @@ def test_a_clone_of_another_user_is_refused_with_gits_remedy(commits, tmp_path):
     for folder, _, files in os.walk(tmp_path):
         for name in (folder, *(os.path.join(folder, file) for file in files)):
             os.chown(name, 1234, 1234)
-    said = refusal("HEAD")
-    assert said.startswith(f"{tmp_path}: git failed") and f"safe.directory {tmp_path}" in said
+    message = refusal("HEAD")
+    assert message.startswith(f"{tmp_path}: git failed") and f"safe.directory {tmp_path}" in message
 
 
 def test_outside_a_clone_the_remedy_is_named(tmp_path, monkeypatch):

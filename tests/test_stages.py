@@ -188,8 +188,8 @@ def test_run_turns_bad_input_alone_into_a_message(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_what_the_operating_system_refuses_is_one_line_with_a_remedy(number, remedy, monkeypatch):
-    said = message_of(raising(OSError(number, os.strerror(number), "a/b.csv")), monkeypatch)
-    assert said == f"error: a/b.csv: {os.strerror(number)}; {remedy}"
+    message = message_of(raising(OSError(number, os.strerror(number), "a/b.csv")), monkeypatch)
+    assert message == f"error: a/b.csv: {os.strerror(number)}; {remedy}"
 
 
 def test_a_file_in_a_folders_place_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -198,8 +198,8 @@ def test_a_file_in_a_folders_place_is_named(tmp_path: Path, monkeypatch: pytest.
     def main() -> None:
         write_table(pd.DataFrame(), tmp_path / "taken/deeper/a.csv")
 
-    said = message_of(main, monkeypatch)
-    assert said.startswith(f"error: {tmp_path / 'taken/deeper'}: Not a directory; name a folder")
+    message = message_of(main, monkeypatch)
+    assert message.startswith(f"error: {tmp_path / 'taken/deeper'}: Not a directory; name a folder")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
@@ -210,8 +210,8 @@ def test_a_full_disk_is_reported_by_the_name_of_the_file(tmp_path: Path, monkeyp
             # Which names no file.
             Path("/dev/full").write_bytes(b"all")
 
-    said = message_of(main, monkeypatch)
-    assert said.startswith(f"error: {tmp_path / 'a.csv'}: No space left on device; free some space")
+    message = message_of(main, monkeypatch)
+    assert message.startswith(f"error: {tmp_path / 'a.csv'}: No space left on device; free some space")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,8 +219,8 @@ def test_a_name_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch):
     def main() -> None:
         csv_text(pd.DataFrame({"image": ["caf\udce9.jpg"]}))
 
-    said = message_of(main, monkeypatch)
-    assert said.startswith("error: ") and r"caf\udce9.jpg" in said and "not UTF-8" in said
+    message = message_of(main, monkeypatch)
+    assert message.startswith("error: ") and r"caf\udce9.jpg" in message and "not UTF-8" in message
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

@@ -91,8 +91,8 @@ def test_stale_is_what_dvc_calls_stale_and_what_follows(evaluated):
     evaluation = {"settings", "recognition", "robustness", "adaptive", "quality", "visibility", "curves"}
     evaluation |= {"minimum_norm", "tables", "figures", "pictures", "page", "strengths@B-p_fgvm"}
     evaluation |= {f"evaluate_given@{cell}" for cell in sets} | {"curve@A-p_fgvm", "curve@B-p_fgvm"}
-    found = planned(evaluated.snakemake("default", "paper", "evaluation", "--dry-run"))
-    assert found == paper | {f"evaluation-{name}" for name in evaluation}
+    rules = planned(evaluated.snakemake("default", "paper", "evaluation", "--dry-run"))
+    assert rules == paper | {f"evaluation-{name}" for name in evaluation}
     evaluated.restore()
 
 
