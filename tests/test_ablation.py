@@ -1,4 +1,4 @@
-"""The ablation's measures: perturbations scaled to equal FLIP, and matches counted by hand."""
+"""The ablation: perturbations scaled to equal FLIP, and matches counted by hand."""
 
 import numpy as np
 import pytest
@@ -37,5 +37,5 @@ def test_matches_are_those_of_the_other_images_of_a_person():
     enrolment = Enrolment(Comparison("near", "Near", distance="euclidean"), gallery, gallery, np.zeros(1), levels)
     images = np.stack([np.full((3, 4, 4), level) for level in (0.25, 0.35, 0.5)])
     tmr, tmr_both, persons = true_match_rates(enrolment, recogniser, ["a1", "a2", "b1"], images)
-    # Of a1 both others lie within 0.11, of a2 one; the two protected images of a do, too.
+    # Within 0.11: both other images of a1, one of a2, and the two protected images of a.
     assert tmr.tolist() == [1, 0.5, 0] and tmr_both == 1 and persons.tolist() == ["a", "a", "b"]

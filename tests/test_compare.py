@@ -1,4 +1,4 @@
-"""`make compare` and what DVC prints of experiments, on real ones of the built project."""
+"""`make compare`, and DVC's tables of experiments, on experiments in the built project."""
 
 import io
 import json
@@ -19,20 +19,20 @@ from pfgvm.methods import PAPER_METHODS
 from tests.project import ROOT, Project
 from tools.compare import main
 
-# Its fixtures take minutes: once, on one of the workers.
+# Slow fixtures: only one worker builds them.
 pytestmark = [pytest.mark.xdist_group("compare"), pytest.mark.long]
 
 DOCUMENTED = (ROOT / "docs/experiments.md").read_text("utf-8")
-# Of a terminal that is not narrow; DVC pads its tables by a few characters.
+# The width of a usual terminal; DVC pads its tables by a few characters.
 COLUMNS = 105
 OUT = ("--out", "data/compared")
 
 
 @pytest.fixture(scope="module")
 def project(built: Project) -> Iterator[Project]:
-    """The built project with two experiments, kept by DVC alone: the files are the commit's.
+    """The built project with two experiments, which only DVC stores: the files are the commit's.
 
-    `near` is I-FGSM in a smaller box on Model B, for the sake of time; `same` differs in nothing that is measured.
+    `near` has a smaller ε of I-FGSM on Model B only, to save time; `same` has the same results.
     """
     changed = ("attack@B-i_fgsm", "score@B-i_fgsm", "scores", "tables")
     built.dvc("exp", "run", "--name", "near", "-S", "attack.i_fgsm.epsilon=0.01", "--single-item", *changed)
@@ -67,7 +67,7 @@ def test_values_are_those_of_each_runs_own_metrics(project, written):
     for name in ("HEAD", "near", "same"):
         metrics = json.loads(project.git("show", f"{commit_of(project, name)}:reports/metrics.json"))
         rows = table[table["run"] == name]
-        # On either model three measures of each method, and the accuracy.
+        # Per model, three measures of each method and the accuracy.
         assert len(rows) == 2 * (5 * 3 + 1)
         for row in rows.to_dict("records"):
             of_model = metrics[row["model"]]
@@ -90,7 +90,7 @@ def test_the_page_names_the_setting_and_shows_the_images_of_each_run(project, wr
     cells = re.findall(r"<tr[^>]*><td[^>]*>attack\.i_fgsm\.epsilon</td>(.*?)</tr>", page, re.DOTALL)
     assert [re.findall(r">([^<]+)<", row) for row in cells] == [["0.026", "0.01", "0.026"]]
     all_runs = "HEAD, near, same"
-    # By the words of its alternative text: person, method, runs.
+    # The alternative text names identity, method and runs.
     shown = re.findall(
         r'<img src="data:image/webp;base64,([^"]+)" alt="([^"]+), protected by ([^"]+) in ([^"]+)"', page
     )
@@ -107,7 +107,7 @@ def test_the_page_names_the_setting_and_shows_the_images_of_each_run(project, wr
 
 @pytest.fixture
 def refused(project, monkeypatch, capsys) -> Callable[..., str]:
-    """Compare runs that cannot be compared, in the project's folder; gives the message."""
+    """Compare invalid runs in the project's folder; returns the error message."""
     monkeypatch.chdir(project.folder)
 
     def compare(*runs: str) -> str:
@@ -131,14 +131,14 @@ def test_the_files_as_they_lie_are_a_run_too(project, monkeypatch):
 
 
 def test_a_run_that_is_not_there_is_named(project, refused):
-    assert refused("HEAD", "nowhere").startswith("error: nowhere: is no experiment")
+    assert refused("HEAD", "nowhere").startswith("error: nowhere: is not a finished experiment")
     first = project.git("rev-list", "--max-parents=0", "HEAD").strip()
     assert refused("HEAD", first).startswith(f"error: {first}: it has no data/scores.csv")
 
 
 @pytest.mark.parametrize("runs", ["HEAD", "HEAD near HEAD"])
 def test_fewer_than_two_runs_are_refused(refused, runs):
-    assert refused(*runs.split()).startswith(f"error: {runs}: name two runs")
+    assert refused(*runs.split()).startswith(f"error: {runs}: name two or more")
 
 
 def test_a_file_that_the_cache_has_lost_is_named_with_the_remedy(project, refused):
@@ -164,11 +164,11 @@ def test_a_file_that_does_not_lie_there_is_named(project, refused):
     assert message.startswith("error: workspace: there is no data/scores.csv") and "`dvc repro`" in message
 
 
-# ── What DVC prints ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── DVC's tables ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def commands(beginning: str) -> list[list[str]]:
-    """The documented commands that begin so, on the experiments at hand."""
+    """The documented commands with this beginning, with the name of the tests' experiment."""
     lines = [line.strip() for line in DOCUMENTED.splitlines() if line.startswith(f"    {beginning}")]
     assert lines
     return [["near" if word == "closer" else word for word in shlex.split(line)[1:]] for line in lines]

@@ -1,4 +1,4 @@
-"""The programs of the evaluation on a few faces: what they write, against the library called directly."""
+"""The evaluation's programs on a few faces: their output, compared with direct calls of the library."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +44,7 @@ FUNCTIONS = {metric.name: metric.function for metric in QUALITY}
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """A working directory with the committed settings, changed (__ for the dot)."""
+    """A working directory with the committed settings and changes (__ for the dot)."""
     monkeypatch.chdir(tmp_path)
 
     def configured(**changes: object) -> Path:
@@ -61,7 +61,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
 def test_only_other_persons_set_the_thresholds(project):
     folder = project()
     faces = people(6, 4)
-    # One of the others has a single image.
+    # One of the other identities has a single image.
     faces["60"] = dict(list(faces["60"].items())[:1])
     celeba(folder / "faces", faces)
     (folder / "subset.csv").write_text("image,person\n" + "".join(f"{image},20\n" for image in faces["20"]))
@@ -86,7 +86,7 @@ def test_only_other_persons_set_the_thresholds(project):
 
 def test_the_gallery_has_the_persons_recognised_and_the_others(faces_on_disk):
     folder = faces_on_disk["folder"]
-    # Batches of 16, one of which has both.
+    # Batches of 16, one of which contains both groups.
     groups = {"gallery": "a", "calibration": "x"}
     for group, person in groups.items():
         names = [f"{person}{number}.png" for number in range(13)]
@@ -108,7 +108,7 @@ def test_the_gallery_has_the_persons_recognised_and_the_others(faces_on_disk):
         part = rows[rows["group"] == group]
         pixels = read_images(folder / f"{group}.zip", part["image"].tolist(), SIZE)
         assert part["embedding_found"] == pytest.approx(embeddings(pixels), abs=1e-3)
-    # There is no face in noise.
+    # Noise contains no face.
     assert not rows["found"].any()
 
 
@@ -139,7 +139,7 @@ def faces_on_disk(project, tmp_path: Path) -> dict[str, Any]:
 
 
 def written_set(faces_on_disk: dict[str, Any], method: str, *, attacked: bool = True) -> np.ndarray:
-    """The faces with noise of a twentieth, as the file of `method`; attacked: on Model A, or on none."""
+    """Write the faces with noise of σ = 0.05 as the set of `method`; attacked: with Model A as the attacked model."""
     noise = 0.05 * np.random.default_rng(1).normal(size=faces_on_disk["pixels"].shape)
     made = np.zeros(5, row_type(method, "none", faces_on_disk["images"], ["a"], SIZE))
     made["method"], made["image"] = method, faces_on_disk["images"]
@@ -151,7 +151,7 @@ def written_set(faces_on_disk: dict[str, Any], method: str, *, attacked: bool = 
 
 
 def evaluated(faces_on_disk: dict[str, Any], method: str) -> np.ndarray:
-    """What evaluate.py writes of the set of `method`."""
+    """Run evaluate.py on the set of `method` and read its output."""
     folder = faces_on_disk["folder"]
     out = folder / "evaluated" / f"{method}.npy"
     evaluate.main(models=folder / "models", faces=folder / "faces.zip", adversarial=folder / f"{method}.npy", out=out)
@@ -199,7 +199,7 @@ def test_an_image_is_evaluated_in_every_view(faces_on_disk):
         assert of_view["embedding_found"] == pytest.approx(embeddings(views[0]), abs=1e-3)
         assert of_view["mssim"] == pytest.approx(mssim(values, originals).numpy(), abs=1e-12)
         assert of_view["predicted_A"].tolist() == predictions(faces_on_disk, "A", values)
-        # The other model, the detector, metrics and features are given the published image alone.
+        # The other model, detector, metrics and features take the published image only.
         published = view == PUBLISHED
         assert of_view["predicted_B"].tolist() == (predictions(faces_on_disk, "B", values) if published else [""] * 5)
         for name in ("psnr", "ssimulacra2", "flip"):
@@ -218,7 +218,7 @@ def test_the_control_is_the_clean_face_under_noise_of_the_same_l2(faces_on_disk)
     noisy = random_control(originals, protected, faces_on_disk["images"], seed=0).numpy()
     control = rows[rows["view"] == CONTROL]
     assert control["embedding_found"] == pytest.approx(embeddings(as_float(of_8_bit(noisy))), abs=1e-3)
-    # Compared with the clean image, and as unlike it as the protected one.
+    # About as different from the clean image as the protected one.
     assert control["mssim"] == pytest.approx(rows[rows["view"] == PUBLISHED]["mssim"], abs=0.02)
     assert control["mssim"].max() < 0.999
 
@@ -256,13 +256,13 @@ def test_lpips_is_measured_with_the_weights_given(faces_on_disk, project):
 
     first = measured()
     assert (first > 0).all()
-    # Other weights are another metric: finished batches do not count.
+    # With other weights, finished batches are not reused.
     torch.save({name: value + 0.01 for name, value in torch.load(weights).items()}, weights)
     assert (measured() != first).all()
 
 
 def at_strengths(faces_on_disk: dict[str, Any], method: str) -> np.ndarray:
-    """What strengths.py writes of the set of `method`."""
+    """Run strengths.py on the set of `method` and read its output."""
     folder = faces_on_disk["folder"]
     out = folder / "strengths" / f"{method}.npy"
     strengths.main(method=method, faces=folder / "faces.zip", adversarial=folder / f"{method}.npy", out=out)
@@ -303,7 +303,7 @@ EMBEDDINGS = [(f"embedding_{name}", np.float32, 3) for name in ("dlib", "sface")
 
 @pytest.fixture
 def files(project) -> dict[str, Path]:
-    """A gallery, evaluated sets, sets at several strengths and the split, as the programs before the tables write."""
+    """The inputs of the tables: a gallery, evaluated sets, sets at several strengths and the split."""
     folder, random, names = project(), np.random.default_rng(0), EVERYONE.split()
     crowd = [f"{chr(0x4E00 + i)}{j}" for i in range(32) for j in range(3)]
     enrolled = np.zeros(108, [("image", "U4"), ("person", "U4"), ("group", "U11"), *EMBEDDINGS])
@@ -340,7 +340,7 @@ def files(project) -> dict[str, Path]:
         for name, *_ in EMBEDDINGS:
             made[name] = axes(EVERYONE)[:, None]
         save(folder / "strengths" / f"{path}.npy", made.ravel())
-    # Whatever else lies there does not count.
+    # Other files are ignored.
     (folder / "evaluated" / "A" / "stray.npy").touch()
     split = "".join(f"{name},{person_of(name)},train\n" for name in names)
     (folder / "split.csv").write_text("image,person,split\n" + split)
@@ -359,7 +359,7 @@ def save(path: Path, values: np.ndarray) -> None:
 
 def test_sets_and_enrolments_are_read_from_their_files(files):
     sets = read_evaluated(files["evaluated"])
-    # Where no model was attacked, the images are a set of every model.
+    # A set without an attacked model is a set of every model.
     assert [(x.model, x.method, x.seen_by) for x in sets] == [
         (model, method, "dlib" if (model, method) == ("B", "P-FGVM") else "")
         for model in "AB"
@@ -385,15 +385,15 @@ def test_the_tables_have_a_row_for_each_set(files):
         # sets x recognisers x rates
         "recognition": 8 * 2 * 2,
         "thresholds": 2 * 2,
-        # images x others of their persons
+        # images x other images of the same identity
         "pairs": 12 * 3,
-        # sets x recognisers x persons
+        # sets x recognisers x identities
         "recognised_persons": 8 * 2 * 3,
         # sets x recognisers x images
         "recognised_images": 8 * 2 * 12,
         "transfer": 8,
         "robustness": 8 * len(POST_PROCESSING),
-        # of each recogniser two that retrain and one that collects; the purifiers; a detector but for clean sets
+        # per recogniser, two retrained attackers and one growing gallery; the purifiers; a detector, not for clean sets
         "adaptive": 8 * (2 * 3 + 2) + 6,
         "quality": 8,
         # methods x strengths x recognisers

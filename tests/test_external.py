@@ -1,4 +1,4 @@
-"""Images by other tools: faces out, images back in under the same names, and the control of equal L2."""
+"""Other tools' images: exported faces, images imported under the same names, and the control of equal L2."""
 
 import unicodedata
 from collections.abc import Callable
@@ -29,7 +29,7 @@ IMAGES = ["000003.jpg", "000001.jpg", "000002.jpg"]
 
 
 def laid_out(folder: Path, *names: str) -> Path:
-    """Pictures of SIZE, each of its own noise, under `names` in `folder`."""
+    """Write noise images of SIZE, all different, under `names` to `folder`."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(picture(name, size=SIZE[::-1]))
@@ -93,7 +93,7 @@ def test_a_folder_without_any_match_is_refused(tmp_path: Path):
 @pytest.mark.parametrize("theirs", ["NFC", "NFD"])
 @pytest.mark.parametrize("ours", ["NFC", "NFD"])
 def test_unicodes_forms_of_one_name_match(tmp_path: Path, ours: str, theirs: str):
-    # macOS, and archives made there, take letters apart.
+    # macOS, and archives from it, decompose letters with accents.
     images = [unicodedata.normalize(ours, f"José/Zoë {number}.jpg") for number in range(2)]
     names = [unicodedata.normalize(theirs, f"{name}.png") for name in exported_names(images).values()]
     folder = laid_out(tmp_path / "tool", *names)
@@ -104,7 +104,7 @@ def test_exported_names_meet_on_no_file_system():
     assert exported_names(["ann/a.jpg", "ann/a.png", "ann/a.jpg.png"]) == {
         name: name for name in ("ann/a.jpg", "ann/a.png", "ann/a.jpg.png")
     }
-    # macOS and Windows tell neither capitals nor Unicode's forms apart.
+    # macOS and Windows distinguish neither case nor Unicode's normal forms.
     twins = ["Ann/1.jpg", "ann/1.jpg", "Jose\u0301.jpg", "Jos\u00e9.jpg", "b.jpg"]
     names = exported_names(twins)
     assert (
@@ -164,14 +164,14 @@ def test_an_image_of_another_size_is_refused(tmp_path: Path, size: tuple[int, in
 
 
 def configure(folder: Path, images_per_person: int | None) -> None:
-    """Write params.yaml for images of SIZE, of which so many of each person are attacked."""
+    """Write params.yaml for images of SIZE, with `images_per_person` attacked images per identity."""
     values = changed({"data.image_size": list(SIZE), "attack.images_per_person": images_per_person})
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings of small images, all of them attacked, and a split of four images of two persons."""
+    """Settings with small images, all attacked, and a split of four images of two identities."""
     monkeypatch.chdir(tmp_path)
     configure(tmp_path, None)
     lines = ["Ann/1.jpg,Ann,train", "Ann/2.jpg,Ann,test", "Bo/1.jpg,Bo,train", "Bo/1.png,Bo,train"]
@@ -205,7 +205,7 @@ def test_each_tool_is_a_method(project: Path):
 @pytest.mark.parametrize("name", ["k_same", "P-FGVM (noise)"])
 def test_a_folder_that_bears_a_methods_name_is_refused(project: Path, name: str):
     laid_out(project / "external" / name, "Ann/1.png")
-    assert f"external/{name}: is the name of a method" in refusal(lambda: gathered(project))
+    assert f"external/{name}: has the name of a method" in refusal(lambda: gathered(project))
 
 
 def test_without_tools_the_set_is_empty(project: Path):
@@ -226,7 +226,7 @@ def test_exported_faces_are_the_attacked_ones_and_match_when_they_come_back(
     project: Path, capsys: pytest.CaptureFixture
 ):
     images = ["Ann/1.jpg", "Ann/2.jpg", "Bo/1.jpg", "Bo/1.png"]
-    # Larger than the pipeline's size, and of another shape.
+    # Larger than the pipeline's size, and of another aspect ratio.
     write_faces(images, lambda name: picture(name, size=(90, 100)), project / "faces.zip")
     out = project / "external" / "unchanged"
     export.main(faces=project / "faces.zip", split=project / "split.csv", out=out)
@@ -283,7 +283,7 @@ def test_the_control_is_as_large_as_what_it_controls():
 
 
 def test_what_noise_cannot_reach_is_capped_where_every_pixel_is_black_or_white():
-    # Each pixel moved to the side where it has more room: further than noise, which moves to either side.
+    # Each pixel moves to its farther bound, which is farther than random noise can reach.
     furthest = (images() < 0.5).float()
     furthest[0] = images()[0]
     control = random_control(images(), furthest, NAMES, seed=3)

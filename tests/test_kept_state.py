@@ -1,4 +1,4 @@
-"""Checkpoints: read by the run that wrote them alone, complete or absent, and cheap to write."""
+"""Checkpoints: valid for runs of the same key only, complete or absent, and cheap to write."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(tmp_path, bytes_left):
 
 @pytest.fixture
 def slow_disk(monkeypatch):
-    """A clock, and the states written to a disk that takes `seconds` for each."""
+    """A clock, and the states written to a disk that takes `seconds` per write."""
 
     class Disk:
         now, seconds = 100.0, 2.0

@@ -1,4 +1,4 @@
-"""Outputs computed batch by batch: shards share the batches, and finished ones of the same inputs are reused."""
+"""Outputs written batch by batch: shards share the batches, and finished ones with the same inputs are reused."""
 
 import multiprocessing
 import os

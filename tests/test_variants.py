@@ -1,4 +1,4 @@
-"""The pipeline at other settings in copies of the project: seeds, and readings of the paper."""
+"""The pipeline at other settings in copies of the project: seeds and readings of the paper."""
 
 import os
 import shutil
@@ -25,12 +25,12 @@ SUMMARY = ["mean", "low", "high"]
 
 
 def state(project) -> tuple[str, str]:
-    """What Git and DVC say of changes in the project."""
+    """The status of the project in Git and DVC."""
     return project.git("status", "--porcelain"), project.dvc("status")
 
 
 def own_table3(project) -> pd.DataFrame:
-    """Table 3 of the project's own run, of the float images."""
+    """Table 3 of the project's run, float images."""
     table3 = pd.read_csv(project.folder / "reports/table3.csv")
     return table3[table3["pixels"] == "float"].reset_index(drop=True)
 
@@ -43,7 +43,7 @@ def test_seeds_run_in_copies(built):
     table = pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str})
     assert list(table.columns)[:8] == "seed model method l2 mssim mssim_legacy mr test_accuracy".split()
     assert list(table["seed"].unique()) == ["0", "1", *SUMMARY]
-    # Seed 0 is the committed one: its rows are those of the project's own tables.
+    # Seed 0 is the committed seed: its rows equal those of the project's tables.
     table3 = own_table3(built)
     first = table[table["seed"] == "0"].reset_index(drop=True)
     measures = ["model", "method", "l2", "mssim", "mssim_legacy", "mr"]
@@ -53,7 +53,7 @@ def test_seeds_run_in_copies(built):
     text = (built.folder / "data/variants/seeds.md").read_text("utf-8")
     assert "Mean over 2 seeds" in text and "Table 3 over seeds" in text and "Table 4 over seeds" in text
 
-    # A second time nothing is left to do, and the words are the same.
+    # A second run has nothing to do and gives the same table.
     output = built.tool("seeds", "--count", "2", *options)
     assert "Running stage" not in output.replace("Running stage 'settings'", "")
     pd.testing.assert_frame_equal(table, pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str}))
@@ -64,7 +64,7 @@ def test_seeds_run_in_copies(built):
 @pytest.mark.long
 def test_readings_run_in_copies(built):
     before = state(built)
-    # Two of the six readings, for the sake of time.
+    # Two of the six readings, to save time.
     program = "from pathlib import Path; from tools import readings; readings.CHECKPOINTS = readings.CHECKPOINTS[:1]; "
     program += "readings.TARGETS = readings.TARGETS[:2]; "
     program += "readings.main(paper=Path('reports/paper.yaml'), out=Path('data/variants'))"
@@ -98,7 +98,7 @@ def test_a_failing_variant_names_the_setting(built):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A clone that holds settings and a few files, where nothing runs."""
+    """A clone with settings and a few files, in which no stage runs."""
     monkeypatch.chdir(tmp_path)
     for command in (("git", "init", "--quiet"), ("dvc", "init", "--quiet")):
         subprocess.run([sys.executable, "-m", *command] if command[0] == "dvc" else command, check=True)
@@ -135,7 +135,7 @@ def test_a_copy_has_the_project_s_files_and_its_own_outputs(project):
 
 
 def test_other_tools_images_are_no_part_of_a_copy(project):
-    # They are of the images that the project attacks; another seed attacks others.
+    # They belong to the project's attacked images; another seed attacks other images.
     (project / "data/external/tool").mkdir()
     (project / "data/external/tool/1.png").write_bytes(b"picture")
     run_variant("one", {}, ["scores"])
@@ -204,7 +204,7 @@ def test_what_often_fails_is_not_compared_over_seeds():
 
 
 def scores_of_paper(size: tuple[int, int]) -> pd.DataFrame:
-    """Scores whose means are the paper's Table 3 for A on images of `size`, all of the test split but one in ten."""
+    """Scores whose means are the paper's Table 3 for A on images of `size`; nine in ten are test images."""
     ratio = (218 * 178 / (size[0] * size[1])) ** 0.5
     rows = []
     for method, cell in PAPER["table3"]["A"].items():
