@@ -284,7 +284,7 @@ def test_transparency_is_kept_with_the_colours_under_it():
 
 
 def test_transparency_that_cannot_be_kept_is_laid_on_white_and_noted():
-    # Grey of 16 bits, of which one level stands for nothing.
+    # 16-bit grey, in which one level means transparency.
     grey = Image.fromarray(np.array([[0, 30_000], [50_000, 65_535]], np.uint16))
     read, _ = round_trip(encoded(grey, transparency=30_000))
     assert read.alpha is None and read.pixels[..., 0].tolist() == [[0, 255], [195, 255]]
@@ -293,7 +293,7 @@ def test_transparency_that_cannot_be_kept_is_laid_on_white_and_noted():
 
 
 def profile(red: bytes = b"rXYZ", blue: bytes = b"bXYZ") -> bytes:
-    """The profile of sRGB, in which other tags can be given for its primaries."""
+    """The profile of sRGB, optionally with other tags for its primaries."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return srgb.replace(b"rXYZ", b"????").replace(b"bXYZ", blue).replace(b"????", red)
 
@@ -324,7 +324,7 @@ def test_a_profile_that_cannot_be_used_is_left_out_and_noted():
 # A green outside sRGB: its red is negative.
 GREEN = Image.fromarray(np.full((20, 24, 3), [90, 200, 90], np.uint8))
 LEFT = (90, 200, 90)
-# The same by colour-science 0.4.7.
+# The same green, converted by colour-science 0.4.7.
 FROM_ADOBE_RGB, FROM_P3, FROM_LINEAR = (0, 201, 80), (0, 203, 72), (160, 229, 160)
 STATED = "converted to sRGB from the gamma and primaries"
 P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)

@@ -48,7 +48,7 @@ AWKWARD = ["001", "NA", "null", "nan", "True", "1e5", "a,b", 'the "first"', "it'
 
 
 def configure(folder: Path, **changes: Any) -> None:
-    """Write params.yaml for a small subset of the faces in `folder`/faces; `changes` with __ for the dot."""
+    """Write params.yaml for a small subset of the faces in `folder`/faces, with `changes` (__ for the dot)."""
     values = changed(SMALL | {key.replace("__", "."): value for key, value in changes.items()})
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
     (folder / "data").mkdir(exist_ok=True)
@@ -425,7 +425,7 @@ def test_a_failed_run_keeps_the_earlier_outputs(tmp_path: Path):
 
 
 def attack_settings(**changes: Any) -> Attack:
-    """The committed settings of the section attack with `changes`, __ for the dot."""
+    """The committed settings of the section `attack` with `changes` (__ for the dot)."""
     return parse(changed({f"attack.{key.replace('__', '.')}": value for key, value in changes.items()}), "").attack
 
 

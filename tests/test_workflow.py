@@ -100,7 +100,7 @@ def test_stale_is_what_dvc_calls_stale_and_what_follows(evaluated):
 @pytest.mark.xdist_group("evaluated")
 def test_an_upstream_stage_that_writes_the_same_reruns_nothing(evaluated):
     evaluated.edit("stages/noise.py", '"""De-identify', '"""(Edited.) De-identify')
-    evaluated.edit("stages/evaluation/external.py", '"""Bring', '"""(Edited.) Bring')
+    evaluated.edit("stages/evaluation/external.py", '"""Collect', '"""(Edited.) Collect')
     words = evaluated.snakemake("default", "paper", "evaluation")
     assert "rule evaluation-evaluate_given@A-p_fgvm_noise:" in words and "rule evaluation-score_external:" in words
     logs = {path.stem: path.read_text() for path in (evaluated.folder / "logs").glob("*.log")}
