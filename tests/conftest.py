@@ -36,7 +36,7 @@ def _unit(item: pytest.Item) -> str:
 OTHERS = ("PYTEST_", "TORCHINDUCTOR_")
 
 
-def of_process() -> dict[str, Any]:
+def process_state() -> dict[str, Any]:
     """The process-wide state, which a library must not change."""
     cudnn = torch.backends.cudnn
     return {
@@ -55,9 +55,9 @@ def of_process() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def process() -> Iterator[None]:
     """Fail a test that changes the process-wide state; the setup of programs is undone here."""
-    before = of_process()
+    before = process_state()
     yield
-    after = of_process()
+    after = process_state()
     if after["determinism"] != before["determinism"]:
         # A program ran stages.networks.computing.configure_device.
         os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
@@ -66,7 +66,7 @@ def process() -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = before["memory that is filled"]
         torch.backends.cudnn.benchmark = before["cuDNN"][1]
         torch.backends.cudnn.allow_tf32 = before["cuDNN"][3]
-        after = of_process()
+        after = process_state()
     differing = [name for name in before if after[name] != before[name]]
     assert differing == [], [(before[name], after[name]) for name in differing]
 

@@ -26,7 +26,7 @@ class Terminal:
             stderr=theirs,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_signals,
+            preexec_fn=_reset_signals,
         )
         os.close(theirs)
         self.shown = ""
@@ -59,7 +59,7 @@ class Terminal:
         return self.process.returncode, output
 
 
-def _hear_signals() -> None:
+def _reset_signals() -> None:
     """Reset the signals that nohup and background jobs ignore, also in child processes."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

@@ -99,21 +99,21 @@ def _serve(listening: socket.socket, parent: socket.socket) -> None:
         if not os.fork():
             listening.close()
             parent.close()
-            _attend(connection)
+            _handle(connection)
         connection.close()
 
 
-def _attend(connection: socket.socket) -> None:
+def _handle(connection: socket.socket) -> None:
     """Run the requested program in another fork, forward signals to it, and return its status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, (files,), _, _ = connection.recvmsg(8, socket.CMSG_SPACE(12))
-    asked = b""
-    while len(asked) < int.from_bytes(length, "big"):
-        asked += connection.recv(2**20)
+    request = b""
+    while len(request) < int.from_bytes(length, "big"):
+        request += connection.recv(2**20)
     program = os.fork()
     if not program:
         connection.close()
-        _run(array.array("i", files[2]), *json.loads(asked))
+        _run(array.array("i", files[2]), *json.loads(request))
     for file in array.array("i", files[2]):
         os.close(file)
     ended = os.pidfd_open(program)
