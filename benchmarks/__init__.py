@@ -1,1 +1,1 @@
-"""How fast the project is, measured: `make bench`. Nothing here is a test, and no test is timed."""
+"""Speed measurements of the project: `make bench`. They are not tests, and no test is timed."""

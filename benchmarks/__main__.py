@@ -1,6 +1,6 @@
-"""Measure the rows named, or all that this machine can: python -m benchmarks [ROW …].
+"""Measure the named rows, or all rows possible on this machine: python -m benchmarks [ROW …].
 
-What is measured is kept in benchmarks/results/<machine>.json, with a table of all that the file holds beside it.
+The measurements are stored in benchmarks/results/<machine>.json, with a table of all of them in <machine>.md.
 """
 
 import argparse
@@ -34,34 +34,34 @@ ROWS: dict[str, Callable[[], Iterator[Measurement]]] = {
 
 
 def main() -> None:
-    """Measure each row in a process of its own, so that none inherits the memory or the settings of another."""
+    """Measure each row in a separate process, so that rows share neither memory nor settings."""
     possible = [row for row in ROWS if torch.cuda.is_available() or not row.endswith("-gpu")]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     rows = parser.parse_args().rows or possible
     if impossible := [row for row in rows if row not in possible]:
-        parser.error(f"{', '.join(impossible)}: cannot be measured here; these rows can: {', '.join(possible)}")
+        parser.error(f"{', '.join(impossible)}: cannot be measured here; name one of {', '.join(possible)}")
     if len(rows) == 1:
         print(measure(rows[0]))
     elif failed := [row for row in rows if subprocess.run([sys.executable, "-m", "benchmarks", row]).returncode]:
-        sys.exit(f"error: not measured: {', '.join(failed)}; the reasons are above")
+        sys.exit(f"error: not measured: {', '.join(failed)}; see the messages above")
 
 
 def measure(row: str) -> str:
-    """Measure `row`, keep what it yields, and return the table of all that was measured on this machine."""
+    """Measure `row`, store its measurements, and return the table of all measurements on this machine."""
     here = machine.described()
     file = RESULTS / f"{machine.slug(here)}.json"
     for measurement in ROWS[row]():
-        kept = json.loads(file.read_text("utf-8")) if file.exists() else {"machine": here, "results": {}}
+        measured = json.loads(file.read_text("utf-8")) if file.exists() else {"machine": here, "results": {}}
         entry = asdict(measurement) | {"measured_by": row, "commit": _commit(), "versions": here}
-        kept["results"][measurement.row] = entry
+        measured["results"][measurement.row] = entry
         with atomic_write(file) as partial_file:
-            partial_file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            partial_file.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return speed_table.write(file, list(ROWS))
 
 
 def _commit() -> str:
-    """The commit checked out, `-dirty` where tracked files differ from it, but for the results of other rows."""
+    """The current commit, with `-dirty` if tracked files other than benchmarks/results differ from it."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""I-FGSM against four attack libraries."""
+"""I-FGSM compared with four attack libraries."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -20,21 +20,21 @@ GOAL = 0.95
 
 
 def memory_kept(name: str) -> Iterator[Measurement]:
-    """The same on a CPU in a process that keeps its memory, as the pipeline's stages do: theirs gain from it, too."""
+    """As `against_libraries` on a CPU, in a process that reuses freed memory as the pipeline's stages do."""
     keep_memory()
     for measurement in against_libraries(name, "cpu"):
         yield dataclasses.replace(measurement, row=f"{measurement.row}, memory kept")
 
 
 def against_libraries(name: str, device: str) -> Iterator[Measurement]:
-    """I-FGSM with Table 2's ε and N on Model `name`."""
+    """Measure I-FGSM with Table 2's ε and N on Model `name`."""
     model, images, targets = under_attack(name, device)
     results: dict[str, Tensor] = {}
 
-    def run(who: str, attack: Callable[..., Tensor]) -> None:
-        results[who] = attack(model, images, targets, EPSILON, ITERATIONS).detach().to(images.device)
+    def run(library: str, attack: Callable[..., Tensor]) -> None:
+        results[library] = attack(model, images, targets, EPSILON, ITERATIONS).detach().to(images.device)
 
-    tasks = {who: partial(run, who, attack) for who, attack in {"ours": _attack, **LIBRARIES}.items()}
+    tasks = {library: partial(run, library, attack) for library, attack in {"ours": _attack, **LIBRARIES}.items()}
     times = side_by_side(tasks, 3, 1e-3 * len(images) * ITERATIONS)
     yield Measurement(
         row=f"I-FGSM on {name}, {device}",
@@ -55,7 +55,7 @@ def _attack(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, i
 def _agreement(
     model: nn.Module, images: Tensor, targets: Tensor, ours: Tensor, theirs: list[Tensor]
 ) -> dict[str, float]:
-    """How far our result agrees with those of the libraries, at the worst."""
+    """The worst agreement of our result with those of the libraries."""
     persons = (targets - 1) % PERSONS
 
     def rate(result: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Targeted I-FGSM as the documentation of each attack library has it; `make bench` installs the libraries."""
+"""Targeted I-FGSM as in each attack library's documentation; `make bench` installs the libraries."""
 
 import sys
 from types import ModuleType
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def by_torchattacks(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
-    """torchattacks' BIM, its labels being the targets."""
+    """torchattacks' BIM, with the targets as labels."""
     import torchattacks
 
     attack = torchattacks.BIM(model, eps=epsilon, alpha=epsilon / iterations, steps=iterations)
@@ -17,7 +17,7 @@ def by_torchattacks(model: nn.Module, images: Tensor, targets: Tensor, epsilon: 
 
 
 def by_foolbox(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
-    """Foolbox's basic iterative method with the criterion of a targeted misclassification."""
+    """Foolbox's basic iterative method with the criterion TargetedMisclassification."""
     import foolbox
 
     attack = foolbox.attacks.LinfBasicIterativeAttack(abs_stepsize=epsilon / iterations, steps=iterations)
@@ -52,8 +52,8 @@ def by_art(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, it
 
 
 def by_adv_lib(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float, iterations: int) -> Tensor:
-    """adv-lib's PGD without its random start. It may return an earlier iterate: the last found to reach the target."""
-    # Its optional log imports a plotting server, which no attack needs.
+    """adv-lib's PGD without its random start; it may return an earlier iterate, the last that reaches the target."""
+    # adv-lib's optional log imports a plotting server, which no attack needs.
     sys.modules.setdefault("visdom", ModuleType("visdom"))
     from adv_lib.attacks import pgd_linf
 
@@ -63,5 +63,5 @@ def by_adv_lib(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float
 
 
 LIBRARIES = {"torchattacks": by_torchattacks, "Foolbox": by_foolbox, "ART": by_art, "adv-lib": by_adv_lib}
-# They return the last iterate, as I-FGSM is defined.
+# These libraries return the last iterate, as I-FGSM is defined.
 BY_DEFINITION = ("torchattacks", "Foolbox", "ART")

@@ -1,4 +1,4 @@
-"""The machine at hand, in words: the one that a measurement holds for."""
+"""The description of the machine of a measurement."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ import torch
 
 
 def described() -> dict[str, str | int]:
-    """Processor, cores that this process may use, GPU, operating system, and the versions of Python and PyTorch."""
+    """Describe the processor, the cores usable by this process, GPU, operating system, Python and PyTorch."""
     cpuinfo = Path("/proc/cpuinfo")
     return {
         "cpu": processor(cpuinfo.read_text() if cpuinfo.exists() else "") or platform.processor() or platform.machine(),
@@ -22,18 +22,18 @@ def described() -> dict[str, str | int]:
 
 
 def processor(cpuinfo: str) -> str:
-    """The first processor in the text of Linux's /proc/cpuinfo, or nothing.
+    """Parse the first processor's name in the text of Linux's /proc/cpuinfo; "" without one.
 
-    Its family and model stand beside the name: clouds call processors of several generations one thing.
+    Family and model follow the name, since clouds give processors of several generations the same name.
     """
     lines = (line.partition(":") for line in cpuinfo.partition("\n\n")[0].splitlines())
-    said = {key.strip(): " ".join(value.split()) for key, _, value in lines}
-    number = f" (family {said['cpu family']}, model {said['model']})" if "cpu family" in said else ""
-    return said.get("model name", "") + number
+    fields = {key.strip(): " ".join(value.split()) for key, _, value in lines}
+    number = f" (family {fields['cpu family']}, model {fields['model']})" if "cpu family" in fields else ""
+    return fields.get("model name", "") + number
 
 
 def slug(machine: dict[str, str | int]) -> str:
-    """A file name for what `described` gives, such as `intel-xeon-2-cores`."""
+    """Build a file name from the output of `described`, such as `intel-xeon-2-cores`."""
     words = f"{machine['cpu']} {machine['cores']} cores {machine['gpu']}".removesuffix(" none")
     words = re.sub(r"\((R|TM)\)|Processor|CPU|@.*?GHz", " ", words)
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")

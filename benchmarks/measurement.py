@@ -1,4 +1,4 @@
-"""Contestants timed side by side, and the outcome."""
+"""Times of several implementations of the same task, and their comparison."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import torch
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row of the table: our repeats and those of each other contestant, in `unit`; less is better."""
+    """One row of the table: the repeats of ours and of the other implementations, in `unit`; less is better."""
 
     row: str
     what: str
@@ -18,41 +18,41 @@ class Measurement:
     ours: list[float]
     others: dict[str, list[float]] = field(default_factory=dict)
     goal: float | None = None
-    """The least ratio of the fastest other's median to ours; with no others, the most that ours may be."""
+    """The minimum of `ratio`; without others, the maximum of our median."""
     checks: dict[str, float] = field(default_factory=dict)
-    """What else the same run measured, such as how far the results agree."""
+    """Other values of the same run, such as the agreement of the results."""
 
     @property
     def fastest(self) -> str:
-        """The fastest of the others."""
+        """The name of the fastest other implementation."""
         return min(self.others, key=lambda name: median(self.others[name]))
 
     @property
     def ratio(self) -> float:
-        """The fastest other's median over ours."""
+        """The fastest other's median divided by ours."""
         return median(self.others[self.fastest]) / median(self.ours)
 
     @property
     def reached(self) -> bool | None:
-        """Whether the goal is reached; None where there is none."""
+        """Whether the goal is reached; None without a goal."""
         if self.goal is None:
             return None
         return self.ratio >= self.goal if self.others else median(self.ours) <= self.goal
 
 
 def side_by_side(tasks: dict[str, Callable[[], object]], repeats: int, unit_seconds: float) -> dict[str, list[float]]:
-    """Each task's times in units of `unit_seconds`: all run in turn, `repeats` rounds after an untimed one."""
+    """Time all tasks alternately, `repeats` rounds after an untimed one; returns times in units of `unit_seconds`."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for round_ in range(repeats + 1):
         for name, task in tasks.items():
-            taken = seconds(task)
+            duration = seconds(task)
             if round_:
-                times[name].append(taken / unit_seconds)
+                times[name].append(duration / unit_seconds)
     return times
 
 
 def seconds(task: Callable[[], object]) -> float:
-    """How long `task` takes, with the work that it has left to a GPU."""
+    """Time `task` in seconds, including its work on a GPU."""
     start = time.perf_counter()
     task()
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""The paper's pipeline as a whole: made anew, and with nothing to do."""
+"""The paper's whole pipeline: from scratch, and with nothing to do."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from stages.common.program import read_settings
 
 
 def bundled_run() -> Iterator[Measurement]:
-    """`dvc repro` of the committed state in a fresh clone, then again with nothing to do."""
+    """Measure `dvc repro` of the committed state in a fresh clone, then again with nothing to do."""
     with tempfile.TemporaryDirectory() as folder:
         clone, idle = Path(folder, "clone"), Path(folder, "idle")
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
@@ -28,7 +28,7 @@ def bundled_run() -> Iterator[Measurement]:
         subset = read_settings().subset
         yield Measurement(
             row="dvc repro, bundled faces, cpu",
-            what=f"{subset.persons} persons x {subset.images_per_person} faces; the stages of dvc.yaml",
+            what=f"{subset.persons} identities x {subset.images_per_person} images; the stages of dvc.yaml",
             unit="s",
             ours=[time.perf_counter() - start],
             goal=480,
@@ -52,7 +52,7 @@ def _command(*options: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Stage commands say `python`; DVC's lines come when they are printed.
+    # Stage commands call `python`. Unbuffered, since the lines' times are measured.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
@@ -63,12 +63,12 @@ def _repro(folder: Path) -> None:
 
 
 def _stage_seconds(folder: Path) -> dict[str, float]:
-    """Run every stage in `folder`; the seconds from the start of each stage to that of the next."""
+    """Run every stage in `folder`; returns the seconds from the start of each stage to that of the next."""
     command = _command("--force")
     with subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout
-        found = ((re.match(r"Running stage '([^']+)'", line), time.perf_counter()) for line in run.stdout)
-        starts = [(started[1], when) for started, when in found if started]
+        matches = ((re.match(r"Running stage '([^']+)'", line), time.perf_counter()) for line in run.stdout)
+        starts = [(started[1], when) for started, when in matches if started]
     if run.returncode:
         raise subprocess.CalledProcessError(run.returncode, command)
     ends = [*(start for _, start in starts[1:]), time.perf_counter()]
@@ -76,7 +76,7 @@ def _stage_seconds(folder: Path) -> dict[str, float]:
 
 
 def _write_idle_stages(clone: Path, idle: Path) -> None:
-    """A copy of `clone` in `idle` whose stages read and write the same files, by commands that do nothing."""
+    """Copy `clone` to `idle`, with stages of the same files whose commands do nothing."""
     shutil.copytree(clone, idle, symlinks=True)
     yaml = YAML()
     pipeline = yaml.load(idle / "dvc.yaml")
@@ -87,6 +87,6 @@ def _write_idle_stages(clone: Path, idle: Path) -> None:
 
 
 def _peak_mb() -> float:
-    """The peak resident memory of the largest process that this one, or one of its children, has started."""
-    # Linux counts in kilobytes, macOS in bytes.
+    """The peak resident memory of the largest descendant process, in megabytes."""
+    # Linux reports kilobytes, macOS bytes.
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)

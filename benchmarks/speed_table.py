@@ -14,19 +14,19 @@ VERDICTS = {True: "yes", False: "no", None: MISSING}
 
 
 def write(file: Path, rows: list[str]) -> str:
-    """Write the table of the measurements in the JSON `file` beside it, as Markdown, and return it.
+    """Write the Markdown table of the measurements in the JSON `file` next to it, and return the table.
 
-    rows: all that can be measured; the table names those that `file` lacks.
+    rows: all rows that can be measured; the table lists those missing in `file`.
     """
-    kept = json.loads(file.read_text("utf-8"))
-    entries = kept["results"].values()
+    measured = json.loads(file.read_text("utf-8"))
+    entries = measured["results"].values()
     names = [field.name for field in fields(Measurement)]
     measurements = [Measurement(**{name: entry[name] for name in names}) for entry in entries]
     missing = [row for row in rows if row not in {entry["measured_by"] for entry in entries}]
     table = FormattedTable(
         label="tab:speed",
         title="Speed",
-        caption="Medians on {cpu}, {cores} cores, GPU: {gpu}, torch {torch}. ".format(**kept["machine"])
+        caption="Medians on {cpu}, {cores} cores, GPU: {gpu}, torch {torch}. ".format(**measured["machine"])
         + "Times: the fastest other's time over ours.",
         columns=[("", name) for name in COLUMNS],
         rows=[_cells(measurement) for measurement in measurements],

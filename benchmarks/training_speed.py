@@ -1,4 +1,4 @@
-"""Training of Model A against the loop that PyTorch's tutorials show."""
+"""Training of Model A, compared with the loop of PyTorch's tutorials."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ LOOP = "DataLoader and Adam"
 
 
 def against_a_plain_loop(device: str) -> Iterator[Measurement]:
-    """The time of one step of 16 images at the paper's size."""
+    """Measure one step of 16 images at the paper's size."""
     steps = 10 if device == "cpu" else 39
     pixels, classes = bundled(steps * BATCH_SIZE)
     ours, theirs = (model_a(PERSONS, SIZE).to(device) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What the contestants work on: the bundled faces at the paper's size, and the two models."""
+"""The workloads: the bundled faces at the paper's size, and the two models."""
 
 from functools import cache
 from itertools import islice, zip_longest
@@ -27,7 +27,7 @@ BATCH = {"A": 16, "B": 4}
 
 @cache
 def bundled(count: int) -> tuple[Tensor, Tensor]:
-    """The first `count` faces of 30 persons taken in turn: uint8 (count, 3, 218, 178), and their classes, (count,)."""
+    """Read `count` faces of 30 identities in turn: uint8, (count, 3, 218, 178), and their classes, (count,)."""
     source = open_source("celeba", ROOT / "data/synthetic-faces")
     by_person = source.images_by_person()
     persons = sorted(by_person, key=lambda person: (-len(by_person[person]), person))[:PERSONS]
@@ -38,7 +38,10 @@ def bundled(count: int) -> tuple[Tensor, Tensor]:
 
 
 def under_attack(name: str, device: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """Model `name`, images, (B, 3, 218, 178) in [0, 1], and as targets the next class of each, (B,), on `device`."""
+    """Train Model `name`; returns it with images in [0, 1], (B, 3, 218, 178), and their next classes as targets, (B,).
+
+    All are on `device`.
+    """
     torch.manual_seed(0)
     pixels, classes = bundled(FACES)
     faces, where = LabelledData(pixels, classes), torch.device(device)
@@ -48,14 +51,14 @@ def under_attack(name: str, device: str) -> tuple[nn.Module, Tensor, Tensor]:
         train(model, faces, faces, epochs=EPOCHS, **settings)
     else:
         model = model_b(PERSONS, SIZE, "vgg_face")
-        # PyTorch's own weights shrink the maps from layer to layer, until the gradients' signs are rounding errors.
+        # With PyTorch's default weights the activations shrink until the gradients' signs are rounding errors.
         for layer in model.descriptor.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
         described = features(model.descriptor, faces, 16, where)
         train(model.head, described, described, epochs=EPOCHS, **settings)
-    # Training leaves the weights channels-last; a user's model has PyTorch's own layout.
+    # Training leaves the weights in channels-last format; a user's model has the default format.
     model = model.eval().to(device, memory_format=torch.contiguous_format)
     count = BATCH[name] if device == "cpu" else 64
     return model, (pixels[:count].float() / 255).to(device), (classes[:count] + 1).to(device) % PERSONS

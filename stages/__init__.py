@@ -2,7 +2,7 @@
 
 import os
 
-# Threads of PyTorch that wait for others spin meanwhile, by default for milliseconds, and take the processor from
-# whatever else runs. It is read when PyTorch is loaded, so it stands here, before any program (README: Speed).
+# By default, PyTorch's waiting threads spin for milliseconds and slow every other process. PyTorch reads this variable
+# when it is loaded, so it is set here, before any program runs (docs/speed.md).
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = "20000"

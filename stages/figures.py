@@ -22,15 +22,15 @@ from stages.reporting.training_records import read_records
 def main(
     *, scores: Path, faces: Path, models: Path, adversarial: Path, trajectories: Path, tables: Path, out: Path
 ) -> None:
-    """Write figure1 and figure2, PNG files, and the plots of PAPER_PLOTS, SVG files, into the folder `out`.
+    """Write figure1 and figure2 (PNG) and the plots of PAPER_PLOTS (SVG) to the folder `out`.
 
-    tables: the folder of the CSV tables that PAPER_PLOTS names.
+    tables: the folder of the CSV tables named in PAPER_PLOTS.
     """
     records = {record.model: record for record in read_records(models)}
     descriptors = {model: record.descriptor for model, record in records.items()}
     headings = {model: model_name(model, descriptors) for model in records}
     scored = read_table(scores)
-    shown = {
+    examples = {
         model: read_examples(
             paper_figures.chosen_examples(scored, model),
             faces,
@@ -39,7 +39,7 @@ def main(
         )
         for model, record in records.items()
     }
-    followed = {
+    iterates = {
         model: read_trajectory(trajectories / f"{model}.npy", faces, record.image_size)
         for model, record in records.items()
     }
@@ -50,8 +50,8 @@ def main(
         "learning_curves": learning_curves(histories, epochs_used, headings),
     }
     files = {
-        "figure1.png": paper_figures.png(paper_figures.figure1(shown, headings)),
-        "figure2.png": paper_figures.png(paper_figures.figure2(followed, headings)),
+        "figure1.png": paper_figures.png(paper_figures.figure1(examples, headings)),
+        "figure2.png": paper_figures.png(paper_figures.figure2(iterates, headings)),
         **{f"{name}.svg": svg(plot, prefix=name, title=PAPER_PLOTS[name].title) for name, plot in plots.items()},
     }
     for name, content in files.items():
@@ -62,21 +62,21 @@ def main(
 def read_examples(
     rows: pd.DataFrame, faces: Path, adversarial: Path, image_size: tuple[int, int]
 ) -> list[paper_figures.Example]:
-    """What Figure 1 shows of one model: the images of `rows` (of its scores) before and after the attack.
+    """Read Figure 1's examples of one model: the images of `rows` (of its scores) before and after the attack.
 
-    faces: the zip of the originals. adversarial: P-FGVM's images. image_size: height, width.
+    faces: the zip of the originals. adversarial: the file of P-FGVM's images. image_size: height, width.
     """
     attacked = np.load(adversarial, mmap_mode="r")
-    shown = []
+    examples = []
     for image, person, predicted, target in rows[["image", "person", "predicted", "target"]].values.tolist():
         [clean] = read_images(faces, [image], image_size)
         [protected] = attacked["pixels"][attacked["image"] == image]
-        shown.append(paper_figures.Example(clean, protected, person, predicted, target))
-    return shown
+        examples.append(paper_figures.Example(clean, protected, person, predicted, target))
+    return examples
 
 
 def read_trajectory(trajectory: Path, faces: Path, image_size: tuple[int, int]) -> paper_figures.Trajectory:
-    """What Figure 2 shows of one model: the iterates of one image from the noise start, and the image itself.
+    """Read Figure 2's data of one model: one image and its iterates from the noise start.
 
     trajectory: rows of image, step and pixels. faces: the zip of the originals. image_size: height, width.
     """

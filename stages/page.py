@@ -1,4 +1,4 @@
-"""One offline page with every table, plot and face."""
+"""Write one offline page with every table, plot and face."""
 
 from pathlib import Path
 

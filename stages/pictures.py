@@ -1,4 +1,4 @@
-"""All faces as images to look at, and those that the page holds itself."""
+"""Write all faces as PNG files, and select those that are embedded in the page."""
 
 import json
 import shutil
@@ -21,11 +21,10 @@ from stages.reporting.image_sets import ImageSet, fitting_entries, image_sets, s
 
 
 def main(*, scores: Path, faces: Path, adversarial: Path, trajectories: Path, out: Path, shown: Path) -> None:
-    """Write every attacked image, clean and de-identified, as a PNG file into the folder `out`.
+    """Write every attacked image, clean and de-identified, as a PNG file to the folder `out`.
 
-    And to `shown`, as JSON, what the page needs to show some of them: as many as page.faces_mb allows. scores: of all
-    sets. faces: the zip of the originals. adversarial, trajectories: the folders of the sets and of Figure 2's
-    iterates.
+    shown: the JSON file with the embedded images, at most page.faces_mb megabytes. scores: the scores of all sets.
+    faces: the zip of the originals. adversarial, trajectories: the folders of the sets and of Figure 2's iterates.
     """
     settings = read_settings()
     size = settings.data.image_size
@@ -38,13 +37,13 @@ def main(*, scores: Path, faces: Path, adversarial: Path, trajectories: Path, ou
         [pixels] = read_pixels(faces, [image], size)
         return pixels
 
-    # DVC clears it beforehand, Snakemake does not.
+    # DVC clears the folder beforehand, Snakemake does not.
     shutil.rmtree(out, ignore_errors=True)
     for image, name in names.items():
         write_image(clean(image), out / "clean" / f"{name}.png")
-    for each in sets:
-        for image in each.places:
-            write_image(each.pixels(image), out / each.folder / f"{names[image]}.png")
+    for image_set in sets:
+        for image in image_set.places:
+            write_image(image_set.pixels(image), out / image_set.folder / f"{names[image]}.png")
 
     examples = chosen_examples(scored, MODEL_NAMES[0], count=1).to_dict("records")
     order = viewer.in_turn(published, [row["image"] for row in examples], settings.attack.seed)
@@ -63,9 +62,9 @@ def main(*, scores: Path, faces: Path, adversarial: Path, trajectories: Path, ou
 
 
 def evolution(trajectory: Path, clean: Callable[[str], np.ndarray]) -> dict[str, Any]:
-    """What the page shows of one model's start from noise: an image, its name, and its picture after each of the steps.
+    """Embed one model's start from noise for the page: the image's name, the clean image and its iterates by step.
 
-    clean: an image's name to its pixels.
+    clean: maps an image's name to its pixels.
     """
     iterates = np.load(trajectory)
     image = str(iterates["image"][0])
@@ -75,13 +74,13 @@ def evolution(trajectory: Path, clean: Callable[[str], np.ndarray]) -> dict[str,
 
 
 def example(row: dict[str, Any], clean: np.ndarray, sets: Sequence[ImageSet]) -> dict[str, Any]:
-    """The page's first images, of the image and method in `row` of the scores: clean, protected, the perturbation."""
-    [own] = [each for each in sets if (each.model, each.method) == (row["model"], row["method"])]
-    protected = own.pixels(row["image"])
-    change = np.abs(protected.astype(int) - clean) * AMPLIFICATION
-    images = {"clean": clean, "protected": protected, "change": change.clip(0, 255).astype(np.uint8)}
-    words = {name: row[name] for name in ("image", "model", "method", "person", "predicted")}
-    return words | {name: viewer.embedded(pixels) for name, pixels in images.items()}
+    """Embed the page's first example, given by a `row` of the scores: clean image, protected image, perturbation."""
+    [image_set] = [x for x in sets if (x.model, x.method) == (row["model"], row["method"])]
+    protected = image_set.pixels(row["image"])
+    perturbation = np.abs(protected.astype(int) - clean) * AMPLIFICATION
+    images = {"clean": clean, "protected": protected, "change": perturbation.clip(0, 255).astype(np.uint8)}
+    labels = {name: row[name] for name in ("image", "model", "method", "person", "predicted")}
+    return labels | {name: viewer.embedded(pixels) for name, pixels in images.items()}
 
 
 if __name__ == "__main__":

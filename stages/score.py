@@ -1,4 +1,4 @@
-"""Score one adversarial set: every image, as computed and as the 8-bit image that would be published."""
+"""Score one adversarial set: every image as computed (float) and as published (8-bit)."""
 
 import functools
 from pathlib import Path
@@ -21,36 +21,36 @@ from stages.networks.trained_model import TrainedModel
 def main(*, model: Path, faces: Path, split: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
     """Write the scores of the set `adversarial` to `out`.
 
-    model: the folder of the model on which the set was made, or the one that holds the folders of all models, which
-    then all score it. split: of all images.
+    model: the folder of the attacked model, or the parent folder of all models, each of which then scores the set.
+    faces: the zip of the originals. split: the split of all images.
     """
     settings = read_settings()
-    judges = TrainedModel.read_all(model)
-    known = read_table(split).set_index("image")
+    models = TrainedModel.read_all(model)
+    split_rows = read_table(split).set_index("image")
     size = settings.attack.batch_size
 
     @functools.cache
-    def network(judge: TrainedModel) -> nn.Module:
-        return judge.network(configure_device(settings.device))
+    def network(trained: TrainedModel) -> nn.Module:
+        return trained.network(configure_device(settings.device))
 
     def make(part: slice) -> bytes:
-        # Opened anew for each batch, so that what was read does not stay in memory.
+        # Opened anew for each batch, so that the rows of earlier batches do not stay in memory.
         rows = read_set(adversarial)[part]
-        originals = read_images(faces, list(rows["image"]), judges[0].record.image_size)
-        return b"".join(scores_by(judge, rows, originals) for judge in judges)
+        originals = read_images(faces, list(rows["image"]), models[0].record.image_size)
+        return b"".join(scores_by(trained, rows, originals) for trained in models)
 
-    def scores_by(judge: TrainedModel, rows: np.ndarray, originals: np.ndarray) -> bytes:
-        table = score_images(network(judge), rows["pixels"], originals, judge.record.classes, size)
-        # Twice each image: as floats, then as 8-bit images.
+    def scores_by(trained: TrainedModel, rows: np.ndarray, originals: np.ndarray) -> bytes:
+        table = score_images(network(trained), rows["pixels"], originals, trained.record.classes, size)
+        # Every image twice: as floats, then as 8-bit images.
         table["image"] = [*rows["image"], *rows["image"]]
         table["target"] = [*rows["target"], *rows["target"]]
-        table["person"] = table["image"].map(known["person"])
-        table["split"] = table["image"].map(known["split"])
-        table["model"] = judge.record.model
+        table["person"] = table["image"].map(split_rows["person"])
+        table["split"] = table["image"].map(split_rows["split"])
+        table["model"] = trained.record.model
         table["method"] = [*rows["method"], *rows["method"]]
         return csv_text(table[SCORE_COLUMNS], header=False)
 
-    files = [path for judge in judges for path in judge.files]
+    files = [path for trained in models for path in trained.files]
     key = fingerprint([*files, faces, split, adversarial], size, settings.device)
     parts = batches(len(read_set(adversarial)), size)
     write_in_batches(out, csv_text(pd.DataFrame(columns=SCORE_COLUMNS)), parts, make, key=key, shard=shard)

@@ -1,4 +1,4 @@
-"""Bring the scores of the paper's adversarial sets together."""
+"""Concatenate the scores of the paper's adversarial sets."""
 
 from pathlib import Path
 
@@ -10,10 +10,7 @@ from stages.common.program import run
 
 
 def main(*, scores: list[Path], out: Path) -> None:
-    """Write the tables `scores`, one a model and method, in this order as the one table `out`.
-
-    It names methods by their labels.
-    """
+    """Concatenate the tables `scores`, one per model and method, in this order into `out`, with methods by label."""
     table = pd.concat([read_table(path) for path in scores])
     write_table(table.assign(method=table["method"].map(label_of)), out)
 

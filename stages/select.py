@@ -1,4 +1,4 @@
-"""Choose the persons and the images of each."""
+"""Select the identities and the images of each."""
 
 import csv
 import sys
@@ -12,13 +12,13 @@ from stages.common.program import read_settings, run
 
 
 def main(*, subset: Path, faces: Path) -> None:
-    """Write the chosen images' names to the CSV `subset` and their original files to the zip `faces`."""
+    """Write the names of the selected images to the CSV `subset`, and their original files to the zip `faces`."""
     settings = read_settings()
     source = open_source(settings.data.source, Path(settings.data.root))
-    chosen = select_subset(source, settings.subset.persons, settings.subset.images_per_person, settings.subset.seed)
-    for note in chosen.notes:
+    selection = select_subset(source, settings.subset.persons, settings.subset.images_per_person, settings.subset.seed)
+    for note in selection.notes:
         print(f"note: {note}", file=sys.stderr)
-    rows = [(image, person) for person, images in chosen.images.items() for image in images]
+    rows = [(image, person) for person, images in selection.images.items() for image in images]
     write_faces([image for image, _ in rows], source.read, faces)
     with atomic_write(subset) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("image", "person"), *sorted(rows)])

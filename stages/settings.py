@@ -1,4 +1,4 @@
-"""Check every setting before anything runs; its constant output makes no later stage stale."""
+"""Check every setting before any other stage runs; the constant output never makes a later stage stale."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from stages.common.program import read_settings, run
 
 
 def main(*, out: Path) -> None:
-    """Check params.yaml, and that the faces and the weights it names are there and of the right kind."""
+    """Check params.yaml, and that the faces and weights that it names exist and are valid; then write `out`."""
     settings = read_settings()
     open_source(settings.data.source, Path(settings.data.root))
     _check_weights(settings)
@@ -23,11 +23,11 @@ def main(*, out: Path) -> None:
 
 
 def _check_weights(settings: Settings) -> None:
-    chosen = settings.train.B
-    weights = descriptor_weights(chosen.descriptor, settings)
-    # The installed ones are pinned by their hash.
-    if weights == Path(chosen.weights):
-        DESCRIPTORS[chosen.descriptor].module.load(settings.data.image_size, weights)
+    model_b = settings.train.B
+    weights = descriptor_weights(model_b.descriptor, settings)
+    # Installed weights are pinned by their hash and need no check.
+    if weights == Path(model_b.weights):
+        DESCRIPTORS[model_b.descriptor].module.load(settings.data.image_size, weights)
 
 
 if __name__ == "__main__":

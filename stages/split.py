@@ -1,4 +1,4 @@
-"""Split the chosen images into training, validation and test images."""
+"""Split the selected images into training, validation and test images."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from stages.common.program import read_settings, run
 
 
 def main(*, subset: Path, split: Path) -> None:
-    """Write the CSV `subset` again as `split`, with the split of each image."""
+    """Write the rows of the CSV `subset`, with the split of each image, to the CSV `split`."""
     settings = read_settings()
     table = read_table(subset)
     images = table.groupby("person")["image"].agg(list).to_dict()

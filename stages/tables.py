@@ -1,4 +1,4 @@
-"""Tables 1 to 4, ours beside the paper's, and all that the page shows as data."""
+"""Write Tables 1 to 4, each next to the paper's, and the data of the page."""
 
 import json
 from pathlib import Path
@@ -22,12 +22,16 @@ COLUMNS = {
     "table3": table_data.TABLE3_COLUMNS,
     "table4": table_data.TABLE4_COLUMNS,
 }
-# What table1.md to table4.md hold.
+# The tables in table1.md to table4.md.
 FORMATTED = {"table1": ["table1"], "table2": ["table2"], "table3": ["table3", "table3_full"], "table4": ["table4"]}
 
 
 def main(*, scores: Path, split: Path, models: Path, paper: Path, out: Path) -> None:
-    """Write the tables (CSV, Markdown, LaTeX), differences.csv, metrics.json and report.json into the folder `out`."""
+    """Write Tables 1 to 4 (CSV, Markdown, LaTeX) and the page's data to the folder `out`.
+
+    The data: differences.csv, learning_curves.csv, persons.csv, metrics.json and report.json. paper: the paper's
+    values, YAML.
+    """
     settings = read_settings()
     records = read_records(models)
     scored = read_numbers(scores)

@@ -27,17 +27,20 @@ from stages.networks.trained_model import TrainedModel
 
 
 def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
-    """Train `model` (A or B) on the images of `split`; write weights, record and learning curves to `out`."""
+    """Train `model` (A or B) on the images of `split`; write weights, record and learning curves to `out`.
+
+    faces: the zip of the originals.
+    """
     settings = read_settings()
-    chosen = settings.train
+    training = settings.train
     device = configure_device(settings.device)
     torch.set_num_threads(settings.threads)
     table = read_table(split)
     classes = sorted(set(table["person"]))
     image_size = settings.data.image_size
-    torch.manual_seed(chosen.seed)
+    torch.manual_seed(training.seed)
     if model == "A":
-        network, epochs, descriptor = model_a(len(classes), image_size), chosen.A.epochs, _NO_DESCRIPTOR
+        network, epochs, descriptor = model_a(len(classes), image_size), training.A.epochs, _NO_DESCRIPTOR
     else:
         network, epochs, descriptor = _model_b(settings, len(classes))
     layers = architecture(network, image_size)
@@ -51,34 +54,34 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
     }
     trainable: nn.Module = network
     if descriptor["frozen"]:
-        # A frozen descriptor gives the same features in every epoch: they are computed once.
+        # The features of a frozen descriptor are the same in every epoch: compute them once.
         trainable, descriptor_network = network.get_submodule("head"), network.get_submodule("descriptor")
-        data = {name: features(descriptor_network, part, chosen.batch_size, device) for name, part in data.items()}
-        # The head's layers are so small that a second thread would wait longer than it works.
+        data = {name: features(descriptor_network, part, training.batch_size, device) for name, part in data.items()}
+        # The head's layers are so small that a second thread costs more time than it saves.
         torch.set_num_threads(1)
-    how = (epochs, chosen.learning_rate, chosen.batch_size, chosen.checkpoint, chosen.seed)
+    how = (epochs, training.learning_rate, training.batch_size, training.checkpoint, training.seed)
     key = fingerprint([faces, split], how, image_size, descriptor, device_name(device), settings.threads)
-    kept = KeptState(out, key)
-    start = _checkpoint(kept.read())
+    state_file = KeptState(out, key)
+    start = _checkpoint(state_file.read())
     trained = train(
         trainable,
         data["train"],
         data["validation"],
         epochs=epochs,
-        learning_rate=chosen.learning_rate,
-        batch_size=chosen.batch_size,
-        seed=chosen.seed,
-        checkpoint=chosen.checkpoint,
+        learning_rate=training.learning_rate,
+        batch_size=training.batch_size,
+        seed=training.seed,
+        checkpoint=training.checkpoint,
         device=device,
         start=start,
-        keep=lambda checkpoint: kept.write(_as_plain(checkpoint)),
+        keep=lambda checkpoint: state_file.write(_as_plain(checkpoint)),
         progress=lambda to_come: reported(
             to_come, str(out), "epochs", total=epochs, done=len(start.history) if start else 0
         ),
     )
     sizes = {f"{name}_size": len(part.classes) for name, part in data.items()}
     accuracies = {
-        f"{name}_accuracy": evaluate(trainable, part, chosen.batch_size, device)[1] for name, part in data.items()
+        f"{name}_accuracy": evaluate(trainable, part, training.batch_size, device)[1] for name, part in data.items()
     }
     record = TrainingRecord(
         model=model,
@@ -89,10 +92,10 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
         image_height=image_size[0],
         image_width=image_size[1],
         normalization=NORMALIZATION,
-        learning_rate=chosen.learning_rate,
+        learning_rate=training.learning_rate,
         optimization=trained.optimization,
         loss=trained.loss,
-        batch_size=chosen.batch_size,
+        batch_size=training.batch_size,
         epochs=epochs,
         epoch_used=trained.epoch_used,
         layers=layers,
@@ -103,7 +106,7 @@ def main(*, model: str, faces: Path, split: Path, out: Path) -> None:
     )
     TrainedModel.write(network, record, out)
     write_table(pd.DataFrame([asdict(epoch) for epoch in trained.history]), out / "history.csv")
-    kept.remove()
+    state_file.remove()
 
 
 def _as_plain(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -118,16 +121,16 @@ _NO_DESCRIPTOR = {"descriptor": "none", "descriptor_sha256": None, "frozen": Non
 
 
 def _model_b(settings: Settings, classes: int) -> tuple[TargetModel, int, dict[str, Any]]:
-    chosen = settings.train.B
-    weights = weights_file(chosen.descriptor, Path(chosen.weights))
-    network = model_b(classes, settings.data.image_size, chosen.descriptor, weights)
-    network.get_submodule("descriptor").requires_grad_(not chosen.freeze_descriptor)
+    model_settings = settings.train.B
+    weights = weights_file(model_settings.descriptor, Path(model_settings.weights))
+    network = model_b(classes, settings.data.image_size, model_settings.descriptor, weights)
+    network.get_submodule("descriptor").requires_grad_(not model_settings.freeze_descriptor)
     descriptor = {
-        "descriptor": chosen.descriptor,
+        "descriptor": model_settings.descriptor,
         "descriptor_sha256": sha256(weights) if weights else None,
-        "frozen": chosen.freeze_descriptor,
+        "frozen": model_settings.freeze_descriptor,
     }
-    return network, chosen.epochs, descriptor
+    return network, model_settings.epochs, descriptor
 
 
 if __name__ == "__main__":

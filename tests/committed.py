@@ -1,4 +1,4 @@
-"""The project's files as they are committed: a run on another processor rebuilds reports with other last digits."""
+"""The project's committed files: a run on another processor would change the last digits of reports."""
 
 import io
 import subprocess
@@ -9,11 +9,11 @@ from tests.project import ROOT
 
 
 def committed(name: str) -> str:
-    """The text of the file `name`, a path in the project."""
+    """Read the committed text of the file `name`, a path in the project."""
     shown = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=ROOT, check=True, capture_output=True)
     return shown.stdout.decode()
 
 
 def committed_table(name: str) -> pd.DataFrame:
-    """The CSV file `name` as it is read."""
+    """Read the committed CSV file `name`."""
     return pd.read_csv(io.StringIO(committed(name)))

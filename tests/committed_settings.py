@@ -9,7 +9,7 @@ from tests.project import ROOT
 
 
 def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of params.yaml with `changes` (dotted key -> value)."""
+    """Read params.yaml and apply `changes` (dotted key -> value)."""
     values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
     for key, value in changes.items():
         *sections, last = key.split(".")

@@ -1,4 +1,4 @@
-"""What every test runs under."""
+"""Fixtures and hooks of all tests."""
 
 import os
 import sys
@@ -16,9 +16,9 @@ from tests.warm import WarmPython
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where workers share the tests out, one builds the project first, while others run what needs none of it.
+    """With several workers, one builds the project first while the others run tests that do not need it.
 
-    Of either kind groups come first: one that was left to the end would keep one worker busy and the others waiting.
+    Groups come first, so that no worker is left with a long group at the end.
     """
     waiting = {_unit(item) for item in items if "built_once" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: (_unit(item) in waiting, _unit(item) == item.nodeid))
@@ -27,17 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _unit(item: pytest.Item) -> str:
-    """What a worker takes at once: a group's tests, or one test."""
+    """A worker's unit of work: a group of tests, or one test."""
     group = item.get_closest_marker("xdist_group")
     return group.args[0] if group else item.nodeid
 
 
-# What pytest and PyTorch itself set as they go.
+# Variables that pytest and PyTorch set during the run.
 OTHERS = ("PYTEST_", "TORCHINDUCTOR_")
 
 
-def of_process() -> dict[str, Any]:
-    """What holds for the whole process, and what a library must leave as it was."""
+def process_state() -> dict[str, Any]:
+    """The process-wide state, which a library must not change."""
     cudnn = torch.backends.cudnn
     return {
         "environment": {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)},
@@ -54,26 +54,26 @@ def of_process() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def process() -> Iterator[None]:
-    """Fails a test that leaves the process another than it was, unless a program ran in it, which is set back here."""
-    before = of_process()
+    """Fail a test that changes the process-wide state; the setup of programs is undone here."""
+    before = process_state()
     yield
-    after = of_process()
+    after = process_state()
     if after["determinism"] != before["determinism"]:
-        # A program has set its process up to compute (stages.networks.computing).
+        # A program ran stages.networks.computing.configure_device.
         os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
         torch.set_num_threads(before["threads"])
         torch.set_deterministic_debug_mode(before["determinism"])
         torch.utils.deterministic.fill_uninitialized_memory = before["memory that is filled"]
         torch.backends.cudnn.benchmark = before["cuDNN"][1]
         torch.backends.cudnn.allow_tf32 = before["cuDNN"][3]
-        after = of_process()
+        after = process_state()
     differing = [name for name in before if after[name] != before[name]]
     assert differing == [], [(before[name], after[name]) for name in differing]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small tensors: on a busy machine waiting for the other threads takes a hundred times as long as the work."""
+    """Use one thread: for small tensors, waiting for other threads can take a hundred times longer than the work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -82,11 +82,11 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Lets the programs of projects start quickly, where the system can (Linux)."""
+    """Start the programs of projects quickly, on systems that support it (Linux)."""
     if not hasattr(os, "pidfd_open"):
         yield
         return
-    # A socket's name is short.
+    # In a short path: the length of a socket's name is limited.
     with tempfile.TemporaryDirectory() as folder:
         warm = WarmPython(Path(folder))
         Project.pythons = warm.bin
@@ -97,9 +97,9 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm_python: None) -> Project:
-    """The paper's pipeline at a tiny scale, built and committed by the first of all workers; for copying alone."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own if worker_id == "master" else own.parent
+    """The paper's pipeline at a tiny scale, built and committed by the first worker; only to be copied."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder if worker_id == "master" else folder.parent
     with FileLock(shared / "built.lock"):
         if not (shared / "built").exists():
             project = Project.made(tmp_path_factory.mktemp("project"))
@@ -111,15 +111,15 @@ def built_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str, warm_py
 
 @pytest.fixture(scope="session")
 def built(built_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """This worker's copy of the paper's pipeline, built and committed; who changes it restores it."""
+    """This worker's copy of the paper's pipeline, built and committed; a test that changes it restores it."""
     return built_once.copied(tmp_path_factory.getbasetemp() / "project")
 
 
 @pytest.fixture(scope="session")
 def evaluated(built_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A further copy on which the evaluation is built too, and committed; who changes it restores it.
+    """A copy in which the evaluation is also built and committed; a test that changes it restores it.
 
-    Its tests are of the group "evaluated", so that one worker builds it.
+    Its tests are in the group "evaluated", so that only one worker builds it.
     """
     project = built_once.copied(tmp_path_factory.getbasetemp() / "evaluated")
     project.build("stages/evaluation/dvc.yaml")

@@ -1,4 +1,4 @@
-"""Evaluated sets small enough to count their rates by hand."""
+"""Evaluated sets whose rates can be counted by hand."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ ROW = np.dtype(
         ("found", bool),
         *[(name, float) for name in ("mssim", "psnr", "flip", "ssimulacra2", "flip_face", "mssim_face")],
         ("features", np.float32, 2),
-        # Embeddings: on a line, where distances are plain numbers, and in space.
+        # Embeddings: on a line, where distances are plain numbers, and in three dimensions.
         ("embedding_near", np.float32, 1),
         ("embedding_angle", np.float32, 3),
     ]
@@ -27,22 +27,22 @@ ROW = np.dtype(
 
 
 def person_of(image: str) -> str:
-    """The person of `image`: images are named after their persons, a1, a2, b1."""
+    """The identity of `image`: images are named after their identities, a1, a2, b1."""
     return image[0]
 
 
 class Persons(dict):
-    """The person of every image."""
+    """The identity of every image."""
 
     def __missing__(self, image: str) -> str:
         return person_of(image)
 
 
 def rows(view: str, images: str, **columns: Sequence | np.ndarray) -> np.ndarray:
-    """One row for each of `images`, with blanks between, in one view; `near` and `angle` are embeddings."""
+    """One row for each of `images`, separated by blanks, in one view; `near` and `angle` are embeddings."""
     made = np.zeros(len(images.split()), ROW)
     made["view"], made["image"] = view, images.split()
-    # An angle needs a length.
+    # A zero vector has no angle.
     made["embedding_angle"] = 1
     for name, values in columns.items():
         field = name if name in ROW.names else f"embedding_{name}"
@@ -61,7 +61,7 @@ def faces(positions: dict[str, float]) -> Faces:
     return Faces(np.array(list(positions)), np.array([person_of(image) for image in positions]), places)
 
 
-# Three images of a and b each, one unit apart; two other persons farther off.
+# Three images each of a and b, one unit apart; two other identities farther away.
 GALLERY = faces({"a1": 0, "a2": 1, "a3": 2, "b1": 10, "b2": 11, "b3": 12})
 OTHERS = faces({"o1": 30, "r1": 100})
 NEAR = Comparison("near", "Near", distance="euclidean")
@@ -73,7 +73,7 @@ def enrolment(*thresholds: Threshold) -> Enrolment:
     return Enrolment(NEAR, GALLERY, OTHERS, np.zeros(1), thresholds)
 
 
-# Two images match that are no more than one unit apart.
+# Two images match if they are at most one unit apart.
 KNOWN = enrolment(Threshold(0.01, -1.0, 3000, ""), Threshold(0.001, float("nan"), 20, NOTE))
 UNKNOWN = enrolment(NO_THRESHOLD)
 ATTACKED = "a1 a2 b1 b2"
@@ -83,8 +83,8 @@ CLEAN = evaluated(
     rows("as is", f"{ATTACKED} b3", near=[0, 1, 10, 11, 12], found=[1, 1, 1, 0, 0]),
     rows("noise", f"{ATTACKED} b3", near=[0, 1, 10, 11, 12]),
 )
-# Matches among the other images of their persons: a1 with a2; a2 with a3; b1 and b2 with none. Under noise: a1 with a2;
-# a2 with both; b1 with b2; b2 with both.
+# Matches with the other images of the same identity: a1 with a2; a2 with a3; b1 and b2 with none. In the noise view: a1
+# with a2; a2 with both; b1 with b2; b2 with both.
 PROTECTED = evaluated(
     "P-FGVM",
     rows("as is", ATTACKED, near=[0.5, 1.4, 25, 20], found=[1, 0, 0, 0]),
@@ -96,7 +96,7 @@ EVERYONE = " ".join(f"{person}{number}" for person in "abc" for number in range(
 
 
 def axes(images: str, turn: int = 0) -> np.ndarray:
-    """Embeddings along each person's axis, or `turn` persons further, a little apart by image."""
+    """Embeddings along each identity's axis, or `turn` identities further, slightly different for each image."""
     places = np.eye(3)[[("abc".index(person_of(image)) + turn) % 3 for image in images.split()]]
     apart = np.array([[int(image[1]), -int(image[1]), 1] for image in images.split()])
     return places + 0.01 * apart

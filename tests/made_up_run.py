@@ -1,4 +1,4 @@
-"""A made-up run: every file that the stages of both reports read, where the pipelines have it."""
+"""A synthetic run: every file that the stages of both reports read, at its path in the pipelines."""
 
 import io
 import zipfile
@@ -45,19 +45,19 @@ from tests.records import training_record
 TEMPLATES = ROOT / "reports/page"
 KEYS = ("p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise", "random_equal_l2")
 METHODS = [label_of(key) for key in KEYS]
-# What the paper's stages write into reports/.
+# The files that the paper's stages write to reports/.
 FILES = {"index.html", "figure1.png", "figure2.png", "metrics.json", "report.json"}
 FILES |= {f"{name}.svg" for name in PAPER_PLOTS} | {f"{name}.csv" for name in ("differences", "persons")}
 FILES |= {"learning_curves.csv", *(f"table{n}.{form}" for n, form in product((1, 2, 3, 4), ("csv", "md", "tex")))}
 
-# Of the evaluation: sets that no model was attacked for, the last one another tool's.
+# The evaluation's sets without an attacked model; the last is another tool's.
 TOOL = "Fawkes <b>"
 ADDED = {"clean": "clean", "p_fgvm_features": "p_fgvm_features", "external": TOOL}
 RECOGNISERS = ("dlib", "sface", "mine")
 
 
 def images_of(persons: Sequence[str], count: int, image_size: tuple[int, int]) -> dict[str, tuple[str, bytes]]:
-    """`count` images of each of `persons`, PNG files by name, each with its person."""
+    """`count` images of each of `persons`: name -> identity and PNG file."""
     made = {}
     for number, (person, _) in enumerate(product(persons, range(count))):
         buffer = io.BytesIO()
@@ -67,7 +67,7 @@ def images_of(persons: Sequence[str], count: int, image_size: tuple[int, int]) -
 
 
 def fabricate(folder: Path, images: dict[str, tuple[str, bytes]], image_size: tuple[int, int]) -> Path:
-    """Write what the stages before those of the paper's report would leave in `folder`, for a run on `images`."""
+    """Write the inputs of the paper's report for a run on `images` to `folder`."""
     data = folder / "data"
     data.mkdir()
     YAML(typ="safe", pure=True).dump(changed({"data.image_size": list(image_size)}), folder / "params.yaml")
@@ -90,7 +90,7 @@ def fabricate(folder: Path, images: dict[str, tuple[str, bytes]], image_size: tu
 
 
 def fabricate_evaluation(folder: Path, image_size: tuple[int, int]) -> None:
-    """Write what the stages before those of the evaluation's report would leave, on the run in `folder`."""
+    """Write the inputs of the evaluation's report for the run in `folder`."""
     for place, (name, key) in enumerate(ADDED.items()):
         _write_set(folder, f"evaluation/adversarial/any/{name}.npy", key, "", image_size, noise=0.02 * place)
         scores = [_scores(folder, model, key, place, missed=0.1, target="") for model in MODEL_NAMES]
@@ -100,7 +100,7 @@ def fabricate_evaluation(folder: Path, image_size: tuple[int, int]) -> None:
 
 
 def write_tables(run: Path, scores: Path | None = None, out: Path | None = None) -> None:
-    """Run the stage tables of the paper in the folder `run`, on other `scores` and into another folder if so told."""
+    """Run the paper's stage tables in the folder `run`, optionally on other `scores` and with another output folder."""
     data = run / "data"
     inputs = {"scores": scores or data / "scores.csv", "split": data / "split.csv", "models": data / "models"}
     with _settings(run):
@@ -108,14 +108,14 @@ def write_tables(run: Path, scores: Path | None = None, out: Path | None = None)
 
 
 def draw_figures(run: Path) -> None:
-    """Run the stage figures of the paper."""
+    """Run the paper's stage figures."""
     inputs = {name: run / "data" / name for name in ("models", "adversarial", "trajectories")}
     inputs |= {"scores": run / "data/scores.csv", "faces": run / "data/faces.zip"}
     figures.main(**inputs, tables=run / "reports", out=run / "reports")
 
 
 def write_pictures(run: Path) -> None:
-    """Run the stage pictures of the paper."""
+    """Run the paper's stage pictures."""
     inputs = {name: run / "data" / name for name in ("adversarial", "trajectories")}
     inputs |= {"scores": run / "data/scores.csv", "faces": run / "data/faces.zip"}
     with _settings(run):
@@ -123,10 +123,10 @@ def write_pictures(run: Path) -> None:
 
 
 def write_page(run: Path, reports: Path | None = None) -> None:
-    """Run the stage page of the paper, on the tables in the folder `reports` where it is named."""
-    own = reports or run / "reports"
-    inputs = {"report": own / "report.json", "faces": run / "data/shown.json", "plots": run / "reports"}
-    page.main(**inputs, templates=TEMPLATES, out=own / "index.html")
+    """Run the paper's stage page, optionally on the tables in the folder `reports`."""
+    folder = reports or run / "reports"
+    inputs = {"report": folder / "report.json", "faces": run / "data/shown.json", "plots": run / "reports"}
+    page.main(**inputs, templates=TEMPLATES, out=folder / "index.html")
 
 
 def write_report(run: Path) -> None:
@@ -136,7 +136,7 @@ def write_report(run: Path) -> None:
 
 
 def write_evaluation(run: Path) -> None:
-    """Run all stages of the evaluation's report, after those of the paper's."""
+    """Run all stages of the evaluation's report; those of the paper's report come first."""
     data, evaluation, out = run / "data", run / "data/evaluation", run / "reports/evaluation"
     scores = {"scores": evaluation / "scores", "paper_scores": data / "scores.csv"}
     sets = {"paper_adversarial": data / "adversarial", "adversarial": evaluation / "adversarial"}
@@ -150,7 +150,7 @@ def write_evaluation(run: Path) -> None:
 
 
 def _settings(run: Path) -> mock._patch:
-    """The settings of the run, as if its folder were the working directory."""
+    """Patch the path of params.yaml to that of the run."""
     return mock.patch.object(program, "SETTINGS", run / "params.yaml")
 
 
@@ -178,7 +178,7 @@ def _write_set(folder: Path, name: str, key: str, model: str, image_size: tuple[
 def _scores(
     folder: Path, model: str, method: str, l2: float, *, missed: float, target: str | None = None
 ) -> pd.DataFrame:
-    """Scores of all images; the share `missed` of them is classified as the target's."""
+    """Scores of all images; the share `missed` of them is classified as the target."""
     split, random = read_table(folder / "data/split.csv"), _random(model, method)
     targets = _targets(split)
     parts = []
@@ -217,38 +217,44 @@ def _write_training(folder: Path, model: str, persons: list[str], image_size: tu
 
 
 def _findings(split: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Every table that the evaluation's report reads or links, by name; rates are drawn at random."""
+    """Every table that the evaluation's report reads or links, by name, with random rates."""
     methods = [*METHODS, *map(label_of, ADDED.values())]
     sets = [{"model": model, "method": method} for model, method in product(MODEL_NAMES, methods)]
-    by = [{"recogniser": name} for name in RECOGNISERS]
-    seen = [row | one | {"seen": row["model"] == "B" and one["recogniser"] == "dlib"} for row in sets for one in by]
+    recognisers = [{"recogniser": name} for name in RECOGNISERS]
+    per_recogniser = [
+        row | recogniser | {"seen": row["model"] == "B" and recogniser["recogniser"] == "dlib"}
+        for row in sets
+        for recogniser in recognisers
+    ]
     fixed = {"images": len(split), "note": "", "fmr": 0.01, "rank_clean": 1, "rank_protected": 3}
 
     def table(columns: Sequence[str], rows: Sequence[dict], *keys: dict) -> pd.DataFrame:
         given = [fixed | row | key for row in rows for key in keys or [{}]]
         drawn = _random(*columns).random((len(given), len(columns))).round(3).tolist()
-        made = [dict(zip(columns, rates, strict=True)) | row for rates, row in zip(drawn, given, strict=True)]
-        return pd.DataFrame(made, columns=columns)
+        rates_rows = [dict(zip(columns, rates, strict=True)) | row for rates, row in zip(drawn, given, strict=True)]
+        return pd.DataFrame(rates_rows, columns=columns)
 
     names, persons = ([{name: text} for text in dict.fromkeys(split[name])] for name in ("image", "person"))
-    attackers = [{"attacker": "retrained", "share": share} | one for share in SHARES for one in by]
-    attackers += [{"attacker": "growing gallery", "share": np.nan} | one for one in by]
+    attackers = [
+        {"attacker": "retrained", "share": share} | recogniser for share in SHARES for recogniser in recognisers
+    ]
+    attackers += [{"attacker": "growing gallery", "share": np.nan} | recogniser for recogniser in recognisers]
     attackers += [{"attacker": name, "share": np.nan, "recogniser": ""} for name in (*PURIFIERS, "detector")]
     curves = [row for row in sets if row["method"] in PAPER_METHODS]
     values = [{"parameter": "lambda", "value": value, "of_settings": value == 0.2} for value in (0.1, 0.2, 0.4)]
     robustness = [*ROBUSTNESS_COLUMNS, *(f"{name}_{end}" for name in RECOGNISERS for end in ("tmr", "low", "high"))]
     return {
-        "recognition": table(RECOGNITION_COLUMNS, seen, {"fmr": 0.01}, {"fmr": 0.001}),
-        "thresholds": table(THRESHOLDS_COLUMNS, by),
+        "recognition": table(RECOGNITION_COLUMNS, per_recogniser, {"fmr": 0.01}, {"fmr": 0.001}),
+        "thresholds": table(THRESHOLDS_COLUMNS, recognisers),
         "pairs": table(PAIRS_COLUMNS, []),
-        "recognised_persons": table(RECOGNISED_PERSONS_COLUMNS, seen, *persons),
-        "recognised_images": table(RECOGNISED_IMAGES_COLUMNS, seen, *names),
+        "recognised_persons": table(RECOGNISED_PERSONS_COLUMNS, per_recogniser, *persons),
+        "recognised_images": table(RECOGNISED_IMAGES_COLUMNS, per_recogniser, *names),
         "transfer": table(TRANSFER_COLUMNS, [row | {"judge": {"A": "B", "B": "A"}[row["model"]]} for row in sets]),
         "robustness": table(robustness, sets, *({"transform": name} for name in POST_PROCESSING)),
         "adaptive": table(ADAPTIVE_COLUMNS, sets, *attackers),
         "minimum_norm": table(MINIMUM_NORM_COLUMNS, curves),
         "equal_mr": table(EQUAL_MR_COLUMNS, curves, {"other": "P-FGVM"}),
         "quality": table(QUALITY_COLUMNS, sets),
-        "visibility": table(VISIBILITY_COLUMNS, seen, *({"strength": value} for value in (0.5, 1.0, 2.0))),
+        "visibility": table(VISIBILITY_COLUMNS, per_recogniser, *({"strength": value} for value in (0.5, 1.0, 2.0))),
         "curves": table(CURVES_COLUMNS, curves, *values),
     }

@@ -1,4 +1,4 @@
-"""A copy of the project to run for real, at a scale that takes seconds a stage."""
+"""A copy of the project that can be run, at a scale of seconds per stage."""
 
 import contextlib
 import hashlib
@@ -44,9 +44,9 @@ TINY = {
 
 
 class Project:
-    """The project's files in `folder`, in a repository of their own, with tiny settings.
+    """The project's files in `folder`, in a separate Git repository, with tiny settings.
 
-    pythons: the folder of the `python` that programs run with; one that starts quickly where there is one (tests.warm).
+    pythons: the folder of the `python` for all programs; with tests.warm, one that starts quickly.
     """
 
     pythons: ClassVar[Path] = Path(sys.executable).parent
@@ -56,7 +56,7 @@ class Project:
 
     @classmethod
     def made(cls, folder: Path, settings: dict = TINY) -> "Project":
-        """A new one in the empty `folder`."""
+        """Create a project in the empty `folder`."""
         project = cls(folder)
         listed = project._run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
         for name in filter(None, listed.split("\0")):
@@ -69,9 +69,9 @@ class Project:
         return project
 
     def build(self, *files: str) -> None:
-        """Run all stages of the pipelines `files`, two at a time, and tell DVC once: as `dvc repro` in little time.
+        """Run all stages of the pipelines `files`, two in parallel, and record them in DVC once.
 
-        DVC writes its lock file anew after each stage, which takes longer than most of them do here.
+        Faster than `dvc repro`, which rewrites its lock file after each stage.
         """
         with contextlib.chdir(self.folder), Repo() as repo, ThreadPoolExecutor(2) as pool:
             stages = {stage.addressing: stage for stage in repo.index.stages if stage.relpath in files}
@@ -91,16 +91,16 @@ class Project:
                     stage.save()
                     stage.commit()
                 for file in files:
-                    own = [stage for stage in stages.values() if stage.relpath == file]
-                    own[0].dvcfile.dump_stages(own, update_pipeline=False)
+                    stages_of_file = [stage for stage in stages.values() if stage.relpath == file]
+                    stages_of_file[0].dvcfile.dump_stages(stages_of_file, update_pipeline=False)
 
     def copied(self, folder: Path) -> "Project":
-        """The project as it stands, its caches included, in `folder`, which must not exist."""
+        """Copy the project with its caches to `folder`, which must not exist."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
 
     def set(self, **settings: object) -> None:
-        """Write `settings` (dotted keys) into params.yaml."""
+        """Write `settings` (dotted keys) to params.yaml."""
         yaml = YAML()
         values = yaml.load(self.folder / "params.yaml")
         for key, value in settings.items():
@@ -112,44 +112,44 @@ class Project:
         yaml.dump(values, self.folder / "params.yaml")
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace the one `old` in the file `name` by `new`."""
+        """Replace the only `old` in the file `name` by `new`."""
         path = self.folder / name
         text = path.read_text("utf-8")
         assert text.count(old) == 1
         path.write_text(text.replace(old, new), "utf-8")
 
     def commit(self) -> None:
-        """Commit everything as it stands."""
+        """Commit all files."""
         self._run("git", "add", "--all")
         identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
         self._run("git", *identity, "commit", "--quiet", "--allow-empty", "--message", "state")
 
     def dvc(self, *arguments: str, succeeds: bool = True) -> str:
-        """What `dvc` prints with `arguments`."""
+        """Run `dvc` and return its output."""
         return self._run("python", "-m", "dvc", *arguments, succeeds=succeeds).stdout
 
     def stage(self, name: str, *arguments: str, succeeds: bool = True, **environment: str) -> str:
-        """What the stage program `name` prints with `arguments`."""
+        """Run the stage program `name` and return its output."""
         return self._run("python", "-m", f"stages.{name}", *arguments, succeeds=succeeds, **environment).stdout
 
     def tool(self, name: str, *arguments: str, succeeds: bool = True) -> str:
-        """What the program tools/`name`.py prints with `arguments`."""
+        """Run tools/`name`.py and return its output."""
         return self._run("python", "-m", f"tools.{name}", *arguments, succeeds=succeeds).stdout
 
     def python(self, program: str) -> str:
-        """What the Python `program` prints."""
+        """Run the Python `program` and return its output."""
         return self._run("python", "-c", program).stdout
 
     def git(self, *arguments: str) -> str:
-        """What `git` prints with `arguments`."""
+        """Run `git` and return its output."""
         return self._run("git", *arguments).stdout
 
     def snakemake(self, profile: str, *arguments: str, succeeds: bool = True, **environment: str) -> str:
-        """What `snakemake` prints with one of the workflow's profiles and `arguments`."""
+        """Run `snakemake` with one of the workflow's profiles and return its output."""
         return self._run(*snakemake(profile, *arguments), succeeds=succeeds, **environment).stdout
 
     def start_snakemake(self, profile: str, *arguments: str, **environment: str) -> subprocess.Popen:
-        """The same in the background, leading a process group of its own; its words go to `snakemake.out`."""
+        """Start `snakemake` in the background, as the leader of a process group, with its output in `snakemake.out`."""
         with open(self.folder / "snakemake.out", "w") as output:
             return subprocess.Popen(
                 snakemake(profile, *arguments),
@@ -161,7 +161,7 @@ class Project:
             )
 
     def lose(self, *patterns: str) -> None:
-        """Remove what matches `patterns`, and its copies in DVC's cache, so that only its stages bring it back."""
+        """Remove the files of `patterns` and their copies in DVC's cache, so that only their stages restore them."""
         for path in [path for pattern in patterns for path in self.folder.glob(pattern)]:
             for file in [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]:
                 digest = hashlib.md5(file.read_bytes()).hexdigest()
@@ -169,10 +169,10 @@ class Project:
                 file.unlink()
 
     def restore(self) -> None:
-        """Back to the last commit and its outputs, as if nothing had run since."""
+        """Restore the last commit and its outputs."""
         self._run("git", "checkout", "--quiet", ".")
         self._run("git", "clean", "--quiet", "--force", "-d")
-        # Of a pipeline that has not run there is nothing to check out.
+        # A pipeline that has not run has no outputs to check out.
         self.dvc("checkout", "--force", "--allow-missing")
         shutil.rmtree(self.folder / ".snakemake/finished", ignore_errors=True)
 
@@ -192,23 +192,23 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that everything runs with."""
+        """The environment variables of all programs."""
         return os.environ | {
-            # Stage commands say `python`: the one that runs the tests, as in an activated environment.
+            # Stage commands call `python`: that of the tests, as in an activated environment.
             "PATH": os.pathsep.join([str(self.pythons), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": "",
-            # No identity of the machine's: a newcomer may have told Git none.
+            # Without the machine's Git identity: a new user may have none.
             "GIT_CONFIG_GLOBAL": os.devnull,
-            # On a busy machine waiting for other threads takes longer than small tensors' work.
+            # For small tensors, waiting for other threads can take longer than the work.
             "OMP_NUM_THREADS": "1",
         }
 
 
 def snakemake(profile: str, *arguments: str) -> list[str]:
-    """The command that runs the workflow with one of its profiles."""
+    """Build the command that runs the workflow with one of its profiles."""
     return ["python", "-m", "snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *arguments]
 
 
 def stages_run(output: str) -> set[str]:
-    """The addresses of the stages that a `dvc repro` or `dvc exp run` says it ran."""
+    """Parse the addresses of the stages run by `dvc repro` or `dvc exp run`."""
     return set(re.findall(r"Running stage '([^']+)'", output))

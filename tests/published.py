@@ -1,4 +1,4 @@
-"""What the paper prints."""
+"""The paper's published values."""
 
 from ruamel.yaml import YAML
 

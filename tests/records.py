@@ -1,4 +1,4 @@
-"""Training records as training would write them."""
+"""Synthetic training records."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ LAYERS = [
 
 
 def training_record(model: str, **changes: Any) -> TrainingRecord:
-    """The record of Model A, or of Model B on dlib's descriptor, on 16 images of four persons; with `changes`."""
+    """The record of Model A, or of Model B (dlib), on 16 images of four identities, with `changes`."""
     values = {
         "model": model, "descriptor": "none", "descriptor_sha256": None, "frozen": None, "dataset": "synthetic",
         "classes": ["a", "b", "c", "d"], "images": 16, "image_height": 40, "image_width": 32, "train_size": 8,

@@ -1,4 +1,4 @@
-"""A real SLURM of one node on this machine, started and stopped by the tests."""
+"""A SLURM cluster of one node on this machine, started and stopped by the tests."""
 
 import os
 import shutil
@@ -38,20 +38,20 @@ SlurmdTimeout=10
 ReturnToService=2
 KillWait=2
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
-# More memory than there may be: the stages ask for what the paper's scale takes.
+# Possibly more memory than the machine has: the stages request that of the paper's scale.
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=64000 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
 
 class Slurm:
-    """Munge, one controller and one node, all in `folder`; `environment` leads SLURM's commands to them."""
+    """Munge, one controller and one node in `folder`; SLURM's commands use them with `environment`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._processes: dict[str, subprocess.Popen] = {}
         configuration = {"SLURM_CONF": str(folder / "slurm.conf")}
-        # The executor starts srun without SLURM's variables, as if the configuration lay where a cluster has it.
+        # The executor starts srun without SLURM's variables, so srun needs a wrapper with the configuration's path.
         programs = folder / "bin"
         programs.mkdir()
         (programs / "srun").write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {which("srun")} "$@"\n')
@@ -59,7 +59,7 @@ class Slurm:
         self.environment = configuration | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
 
     def start(self) -> None:
-        """Start all three; returns once the node takes jobs."""
+        """Start all three; returns when the node accepts jobs."""
         folder = self._folder
         for name in ("state", "spool"):
             (folder / name).mkdir()
@@ -92,17 +92,17 @@ class Slurm:
         self._run("slurmd", "-D")
 
     def kill_node(self) -> None:
-        """Kill the node's daemon at once (SIGKILL); what it had started runs on."""
+        """Kill the node's daemon (SIGKILL); its child processes continue."""
         self._processes["slurmd"].kill()
         self._processes.pop("slurmd").wait()
 
     def command(self, *command: str) -> str:
-        """What one of SLURM's commands prints."""
+        """Run one of SLURM's commands and return its output."""
         environment = os.environ | self.environment
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
 
     def running(self) -> dict[str, str]:
-        """The jobs at work: id -> the comment, in which Snakemake puts the rule's name."""
+        """The running jobs: id -> comment, which contains the name of Snakemake's rule."""
         lines = self.command("squeue", "--noheader", "--states=RUNNING", "--format=%i|%k").splitlines()
         return dict(line.split("|", 1) for line in lines)
 
@@ -122,21 +122,21 @@ class Slurm:
 
 
 def which(program: str) -> str | None:
-    """Where `program` is, or None; daemons lie where only root looks."""
+    """The path of `program`, or None; daemons are outside the usual PATH."""
     return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on."""
+    """Find unused ports of this machine."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    ports = [x.getsockname()[1] for x in sockets]
+    for x in sockets:
+        x.close()
     return ports
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Return once `condition` holds; fails after `seconds`."""
+    """Wait until `condition` is true; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s for {what} in vain"

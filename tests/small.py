@@ -1,4 +1,4 @@
-"""Models and images small enough to attack in a moment."""
+"""Small models and images for fast tests of attacks."""
 
 import torch
 from torch import Tensor, nn
@@ -16,17 +16,17 @@ def faces(count: int, image_size: tuple[int, int] = IMAGE_SIZE) -> Tensor:
 
 
 def classes(count: int) -> Tensor:
-    """The persons 0, 1, 2 … in turn, (count,)."""
+    """The classes 0, 1, 2 … in turn, (count,)."""
     return torch.arange(count) % CLASSES
 
 
 def small_a() -> nn.Sequential:
-    """Model A as if trained, in evaluation mode: its batch normalisations have statistics of their own."""
+    """Model A as if trained, in evaluation mode, with random statistics of its batch normalisations."""
     return _as_if_trained(model_a, CLASSES, IMAGE_SIZE)
 
 
 def small_b() -> nn.Sequential:
-    """Model B on dlib's descriptor, as `small_a`."""
+    """Model B (dlib), as `small_a`."""
     return _as_if_trained(model_b, CLASSES, IMAGE_SIZE, "dlib")
 
 

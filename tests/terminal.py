@@ -1,4 +1,4 @@
-"""A terminal for the programs that tests run."""
+"""A pseudo-terminal for programs under test."""
 
 import codecs
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Terminal:
-    """A program whose standard error is a terminal, and which leads a process group as in a shell."""
+    """A program whose standard error is a terminal, as the leader of a process group as in a shell."""
 
     def __init__(
         self, command: Sequence[str], cwd: Path, environment: dict[str, str], size: tuple[int, int] = (0, 0)
@@ -26,15 +26,15 @@ class Terminal:
             stderr=theirs,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_signals,
+            preexec_fn=_reset_signals,
         )
         os.close(theirs)
         self.shown = ""
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
 
     def read(self, until: str | None = None) -> str:
-        """What the terminal has been given until `until` was, or to the end."""
-        # At the end, Linux calls it an error.
+        """Read the terminal's text up to `until`, or to the end."""
+        # On Linux, the end is an error.
         with contextlib.suppress(OSError):
             while (until is None or until not in self.shown) and (data := os.read(self._ours, 1000)):
                 self.shown += self._decode(data)
@@ -42,7 +42,7 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """The lines that stand there: what follows a carriage return is written over what was before it."""
+        """The visible lines: text after a carriage return overwrites the text before it."""
         lines = []
         for line in self.shown.replace("\r\n", "\n").rstrip("\n").split("\n"):
             stands = ""
@@ -52,14 +52,14 @@ class Terminal:
         return lines
 
     def end(self) -> tuple[int, str]:
-        """The exit status and the standard output, when the program is over."""
+        """Wait for the program's end; returns its exit status and standard output."""
         self.read()
         output, _ = self.process.communicate(timeout=60)
         os.close(self._ours)
         return self.process.returncode, output
 
 
-def _hear_signals() -> None:
-    """A program started under nohup, or in a script's background, ignores these, and so does what it starts."""
+def _reset_signals() -> None:
+    """Reset the signals that nohup and background jobs ignore, also in child processes."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

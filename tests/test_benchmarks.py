@@ -1,4 +1,4 @@
-"""What the benchmarks work on and conclude; no time is tested."""
+"""The workloads, goals and tables of the benchmarks; no time is tested."""
 
 import json
 from dataclasses import asdict

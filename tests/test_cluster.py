@@ -1,4 +1,4 @@
-"""Both pipelines run by Snakemake, on this machine and on a real SLURM, with kills on the way, against `dvc repro`."""
+"""Both pipelines under Snakemake, on this machine and on a SLURM cluster, with kills, compared with `dvc repro`."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ needs_slurm = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def made(built: Project) -> dict[str, bytes]:
-    """What `dvc repro` writes: the images, scores and tables."""
+    """The outputs of `dvc repro`: images, scores and tables."""
     return outputs(built)
 
 
@@ -40,7 +40,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 
 def outputs(project: Project) -> dict[str, bytes]:
-    """The paper's files. The committed ones of the evaluation are of another scale."""
+    """The paper's files, without the committed ones of the evaluation, which are of another scale."""
     folders = [*project.folder.glob("data/**/*"), *project.folder.glob("reports/**/*")]
     return {
         str(path.relative_to(project.folder)): path.read_bytes()
@@ -54,10 +54,10 @@ def finished_batches(project: Project, adversarial_set: Path) -> list[Path]:
     return list(folder.glob("*/[0-9]"))
 
 
-# Without the time in which `built` is made, and with patience: Snakemake's jobs take long to start on a busy machine.
+# Without the time of the fixture `built`; a long timeout, as Snakemake's jobs start slowly on a busy machine.
 @pytest.mark.timeout(1800, func_only=True)
 def test_killed_in_an_attack_and_run_again_on_one_machine(built, tmp_path, made):
-    # A stage of each kind is to run; other sets, by the same rules, are there. Of the evaluation nothing is.
+    # One stage of each kind must run; the other sets exist, and nothing of the evaluation.
     project = built.copied(tmp_path / "project")
     project.lose("data/models/A", "data/*/A/p_fgvm.*", "data/trajectories/A.npy", "data/scores.csv")
     arguments = ("paper", "evaluation-minimum_norm", "evaluation-curves", "--config", "shards=2")
@@ -75,13 +75,13 @@ def test_killed_in_an_attack_and_run_again_on_one_machine(built, tmp_path, made)
     assert not (project.folder / adversarial_set).exists()
     assert not (project.folder / "data/scores.csv").exists()
 
-    # Left over by a killed process, and no whole file.
+    # An incomplete file left by a killed process.
     (project.folder / "data/scores/A").mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(b"p_fgvm.csv").hexdigest()[:16]
     (project.folder / f"data/scores/A/.p_fgvm.csv.{digest}.partial").write_text("half")
     assert "rule train@A:" not in project.snakemake("default", *arguments)
 
-    # All that `dvc repro` writes is there, equal to the bit, nothing else is, and DVC has nothing left to run.
+    # The outputs are those of `dvc repro`, bit by bit, and DVC has nothing left to run.
     ours = outputs(project)
     assert set(ours) == set(made)
     assert [name for name in made if ours[name] != made[name]] == []
@@ -93,7 +93,7 @@ def test_killed_in_an_attack_and_run_again_on_one_machine(built, tmp_path, made)
 @needs_slurm
 @pytest.mark.timeout(1800, func_only=True)
 def test_slurm_with_a_job_cancelled_and_a_node_lost(built, tmp_path, cluster, made):
-    # Attacks in shards, scoring not, and on one trained model alone: a job takes ten seconds or more to start.
+    # Only attacks in shards, and on one trained model: a job takes ten seconds or more to start.
     project = built.copied(tmp_path / "project")
     project.lose("data/adversarial/A", "data/scores/A")
     text = (project.folder / "dvc.yaml").read_text()
@@ -104,7 +104,7 @@ def test_slurm_with_a_job_cancelled_and_a_node_lost(built, tmp_path, cluster, ma
         *targets,
         *("--config", "shards=2", "gpus=0", "threads=1"),
         *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
-        # SLURM's own files come and go on one disk here.
+        # All files are on one disk here.
         *("--latency-wait", "5"),
     )
     running = project.start_snakemake("slurm", *arguments, **cluster.environment)
@@ -116,13 +116,13 @@ def test_slurm_with_a_job_cancelled_and_a_node_lost(built, tmp_path, cluster, ma
     cluster.command("scancel", job("attack@A-p_fgvm-shard"))
     wait_for(lambda: job("-i_fgsm"), "another attack's job", seconds=300)
     cluster.kill_node()
-    # SLURM marks a node that does not answer with a star.
+    # SLURM marks an unresponsive node with a star.
     wait_for(lambda: "*" in cluster.command("sinfo", "--noheader", "--format=%t"), "the loss")
     cluster.start_node()
     words = project.folder / "snakemake.out"
     assert running.wait(timeout=1200) == 0, words.read_text()[-3000:]
     assert "failed, SLURM status is" in words.read_text()
-    # Reports of another run are committed.
+    # Without the committed reports, which are of another run.
     ours = {name: content for name, content in outputs(project).items() if name.startswith("data/")}
     assert {f"data/scores/A/{target.rpartition('-')[2]}.csv" for target in targets} <= set(ours)
     assert [name for name in ours if ours[name] != made[name]] == []

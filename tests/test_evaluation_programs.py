@@ -1,4 +1,4 @@
-"""The programs of the evaluation on a few faces: what they write, against the library called directly."""
+"""The evaluation's programs on a few faces: their output, compared with direct calls of the library."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +44,7 @@ FUNCTIONS = {metric.name: metric.function for metric in QUALITY}
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """A working directory with the committed settings, changed (__ for the dot)."""
+    """A working directory with the committed settings and changes (__ for the dot)."""
     monkeypatch.chdir(tmp_path)
 
     def configured(**changes: object) -> Path:
@@ -61,7 +61,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
 def test_only_other_persons_set_the_thresholds(project):
     folder = project()
     faces = people(6, 4)
-    # One of the others has a single image.
+    # One of the other identities has a single image.
     faces["60"] = dict(list(faces["60"].items())[:1])
     celeba(folder / "faces", faces)
     (folder / "subset.csv").write_text("image,person\n" + "".join(f"{image},20\n" for image in faces["20"]))
@@ -86,7 +86,7 @@ def test_only_other_persons_set_the_thresholds(project):
 
 def test_the_gallery_has_the_persons_recognised_and_the_others(faces_on_disk):
     folder = faces_on_disk["folder"]
-    # Batches of 16, one of which has both.
+    # Batches of 16, one of which contains both groups.
     groups = {"gallery": "a", "calibration": "x"}
     for group, person in groups.items():
         names = [f"{person}{number}.png" for number in range(13)]
@@ -100,16 +100,16 @@ def test_the_gallery_has_the_persons_recognised_and_the_others(faces_on_disk):
         other_faces=folder / "calibration.zip",
         out=folder / "gallery.npy",
     )
-    found = np.load(folder / "gallery.npy")
-    assert found.dtype.names == ("image", "person", "group", "found", "embedding_found")
-    assert found["group"].tolist() == ["gallery"] * 13 + ["calibration"] * 13
-    assert found["person"].tolist() == [f"{person}{number % 3}" for person in "ax" for number in range(13)]
+    rows = np.load(folder / "gallery.npy")
+    assert rows.dtype.names == ("image", "person", "group", "found", "embedding_found")
+    assert rows["group"].tolist() == ["gallery"] * 13 + ["calibration"] * 13
+    assert rows["person"].tolist() == [f"{person}{number % 3}" for person in "ax" for number in range(13)]
     for group in groups:
-        part = found[found["group"] == group]
+        part = rows[rows["group"] == group]
         pixels = read_images(folder / f"{group}.zip", part["image"].tolist(), SIZE)
         assert part["embedding_found"] == pytest.approx(embeddings(pixels), abs=1e-3)
-    # There is no face in noise.
-    assert not found["found"].any()
+    # Noise contains no face.
+    assert not rows["found"].any()
 
 
 # ── Adversarial sets ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,8 +121,8 @@ def faces_on_disk(project, tmp_path: Path) -> dict[str, Any]:
     # The recogniser's name is also that of a field.
     line = {"file": "mine.onnx", "input_size": [6, 5]}
     curves = {"evaluation__curves__images": 3, "evaluation__curves__strengths": [0.5, 2.0]}
-    own = {"evaluation__root": str(tmp_path), "evaluation__recognisers": {"found": line}}
-    project(data__image_size=list(SIZE), device="cpu", attack__batch_size=4, **own, **curves)
+    evaluation = {"evaluation__root": str(tmp_path), "evaluation__recognisers": {"found": line}}
+    project(data__image_size=list(SIZE), device="cpu", attack__batch_size=4, **evaluation, **curves)
     x, y = (helper.make_tensor_value_info(name, 1, shape) for name, shape in (("x", [1, 3, 6, 5]), ("y", [1, 90])))
     graph = helper.make_graph([helper.make_node("Flatten", ["x"], ["y"])], "flat", [x], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -139,7 +139,7 @@ def faces_on_disk(project, tmp_path: Path) -> dict[str, Any]:
 
 
 def written_set(faces_on_disk: dict[str, Any], method: str, *, attacked: bool = True) -> np.ndarray:
-    """The faces with noise of a twentieth, as the file of `method`; attacked: on Model A, or on none."""
+    """Write the faces with noise of σ = 0.05 as the set of `method`; attacked: with Model A as the attacked model."""
     noise = 0.05 * np.random.default_rng(1).normal(size=faces_on_disk["pixels"].shape)
     made = np.zeros(5, row_type(method, "none", faces_on_disk["images"], ["a"], SIZE))
     made["method"], made["image"] = method, faces_on_disk["images"]
@@ -151,7 +151,7 @@ def written_set(faces_on_disk: dict[str, Any], method: str, *, attacked: bool = 
 
 
 def evaluated(faces_on_disk: dict[str, Any], method: str) -> np.ndarray:
-    """What evaluate.py writes of the set of `method`."""
+    """Run evaluate.py on the set of `method` and read its output."""
     folder = faces_on_disk["folder"]
     out = folder / "evaluated" / f"{method}.npy"
     evaluate.main(models=folder / "models", faces=folder / "faces.zip", adversarial=folder / f"{method}.npy", out=out)
@@ -184,52 +184,52 @@ def test_the_views_are_the_published_image_the_control_and_all_transforms():
 
 def test_an_image_is_evaluated_in_every_view(faces_on_disk):
     made = written_set(faces_on_disk, "p_fgvm")
-    found = evaluated(faces_on_disk, "p_fgvm")
-    assert found["view"].tolist() == VIEWS * 5
-    assert found["image"].tolist() == [image for image in faces_on_disk["images"] for _ in VIEWS]
+    rows = evaluated(faces_on_disk, "p_fgvm")
+    assert rows["view"].tolist() == VIEWS * 5
+    assert rows["image"].tolist() == [image for image in faces_on_disk["images"] for _ in VIEWS]
     for name, value in {"method": "p_fgvm", "model": "A", "target": "a", "seen_by": "none"}.items():
-        assert set(found[name].tolist()) == {value}
-    assert "lpips" not in found.dtype.names
+        assert set(rows[name].tolist()) == {value}
+    assert "lpips" not in rows.dtype.names
 
-    pictures, clean = of_8_bit(made["pixels"]), of_8_bit(faces_on_disk["pixels"])
+    protected, clean = of_8_bit(made["pixels"]), of_8_bit(faces_on_disk["pixels"])
     for view in set(VIEWS) - {CONTROL}:
-        own = found[found["view"] == view]
-        both = [as_float(np.stack([TRANSFORMS[view](one) for one in part])) for part in (pictures, clean)]
-        values, originals = map(torch.from_numpy, both)
-        assert own["embedding_found"] == pytest.approx(embeddings(both[0]), abs=1e-3)
-        assert own["mssim"] == pytest.approx(mssim(values, originals).numpy(), abs=1e-12)
-        assert own["predicted_A"].tolist() == predictions(faces_on_disk, "A", values)
-        # The other model, the detector, metrics and features are given the published image alone.
+        of_view = rows[rows["view"] == view]
+        views = [as_float(np.stack([TRANSFORMS[view](image) for image in part])) for part in (protected, clean)]
+        values, originals = map(torch.from_numpy, views)
+        assert of_view["embedding_found"] == pytest.approx(embeddings(views[0]), abs=1e-3)
+        assert of_view["mssim"] == pytest.approx(mssim(values, originals).numpy(), abs=1e-12)
+        assert of_view["predicted_A"].tolist() == predictions(faces_on_disk, "A", values)
+        # The other model, detector, metrics and features take the published image only.
         published = view == PUBLISHED
-        assert own["predicted_B"].tolist() == (predictions(faces_on_disk, "B", values) if published else [""] * 5)
+        assert of_view["predicted_B"].tolist() == (predictions(faces_on_disk, "B", values) if published else [""] * 5)
         for name in ("psnr", "ssimulacra2", "flip"):
-            assert (own[name] != 0).tolist() == [published] * 5
-        assert own["features"].any(axis=1).tolist() == [published] * 5
-    published = found[found["view"] == PUBLISHED]
-    psnr = [peak_signal_noise_ratio(*pair) for pair in zip(clean, pictures, strict=True)]
+            assert (of_view[name] != 0).tolist() == [published] * 5
+        assert of_view["features"].any(axis=1).tolist() == [published] * 5
+    published = rows[rows["view"] == PUBLISHED]
+    psnr = [peak_signal_noise_ratio(*pair) for pair in zip(clean, protected, strict=True)]
     assert published["psnr"] == pytest.approx(psnr)
-    assert published["features"] == pytest.approx(np.stack([features(one) for one in pictures]))
+    assert published["features"] == pytest.approx(np.stack([features(image) for image in protected]))
 
 
 def test_the_control_is_the_clean_face_under_noise_of_the_same_l2(faces_on_disk):
     made = written_set(faces_on_disk, "p_fgvm")
-    found = evaluated(faces_on_disk, "p_fgvm")
+    rows = evaluated(faces_on_disk, "p_fgvm")
     protected, originals = torch.from_numpy(made["pixels"].copy()), torch.from_numpy(faces_on_disk["pixels"])
     noisy = random_control(originals, protected, faces_on_disk["images"], seed=0).numpy()
-    control = found[found["view"] == CONTROL]
+    control = rows[rows["view"] == CONTROL]
     assert control["embedding_found"] == pytest.approx(embeddings(as_float(of_8_bit(noisy))), abs=1e-3)
-    # Compared with the clean image, and as unlike it as the protected one.
-    assert control["mssim"] == pytest.approx(found[found["view"] == PUBLISHED]["mssim"], abs=0.02)
+    # About as different from the clean image as the protected one.
+    assert control["mssim"] == pytest.approx(rows[rows["view"] == PUBLISHED]["mssim"], abs=0.02)
     assert control["mssim"].max() < 0.999
 
 
 def test_without_an_attacked_model_all_models_predict_in_every_view(faces_on_disk):
     made = written_set(faces_on_disk, "clean", attacked=False)
-    found = evaluated(faces_on_disk, "clean")
+    rows = evaluated(faces_on_disk, "clean")
     values = torch.from_numpy(as_float(of_8_bit(made["pixels"])))
     for model in "AB":
-        own = found[found["view"] == PUBLISHED][f"predicted_{model}"]
-        assert own.tolist() == predictions(faces_on_disk, model, values) and found[f"predicted_{model}"].all()
+        predicted = rows[rows["view"] == PUBLISHED][f"predicted_{model}"]
+        assert predicted.tolist() == predictions(faces_on_disk, model, values) and rows[f"predicted_{model}"].all()
 
 
 def test_an_images_evaluation_does_not_depend_on_the_others(faces_on_disk):
@@ -247,22 +247,22 @@ def test_lpips_is_measured_with_the_weights_given(faces_on_disk, project):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         torch.save(alexnet().state_dict(), weights)
-    own = {"evaluation__root": str(folder), "evaluation__lpips": weights.name}
-    project(data__image_size=list(SIZE), device="cpu", evaluation__recognisers={"dlib": "installed"}, **own)
+    evaluation = {"evaluation__root": str(folder), "evaluation__lpips": weights.name}
+    project(data__image_size=list(SIZE), device="cpu", evaluation__recognisers={"dlib": "installed"}, **evaluation)
 
     def measured() -> np.ndarray:
-        found = evaluated(faces_on_disk, "p_fgvm")
-        return found[found["view"] == PUBLISHED]["lpips"]
+        rows = evaluated(faces_on_disk, "p_fgvm")
+        return rows[rows["view"] == PUBLISHED]["lpips"]
 
     first = measured()
     assert (first > 0).all()
-    # Other weights are another metric: finished batches do not count.
+    # With other weights, finished batches are not reused.
     torch.save({name: value + 0.01 for name, value in torch.load(weights).items()}, weights)
     assert (measured() != first).all()
 
 
 def at_strengths(faces_on_disk: dict[str, Any], method: str) -> np.ndarray:
-    """What strengths.py writes of the set of `method`."""
+    """Run strengths.py on the set of `method` and read its output."""
     folder = faces_on_disk["folder"]
     out = folder / "strengths" / f"{method}.npy"
     strengths.main(method=method, faces=folder / "faces.zip", adversarial=folder / f"{method}.npy", out=out)
@@ -271,29 +271,29 @@ def at_strengths(faces_on_disk: dict[str, Any], method: str) -> np.ndarray:
 
 def test_an_attacks_perturbation_is_multiplied_by_the_strength(faces_on_disk):
     made = written_set(faces_on_disk, "p_fgvm")
-    found = at_strengths(faces_on_disk, "p_fgvm")
+    rows = at_strengths(faces_on_disk, "p_fgvm")
     # Three of the five images, drawn by the seed, at two strengths.
     drawn = set(seeding.shuffled(faces_on_disk["images"], 0, "curve images")[:3])
-    assert set(found["image"].tolist()) == drawn and len(found) == 6
-    assert set(found["method"].tolist()) == {"p_fgvm"} and set(found["seen_by"].tolist()) == {"none"}
-    for one in found:
-        place = faces_on_disk["images"].index(one["image"])
+    assert set(rows["image"].tolist()) == drawn and len(rows) == 6
+    assert set(rows["method"].tolist()) == {"p_fgvm"} and set(rows["seen_by"].tolist()) == {"none"}
+    for row in rows:
+        place = faces_on_disk["images"].index(row["image"])
         clean = faces_on_disk["pixels"][place]
-        image = of_8_bit((clean + np.float32(one["strength"]) * (made["pixels"][place] - clean)).clip(0, 1))
-        assert one["embedding_found"] == pytest.approx(embeddings(as_float(image)[None])[0], abs=1e-3)
+        image = of_8_bit((clean + np.float32(row["strength"]) * (made["pixels"][place] - clean)).clip(0, 1))
+        assert row["embedding_found"] == pytest.approx(embeddings(as_float(image)[None])[0], abs=1e-3)
         for name in ("mssim_face", "flip_face"):
-            assert one[name] == pytest.approx(FUNCTIONS[name](image, of_8_bit(clean)))
+            assert row[name] == pytest.approx(FUNCTIONS[name](image, of_8_bit(clean)))
 
 
 def test_a_conventional_method_runs_at_the_strength(faces_on_disk):
     written_set(faces_on_disk, "gaussian_blur", attacked=False)
-    found = at_strengths(faces_on_disk, "gaussian_blur")
-    for one in found:
-        clean = torch.from_numpy(faces_on_disk["pixels"][[faces_on_disk["images"].index(one["image"])]])
-        [blurred] = gaussian_blur(clean, sigma=0.03 * one["strength"]).numpy()
+    rows = at_strengths(faces_on_disk, "gaussian_blur")
+    for row in rows:
+        clean = torch.from_numpy(faces_on_disk["pixels"][[faces_on_disk["images"].index(row["image"])]])
+        [blurred] = gaussian_blur(clean, sigma=0.03 * row["strength"]).numpy()
         expected = FUNCTIONS["mssim_face"](of_8_bit(blurred), of_8_bit(clean[0].numpy()))
-        assert one["mssim_face"] == pytest.approx(expected)
-    assert len({*found["mssim_face"].tolist()}) == 6
+        assert row["mssim_face"] == pytest.approx(expected)
+    assert len({*rows["mssim_face"].tolist()}) == 6
 
 
 # ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -303,7 +303,7 @@ EMBEDDINGS = [(f"embedding_{name}", np.float32, 3) for name in ("dlib", "sface")
 
 @pytest.fixture
 def files(project) -> dict[str, Path]:
-    """A gallery, evaluated sets, sets at several strengths and the split, as the programs before the tables write."""
+    """The inputs of the tables: a gallery, evaluated sets, sets at several strengths and the split."""
     folder, random, names = project(), np.random.default_rng(0), EVERYONE.split()
     crowd = [f"{chr(0x4E00 + i)}{j}" for i in range(32) for j in range(3)]
     enrolled = np.zeros(108, [("image", "U4"), ("person", "U4"), ("group", "U11"), *EMBEDDINGS])
@@ -314,7 +314,7 @@ def files(project) -> dict[str, Path]:
     np.save(folder / "gallery.npy", enrolled)
 
     fields = [("method", "U20"), ("model", "U1"), ("seen_by", "U8")]
-    own = [(name, ROW[name]) for name in ROW.names if not name.startswith("embedding_")]
+    results = [(name, ROW[name]) for name in ROW.names if not name.startswith("embedding_")]
     sets = {
         "any/clean": ["clean"],
         "any/external": ["tool", "other"],
@@ -322,7 +322,7 @@ def files(project) -> dict[str, Path]:
         "B/p_fgvm": ["p_fgvm"],
     }
     for path, methods in sets.items():
-        made = np.zeros((len(methods), 12, len(VIEWS)), np.dtype([*fields, *own, *EMBEDDINGS]))
+        made = np.zeros((len(methods), 12, len(VIEWS)), np.dtype([*fields, *results, *EMBEDDINGS]))
         made["method"], made["image"], made["view"] = np.reshape(methods, (-1, 1, 1)), np.reshape(names, (-1, 1)), VIEWS
         attacked = path.endswith("p_fgvm")
         made["model"], made["seen_by"] = path[0] if attacked else "", "dlib" if path == "B/p_fgvm" else ""
@@ -340,7 +340,7 @@ def files(project) -> dict[str, Path]:
         for name, *_ in EMBEDDINGS:
             made[name] = axes(EVERYONE)[:, None]
         save(folder / "strengths" / f"{path}.npy", made.ravel())
-    # Whatever else lies there does not count.
+    # Other files are ignored.
     (folder / "evaluated" / "A" / "stray.npy").touch()
     split = "".join(f"{name},{person_of(name)},train\n" for name in names)
     (folder / "split.csv").write_text("image,person,split\n" + split)
@@ -359,13 +359,13 @@ def save(path: Path, values: np.ndarray) -> None:
 
 def test_sets_and_enrolments_are_read_from_their_files(files):
     sets = read_evaluated(files["evaluated"])
-    # Where no model was attacked, the images are a set of every model.
-    assert [(one.model, one.method, one.seen_by) for one in sets] == [
+    # A set without an attacked model is a set of every model.
+    assert [(x.model, x.method, x.seen_by) for x in sets] == [
         (model, method, "dlib" if (model, method) == ("B", "P-FGVM") else "")
         for model in "AB"
         for method in ("Clean", "P-FGVM", "other", "tool")
     ]
-    assert all(one.view(CONTROL)["image"].tolist() == EVERYONE.split() for one in sets)
+    assert all(x.view(CONTROL)["image"].tolist() == EVERYONE.split() for x in sets)
     dlib, sface = read_enrolments(files["gallery"], read_settings())
     assert (dlib.recogniser.distance, sface.recogniser.distance) == ("euclidean", "cosine")
     assert len(dlib.gallery.images) == 12 and len(dlib.others.images) == 96
@@ -373,11 +373,11 @@ def test_sets_and_enrolments_are_read_from_their_files(files):
 
 
 def test_the_tables_have_a_row_for_each_set(files):
-    known = {name: files[name] for name in ("evaluated", "gallery")}
+    inputs = {name: files[name] for name in ("evaluated", "gallery")}
     out = files["evaluated"].parent / "reports"
-    recognition.main(**known, split=files["split"], out=out)
-    robustness.main(**known, split=files["split"], out=out / "robustness.csv")
-    adaptive.main(**known, out=out / "adaptive.csv")
+    recognition.main(**inputs, split=files["split"], out=out)
+    robustness.main(**inputs, split=files["split"], out=out / "robustness.csv")
+    adaptive.main(**inputs, out=out / "adaptive.csv")
     quality.main(evaluated=files["evaluated"], split=files["split"], out=out / "quality.csv")
     visibility_stage.main(strengths=files["strengths"], gallery=files["gallery"], out=out / "visibility.csv")
     tables = {path.stem: read_table(path) for path in out.glob("*.csv")}
@@ -385,26 +385,26 @@ def test_the_tables_have_a_row_for_each_set(files):
         # sets x recognisers x rates
         "recognition": 8 * 2 * 2,
         "thresholds": 2 * 2,
-        # images x others of their persons
+        # images x other images of the same identity
         "pairs": 12 * 3,
-        # sets x recognisers x persons
+        # sets x recognisers x identities
         "recognised_persons": 8 * 2 * 3,
         # sets x recognisers x images
         "recognised_images": 8 * 2 * 12,
         "transfer": 8,
         "robustness": 8 * len(POST_PROCESSING),
-        # of each recogniser two that retrain and one that collects; the purifiers; a detector but for clean sets
+        # per recogniser, two retrained attackers and one growing gallery; the purifiers; a detector, not for clean sets
         "adaptive": 8 * (2 * 3 + 2) + 6,
         "quality": 8,
         # methods x strengths x recognisers
         "visibility": 2 * 2 * 2,
     }
-    found = tables["recognition"]
-    rates = found[found["fmr"] == "0.01"].groupby("method")["tmr_protected"].agg(set)
-    assert rates.map(lambda own: {float(rate) for rate in own}).to_dict() == {
+    table = tables["recognition"]
+    rates = table[table["fmr"] == "0.01"].groupby("method")["tmr_protected"].agg(set)
+    assert rates.map(lambda values: {float(rate) for rate in values}).to_dict() == {
         "Clean": {1}, "tool": {1}, "other": {1}, "P-FGVM": {0},
     }  # fmt: skip
-    assert found[found["seen"] == "True"].groupby(["model", "method", "recogniser"]).size().to_dict() == {
+    assert table[table["seen"] == "True"].groupby(["model", "method", "recogniser"]).size().to_dict() == {
         ("B", "P-FGVM", "dlib"): 2
     }
     assert set(tables["visibility"]["method"]) == {"P-FGVM", "Pixelation"}

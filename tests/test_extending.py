@@ -1,4 +1,4 @@
-"""What a method, a metric and a face descriptor cost: each is added by the steps of CONTRIBUTING.md alone, and runs."""
+"""A method, a metric and a face descriptor, added by the steps of CONTRIBUTING.md only, run in the pipelines."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from tests.project import Project
 
-# What its fixtures run takes minutes: once, on one of the workers.
+# Slow fixtures: only one worker builds them.
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("extending")]
 
 METHOD = '''"""Brighten every pixel."""
@@ -65,7 +65,7 @@ def load(image_size, weights):
 
 @pytest.fixture(scope="module")
 def extended(built: Project):
-    """The built project with one method, one metric and one descriptor more, and what these make."""
+    """The built project with an additional method, metric and descriptor, and their outputs."""
 
     def write(name: str, text: str) -> None:
         (built.folder / name).write_text(text, "utf-8")
@@ -75,7 +75,7 @@ def extended(built: Project):
     built.edit("pfgvm/settings.py", "    p_fgvm_noise: PFGVMNoise\n", "    p_fgvm_noise: PFGVMNoise\n    toy: Toy\n")
     built.edit("params.yaml", "  i_fgvm:\n", "  toy: {amount: 0.1}\n  i_fgvm:\n")
     built.edit("pfgvm/methods.py", "METHODS = (\n", 'METHODS = (\n    Method("toy", "Toy", "conventional"),\n')
-    line = "      any-toy: {set: any/toy, method: toy, models: data/models, own: attack.toy}\n"
+    line = "      any-toy: {set: any/toy, method: toy, models: data/models, settings: attack.toy}\n"
     built.edit(EVALUATION, SETS, SETS + line)
     built.edit("pfgvm/evaluation/metrics.py", "METRICS = (\n", METRIC)
     write("pfgvm/models/toy_descriptor.py", DESCRIPTOR)
@@ -85,11 +85,11 @@ def extended(built: Project):
         'DESCRIPTORS = {\n    "toy": Descriptor("Toy", "mean colour", "pfgvm.models.toy_descriptor"),\n',
     )
     built.set(**{"train.B.descriptor": "toy", "train.B.freeze_descriptor": False})
-    # Without a file of weights, random ones serve; another descriptor's own would be refused by `settings`.
+    # Any file serves as weights: the stage `settings` would reject those of another descriptor.
     (built.folder / "toy_weights").write_text("none are needed")
     built.set(**{"train.B.weights": "toy_weights"})
     built.dvc("repro", f"{EVALUATION}:score@any-toy", f"{EVALUATION}:evaluate@any-toy")
-    # Tables of the new method alone, which spares the others' scores.
+    # Tables of the new method alone, to save the time of the others' scores.
     built.stage("scores", "--scores", "data/evaluation/scores/any/toy.csv", "--out", "data/toy/scores.csv")
     made_from = ("--split", "data/split.csv", "--models", "data/models", "--paper", "reports/paper.yaml")
     built.stage("tables", "--scores", "data/toy/scores.csv", *made_from, "--out", "data/toy")

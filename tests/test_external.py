@@ -1,4 +1,4 @@
-"""Images by other tools: faces out, images back in under the same names, and the control of equal L2."""
+"""Other tools' images: exported faces, images imported under the same names, and the control of equal L2."""
 
 import unicodedata
 from collections.abc import Callable
@@ -29,7 +29,7 @@ IMAGES = ["000003.jpg", "000001.jpg", "000002.jpg"]
 
 
 def laid_out(folder: Path, *names: str) -> Path:
-    """Pictures of SIZE, each of its own noise, under `names` in `folder`."""
+    """Write noise images of SIZE, all different, under `names` to `folder`."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(picture(name, size=SIZE[::-1]))
@@ -62,9 +62,9 @@ def test_what_comes_back_under_exported_names_is_matched(tmp_path: Path, capsys:
 
 def test_endings_may_differ_and_the_order_is_that_of_the_images(tmp_path: Path):
     folder = laid_out(tmp_path / "tool", "000001.png", "000002.webp", "000003.JPEG", ".DS_Store", "000001/.hidden.png")
-    found = matching_files(folder, IMAGES)
-    assert list(found) == IMAGES
-    assert [path.name for path in found.values()] == ["000003.JPEG", "000001.png", "000002.webp"]
+    matches = matching_files(folder, IMAGES)
+    assert list(matches) == IMAGES
+    assert [path.name for path in matches.values()] == ["000003.JPEG", "000001.png", "000002.webp"]
 
 
 def test_a_folder_in_a_tools_folder_is_part_of_the_name(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -93,7 +93,7 @@ def test_a_folder_without_any_match_is_refused(tmp_path: Path):
 @pytest.mark.parametrize("theirs", ["NFC", "NFD"])
 @pytest.mark.parametrize("ours", ["NFC", "NFD"])
 def test_unicodes_forms_of_one_name_match(tmp_path: Path, ours: str, theirs: str):
-    # macOS, and archives made there, take letters apart.
+    # macOS, and archives from it, decompose letters with accents.
     images = [unicodedata.normalize(ours, f"José/Zoë {number}.jpg") for number in range(2)]
     names = [unicodedata.normalize(theirs, f"{name}.png") for name in exported_names(images).values()]
     folder = laid_out(tmp_path / "tool", *names)
@@ -104,7 +104,7 @@ def test_exported_names_meet_on_no_file_system():
     assert exported_names(["ann/a.jpg", "ann/a.png", "ann/a.jpg.png"]) == {
         name: name for name in ("ann/a.jpg", "ann/a.png", "ann/a.jpg.png")
     }
-    # macOS and Windows tell neither capitals nor Unicode's forms apart.
+    # macOS and Windows distinguish neither case nor Unicode's normal forms.
     twins = ["Ann/1.jpg", "ann/1.jpg", "Jose\u0301.jpg", "Jos\u00e9.jpg", "b.jpg"]
     names = exported_names(twins)
     assert (
@@ -148,9 +148,9 @@ def test_every_folder_is_a_tool(tmp_path: Path):
 def test_an_image_is_read_as_it_is(tmp_path: Path):
     pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
     (tmp_path / "a").write_bytes(encoded(Image.fromarray(pixels)))
-    found = read_external(tmp_path / "a", SIZE)
-    assert found.dtype == np.float32 and found.shape == (3, *SIZE)
-    assert np.array_equal(np.rint(found * 255), pixels.transpose(2, 0, 1)) and found.max() <= 1
+    image = read_external(tmp_path / "a", SIZE)
+    assert image.dtype == np.float32 and image.shape == (3, *SIZE)
+    assert np.array_equal(np.rint(image * 255), pixels.transpose(2, 0, 1)) and image.max() <= 1
 
 
 @pytest.mark.parametrize("size", [(40, 47), (48, 40)], ids=str)
@@ -164,14 +164,14 @@ def test_an_image_of_another_size_is_refused(tmp_path: Path, size: tuple[int, in
 
 
 def configure(folder: Path, images_per_person: int | None) -> None:
-    """Write params.yaml for images of SIZE, of which so many of each person are attacked."""
+    """Write params.yaml for images of SIZE, with `images_per_person` attacked images per identity."""
     values = changed({"data.image_size": list(SIZE), "attack.images_per_person": images_per_person})
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings of small images, all of them attacked, and a split of four images of two persons."""
+    """Settings with small images, all attacked, and a split of four images of two identities."""
     monkeypatch.chdir(tmp_path)
     configure(tmp_path, None)
     lines = ["Ann/1.jpg,Ann,train", "Ann/2.jpg,Ann,test", "Bo/1.jpg,Bo,train", "Bo/1.png,Bo,train"]
@@ -205,7 +205,7 @@ def test_each_tool_is_a_method(project: Path):
 @pytest.mark.parametrize("name", ["k_same", "P-FGVM (noise)"])
 def test_a_folder_that_bears_a_methods_name_is_refused(project: Path, name: str):
     laid_out(project / "external" / name, "Ann/1.png")
-    assert f"external/{name}: is the name of a method" in refusal(lambda: gathered(project))
+    assert f"external/{name}: has the name of a method" in refusal(lambda: gathered(project))
 
 
 def test_without_tools_the_set_is_empty(project: Path):
@@ -226,7 +226,7 @@ def test_exported_faces_are_the_attacked_ones_and_match_when_they_come_back(
     project: Path, capsys: pytest.CaptureFixture
 ):
     images = ["Ann/1.jpg", "Ann/2.jpg", "Bo/1.jpg", "Bo/1.png"]
-    # Larger than the pipeline's size, and of another shape.
+    # Larger than the pipeline's size, and of another aspect ratio.
     write_faces(images, lambda name: picture(name, size=(90, 100)), project / "faces.zip")
     out = project / "external" / "unchanged"
     export.main(faces=project / "faces.zip", split=project / "split.csv", out=out)
@@ -252,8 +252,8 @@ def test_only_attacked_faces_are_exported(project: Path):
         seeding.shuffled([f"Ann/{number}.jpg" for number in (1, 2)], 0, "attacked", "Ann")[0],
         seeding.shuffled(["Bo/1.jpg", "Bo/1.png"], 0, "attacked", "Bo")[0],
     ]
-    found = sorted(path.relative_to(project / "out").with_suffix("") for path in (project / "out").rglob("*.png"))
-    assert found == sorted(Path(image).with_suffix("") for image in drawn)
+    exported = sorted(path.relative_to(project / "out").with_suffix("") for path in (project / "out").rglob("*.png"))
+    assert exported == sorted(Path(image).with_suffix("") for image in drawn)
 
 
 # ── The control ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -273,32 +273,32 @@ def norms(changed: torch.Tensor) -> list[float]:
 def test_the_control_is_as_large_as_what_it_controls():
     sizes = torch.tensor([0, 0.01, 0.1, 0.5]).view(-1, 1, 1, 1)
     protected = (images() + sizes * torch.randn(4, 3, 12, 10, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
-    found = random_control(images(), protected, NAMES, seed=3)
-    assert found.dtype == torch.float32 and found.min() >= 0 and found.max() <= 1
-    assert norms(found) == pytest.approx(norms(protected), rel=1e-6)
-    assert torch.equal(found[0], images()[0]) and norms(protected)[3] > 5 * norms(protected)[2] / 2
+    control = random_control(images(), protected, NAMES, seed=3)
+    assert control.dtype == torch.float32 and control.min() >= 0 and control.max() <= 1
+    assert norms(control) == pytest.approx(norms(protected), rel=1e-6)
+    assert torch.equal(control[0], images()[0]) and norms(protected)[3] > 5 * norms(protected)[2] / 2
     drawn = [seeding.rng(3, "random", name).standard_normal((3, 12, 10)).astype(np.float32) for name in NAMES]
     l2 = torch.tensor(norms(protected), dtype=torch.float64)
-    assert torch.equal(found, random_equal_l2(images(), torch.from_numpy(np.stack(drawn)), l2))
+    assert torch.equal(control, random_equal_l2(images(), torch.from_numpy(np.stack(drawn)), l2))
 
 
 def test_what_noise_cannot_reach_is_capped_where_every_pixel_is_black_or_white():
-    # Each pixel moved to the side where it has more room: further than noise, which moves to either side.
+    # Each pixel moves to its farther bound, which is farther than random noise can reach.
     furthest = (images() < 0.5).float()
     furthest[0] = images()[0]
-    found = random_control(images(), furthest, NAMES, seed=3)
+    control = random_control(images(), furthest, NAMES, seed=3)
     noise = seeding.rng(3, "random", "b.jpg").standard_normal((3, 12, 10))
-    assert torch.equal(found[1], torch.from_numpy((noise > 0).astype(np.float32)))
-    assert all(mine < theirs for mine, theirs in zip(norms(found)[1:], norms(furthest)[1:], strict=True))
-    assert torch.equal(found[0], images()[0])
+    assert torch.equal(control[1], torch.from_numpy((noise > 0).astype(np.float32)))
+    assert all(ours < theirs for ours, theirs in zip(norms(control)[1:], norms(furthest)[1:], strict=True))
+    assert torch.equal(control[0], images()[0])
 
 
 def test_the_control_of_an_image_depends_on_seed_and_name_alone():
     protected = (images() + 0.05).clamp(0, 1)
-    found = random_control(images(), protected, NAMES, seed=3)
+    control = random_control(images(), protected, NAMES, seed=3)
     order = [2, 0, 3]
-    some = random_control(images()[order], protected[order], [NAMES[number] for number in order], seed=3)
-    assert torch.equal(some, found[order])
+    subset = random_control(images()[order], protected[order], [NAMES[number] for number in order], seed=3)
+    assert torch.equal(subset, control[order])
     renamed = random_control(images(), protected, ["a.jpg", "x.jpg", "c.jpg", "d.jpg"], seed=3)
-    assert [torch.equal(*pair) for pair in zip(renamed, found, strict=True)] == [True, False, True, True]
-    assert not torch.equal(random_control(images(), protected, NAMES, seed=4), found)
+    assert [torch.equal(*pair) for pair in zip(renamed, control, strict=True)] == [True, False, True, True]
+    assert not torch.equal(random_control(images(), protected, NAMES, seed=4), control)

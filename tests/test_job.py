@@ -1,4 +1,4 @@
-"""One job: a GPU of its own where there are several."""
+"""Jobs: the assignment of GPUs."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The progress of a stage program: few whole lines in a log, a bar on a terminal, and the batches of earlier runs."""
+"""Progress of a stage program: few complete lines in a log, a bar on a terminal, and the batches of earlier runs."""
 
 import os
 import re
@@ -18,7 +18,7 @@ LINE = re.compile(r"data/a b\.npy: (\d+) of (\d+) batches, (\d\d:\d\d) left")
 
 
 def lines(monkeypatch, capsys, seconds: float, total: int, done: int = 0) -> list[tuple[str, ...]]:
-    """Done, total and time left on each line of a log, at `seconds` for each item."""
+    """Done, total and time left on each line of a log, at `seconds` per item."""
     now = 1000.0
     monkeypatch.setattr(tqdm.std, "time", lambda: now)
     for _ in reported(range(total - done), "data/a b.npy", "batches", total=total, done=done):

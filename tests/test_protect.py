@@ -1,4 +1,4 @@
-"""One photograph: read, protected, written; what lies outside the faces stays, and every odd input has its answer."""
+"""Photos: read, protected and written; pixels outside the faces do not change, and invalid files are refused."""
 
 import dataclasses
 import io
@@ -43,13 +43,13 @@ H, W = IMAGE_SIZE
 
 
 def smooth(size: tuple[int, int], seed: int = 0) -> np.ndarray:
-    """A photograph of soft colours, uint8, (height, width, 3), that leaves room for changes."""
+    """A photo of soft, unsaturated colours, uint8, (height, width, 3)."""
     coarse = np.random.default_rng(seed).integers(80, 176, (6, 6, 3), dtype=np.uint8)
     return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def face_at(scale: float, degrees: float, middle: tuple[float, float]) -> Face:
-    """A face whose frame has `scale` pixels of the photograph to one of its own and its centre at `middle`, x, y."""
+    """A face whose frame has `scale` pixels of the photo per pixel and its centre at `middle`, x, y."""
     radians = np.radians(degrees)
     turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     points = (celeba_points(IMAGE_SIZE) - [(W - 1) / 2, (H - 1) / 2]) @ (scale * turn).T + middle
@@ -75,7 +75,7 @@ def adds(change: np.ndarray):
     return lambda context: context.images + torch.from_numpy(change)
 
 
-# ── The way there and back ────────────────────────────────────────────────────────────────────────────────────────
+# ── From the photo to the frame and back ──────────────────────────────────────────────────────────────────────────
 
 
 def test_warped_averages_what_falls_on_one_pixel():
@@ -114,7 +114,7 @@ def test_shown_has_a_margin_and_white_beyond_the_photograph():
     assert (view[:, : H // 2 - 1] == 1).all() and (view[:, :, -W // 2 + 1 :] == 1).all()
 
 
-# Pixels of the photograph to one of the frame, and how the face is turned.
+# Pixels of the photo per pixel of the frame, and the rotation of the face.
 PLACES = [(0.4, 0), (0.5, 25), (1, 0), (1, -20), (3.3, 0), (3, 40)]
 
 
@@ -125,12 +125,12 @@ def test_the_model_classifies_the_face_in_the_photograph_as_the_target(scale: fl
     if grey:
         pixels = np.repeat(pixels[..., :1], 3, axis=-1)
     face = face_at(scale, degrees, (140, 150))
-    done, [found] = protect(Photograph(pixels), [face], "a.jpg", protector())
-    assert found.said.predicted == found.said.target != found.said.predicted_clean
-    assert np.array_equal(found.before, framed(pixels, face, IMAGE_SIZE))
-    assert np.array_equal(found.after, framed(done.pixels, face, IMAGE_SIZE))
+    done, [protected] = protect(Photograph(pixels), [face], "a.jpg", protector())
+    assert protected.said.predicted == protected.said.target != protected.said.predicted_clean
+    assert np.array_equal(protected.before, framed(pixels, face, IMAGE_SIZE))
+    assert np.array_equal(protected.after, framed(done.pixels, face, IMAGE_SIZE))
     assert not grey or all(np.array_equal(done.pixels[..., 0], done.pixels[..., channel]) for channel in (1, 2))
-    # Whatever lies further from the middle than the frame's corners is as it was.
+    # Pixels outside the circle through the frame's corners do not change.
     rows, columns = np.indices(pixels.shape[:2])
     beyond = np.hypot(columns - 140, rows - 150) > scale * np.hypot(H, W) / 2 + 2
     assert beyond.any() and np.array_equal(done.pixels[beyond], pixels[beyond])
@@ -138,7 +138,7 @@ def test_the_model_classifies_the_face_in_the_photograph_as_the_target(scale: fl
 
 
 def detail(sigma: float) -> np.ndarray:
-    """Noise blurred by `sigma` pixels, (3, H, W), and nothing where a frame fades out."""
+    """Noise blurred by `sigma` pixels, (3, H, W), and zero where a frame fades out."""
     noise = np.random.default_rng(1).normal(0, 0.1, (H, W, 3)).astype(np.float32)
     noise[:12] = noise[-12:] = noise[:, :12] = noise[:, -12:] = 0
     return cv2.GaussianBlur(noise, (0, 0), sigma).transpose(2, 0, 1)
@@ -146,18 +146,18 @@ def detail(sigma: float) -> np.ndarray:
 
 @pytest.mark.parametrize(("scale", "degrees"), [(1, 0), (1.3, 30), (4, -15)])
 def test_the_perturbation_arrives_as_the_method_made_it(scale: float, degrees: float):
-    # So fine that bilinear or cubic interpolation there and back alone loses a quarter of it and more.
-    change = detail(0.7)
+    # So fine that bilinear or cubic interpolation in both directions loses a quarter of it or more.
+    perturbation = detail(0.7)
     face = face_at(scale, degrees, (180, 190))
-    _, [found] = protect(Photograph(smooth((380, 360))), [face], "a.jpg", protector(adds(change)))
-    assert np.linalg.norm(found.after - found.before - change) < 0.15 * np.linalg.norm(change)
+    _, [protected] = protect(Photograph(smooth((380, 360))), [face], "a.jpg", protector(adds(perturbation)))
+    assert np.linalg.norm(protected.after - protected.before - perturbation) < 0.15 * np.linalg.norm(perturbation)
 
 
 def test_a_strength_multiplies_the_perturbation():
-    face, change = face_at(1, 0, (100, 100)), detail(1.5)
-    stronger = dataclasses.replace(protector(adds(change)), strength=0.5)
-    _, [found] = protect(Photograph(smooth((200, 200))), [face], "a.jpg", stronger)
-    assert np.linalg.norm(found.after - found.before - change / 2) < 0.1 * np.linalg.norm(change)
+    face, perturbation = face_at(1, 0, (100, 100)), detail(1.5)
+    stronger = dataclasses.replace(protector(adds(perturbation)), strength=0.5)
+    _, [protected] = protect(Photograph(smooth((200, 200))), [face], "a.jpg", stronger)
+    assert np.linalg.norm(protected.after - protected.before - perturbation / 2) < 0.1 * np.linalg.norm(perturbation)
 
 
 class Pixels(nn.Module):
@@ -173,18 +173,18 @@ class Pixels(nn.Module):
 
 @pytest.mark.parametrize("scale", [0.3, 0.5])
 def test_an_attack_allows_for_what_a_photograph_of_few_pixels_keeps(scale: float):
-    change, told = detail(0.7), []
+    perturbation, differences = detail(0.7), []
 
     def deidentify(context: Context) -> torch.Tensor:
-        x_adv = context.images + torch.from_numpy(change)
-        told.append((context.model(x_adv) - context.images.flatten(1)).detach().numpy().reshape(3, H, W))
+        x_adv = context.images + torch.from_numpy(perturbation)
+        differences.append((context.model(x_adv) - context.images.flatten(1)).detach().numpy().reshape(3, H, W))
         return x_adv
 
     pixels = Protector(IMAGE_SIZE, deidentify, Classifier(Pixels(), "random", 0))
-    _, [found] = protect(Photograph(smooth((100, 100))), [face_at(scale, 10, (50, 50))], "a.jpg", pixels)
-    kept = found.after - found.before
-    assert np.linalg.norm(change - kept) > 0.6 * np.linalg.norm(change)
-    assert np.linalg.norm(told[0] - kept) < 0.35 * np.linalg.norm(kept)
+    _, [protected] = protect(Photograph(smooth((100, 100))), [face_at(scale, 10, (50, 50))], "a.jpg", pixels)
+    arrived = protected.after - protected.before
+    assert np.linalg.norm(perturbation - arrived) > 0.6 * np.linalg.norm(perturbation)
+    assert np.linalg.norm(differences[0] - arrived) < 0.35 * np.linalg.norm(arrived)
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 4])
@@ -195,7 +195,7 @@ def test_no_seam_shows_at_the_frames_border(scale: float):
     changed = done.pixels[160, :, 0].astype(int) - 128
     assert changed.max() == pytest.approx(25.5, abs=2.5)
     steps = np.abs(np.diff(changed))
-    # From nothing to all within the fade; a seam would be one step of 25.
+    # From zero to the full value within the fade; a seam would be one step of 25.
     assert steps.max() <= 25.5 / max(1, scale * 0.08 * W) * 2
     assert changed[: int(150 - scale * W / 2) - 1].max() == 0
 
@@ -216,16 +216,17 @@ def test_what_lies_outside_the_photograph_is_no_part_of_the_attack():
 def test_a_face_does_not_depend_on_those_after_it():
     pixels = smooth((200, 400))
     first, second = face_at(1, 5, (80, 100)), face_at(1.5, -5, (300, 100))
-    alone, [one] = protect(Photograph(pixels), [first], "a.jpg", protector())
-    both, [same, _] = protect(Photograph(pixels), [first, second], "a.jpg", protector())
-    assert np.array_equal(one.after, same.after) and np.array_equal(alone.pixels[:, :150], both.pixels[:, :150])
+    alone, [alone_face] = protect(Photograph(pixels), [first], "a.jpg", protector())
+    both, [same_face, _] = protect(Photograph(pixels), [first, second], "a.jpg", protector())
+    assert np.array_equal(alone_face.after, same_face.after)
+    assert np.array_equal(alone.pixels[:, :150], both.pixels[:, :150])
     assert not np.array_equal(both.pixels[:, 250:], pixels[:, 250:])
 
 
 def test_faces_whose_frames_overlap_are_both_protected():
     faces = [face_at(1, 0, (100, 100)), face_at(1, 0, (100 + W * 0.6, 105))]
-    _, found = protect(Photograph(smooth((200, 260))), faces, "a.jpg", protector())
-    assert [one.said.predicted for one in found] == [one.said.target for one in found]
+    _, protected = protect(Photograph(smooth((200, 260))), faces, "a.jpg", protector())
+    assert [face.said.predicted for face in protected] == [face.said.target for face in protected]
 
 
 def test_a_target_depends_on_name_and_number_and_is_never_the_persons_own():
@@ -233,9 +234,9 @@ def test_a_target_depends_on_name_and_number_and_is_never_the_persons_own():
     unchanged = protector(lambda context: context.images)
     names = ("a.jpg", "b.jpg", "a.jpg")
     runs = [protect(Photograph(smooth((120, 320))), faces, name, unchanged) for name in names]
-    targets = [[one.said.target for one in found] for _, found in runs]
+    targets = [[face.said.target for face in protected] for _, protected in runs]
     assert targets[0] == targets[2] != targets[1] and len(set(targets[0])) > 2
-    assert all(one.said.target != one.said.predicted_clean for _, found in runs for one in found)
+    assert all(face.said.target != face.said.predicted_clean for _, protected in runs for face in protected)
 
 
 def test_inverse_is_the_way_back():
@@ -283,7 +284,7 @@ def test_transparency_is_kept_with_the_colours_under_it():
 
 
 def test_transparency_that_cannot_be_kept_is_laid_on_white_and_noted():
-    # Grey of 16 bits, of which one level stands for nothing.
+    # 16-bit grey, in which one level means transparency.
     grey = Image.fromarray(np.array([[0, 30_000], [50_000, 65_535]], np.uint16))
     read, _ = round_trip(encoded(grey, transparency=30_000))
     assert read.alpha is None and read.pixels[..., 0].tolist() == [[0, 255], [195, 255]]
@@ -292,7 +293,7 @@ def test_transparency_that_cannot_be_kept_is_laid_on_white_and_noted():
 
 
 def profile(red: bytes = b"rXYZ", blue: bytes = b"bXYZ") -> bytes:
-    """The profile of sRGB, in which other tags can be given for its primaries."""
+    """The profile of sRGB, optionally with other tags for its primaries."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return srgb.replace(b"rXYZ", b"????").replace(b"bXYZ", blue).replace(b"????", red)
 
@@ -300,7 +301,7 @@ def profile(red: bytes = b"rXYZ", blue: bytes = b"bXYZ") -> bytes:
 def test_colours_of_another_profile_become_those_of_srgb():
     pixels = smooth((20, 24))
     read, _ = round_trip(encoded(Image.fromarray(pixels), icc_profile=profile(red=b"bXYZ", blue=b"rXYZ")))
-    # The profile says that what is stored as red is blue.
+    # The profile swaps red and blue.
     assert np.abs(read.pixels[..., ::-1].astype(int) - pixels).max() <= 2
     assert len(read.notes) == 1 and "converted to sRGB" in read.notes[0]
     grey = np.repeat(pixels[..., :1], 3, axis=-1)
@@ -320,10 +321,10 @@ def test_a_profile_that_cannot_be_used_is_left_out_and_noted():
     assert "profile cannot be read" in note
 
 
-# A green that sRGB does not reach: in it red is below nothing.
+# A green outside sRGB: its red is negative.
 GREEN = Image.fromarray(np.full((20, 24, 3), [90, 200, 90], np.uint8))
 LEFT = (90, 200, 90)
-# The same by colour-science 0.4.7.
+# The same green, converted by colour-science 0.4.7.
 FROM_ADOBE_RGB, FROM_P3, FROM_LINEAR = (0, 201, 80), (0, 203, 72), (160, 229, 160)
 STATED = "converted to sRGB from the gamma and primaries"
 P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
@@ -331,13 +332,13 @@ SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 
 
 def by_exif(space: int, index: str | None = None, kind: str = "PNG") -> bytes:
-    """A picture with what a camera says of its colours: EXIF's ColorSpace, and DCF's interoperability index."""
-    said = Image.Exif()
-    inside = said.get_ifd(ExifTags.IFD.Exif)
+    """An image with a camera's declaration of its colours: EXIF's ColorSpace and DCF's interoperability index."""
+    exif = Image.Exif()
+    inside = exif.get_ifd(ExifTags.IFD.Exif)
     inside[ExifTags.Base.ColorSpace] = space
     if index:
         inside[0xA005] = {1: index}
-    return encoded(GREEN, kind, exif=said.tobytes(), **({"quality": 100, "subsampling": 0} if kind == "JPEG" else {}))
+    return encoded(GREEN, kind, exif=exif.tobytes(), **({"quality": 100, "subsampling": 0} if kind == "JPEG" else {}))
 
 
 def by_chunks(picture: Image.Image = GREEN, **chunks: bytes) -> bytes:
@@ -351,7 +352,7 @@ def by_chunks(picture: Image.Image = GREEN, **chunks: bytes) -> bytes:
 
 
 def numbers(*values: float) -> bytes:
-    """As gAMA and cHRM hold them."""
+    """Encode values as in gAMA and cHRM."""
     return struct.pack(f">{len(values)}I", *(round(100_000 * value) for value in values))
 
 
@@ -381,7 +382,7 @@ def test_colours_are_read_as_the_file_declares_them(content: bytes, expected: tu
 
 def test_what_is_grey_stays_grey_in_another_colour_space():
     grey = np.repeat(smooth((20, 24))[..., :1], 3, axis=-1)
-    # White there is that of a lamp.
+    # Its white is that of a lamp.
     content = by_chunks(Image.fromarray(grey), gAMA=numbers(1), cHRM=numbers(0.45, 0.41, *SRGB[2:]))
     read, written = round_trip(content)
     assert written.mode == "L" and read.pixels.min() > grey.min()
@@ -405,7 +406,7 @@ def test_a_raw_files_thumbnail_is_not_taken_for_the_photograph():
     assert read_photograph(encoded(Image.fromarray(smooth((20, 24))), "TIFF"), "a.tif").notes == ()
 
 
-# ── What recognisers say ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Verdicts of recognisers ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def recogniser(**how) -> Recogniser:
@@ -416,9 +417,9 @@ def test_a_verdict_compares_the_similarity_of_before_and_after_with_the_threshol
     before, after = (np.full((3, 4, 4), level, np.float32) for level in (0.2, 0.5))
     distance = -0.3 * 3**0.5
     for threshold, same in ((-0.53, True), (-0.51, False), (np.nan, None)):
-        said = verdict(recogniser(distance="euclidean"), before, after, threshold)
-        assert said.similarity == pytest.approx(distance) and said.same_person is same
-    # Nobody is here by whom to centre.
+        result = verdict(recogniser(distance="euclidean"), before, after, threshold)
+        assert result.similarity == pytest.approx(distance) and result.same_person is same
+    # There are no other identities to centre by.
     assert verdict(recogniser(centred=True), before, after, 0.5).same_person is None
 
 
@@ -432,26 +433,26 @@ def test_the_table_gives_target_and_predictions_and_each_recognisers_verdict():
     hit, missed = (photograph_table([row]).rows[0] for row in rows)
     assert hit[2:] == ["Model B (dlib)", "person 7", "person 9 (the target)"]
     assert missed[4] == "person 9 (the target is 4)"
-    said = [
+    tables = [
         photograph_table([rows[0], ROW | OTHER | {"threshold": threshold, "same_person": same}])
         for threshold, same in ((-0.6, True), (-0.3, False), (np.nan, None), (-0.6, None))
     ]
-    assert [table.rows[1][4] for table in said] == [
+    assert [table.rows[1][4] for table in tables] == [
         "the same person (distance 0.41, limit 0.60)", "another person (distance 0.41, limit 0.30)", "distance 0.41",
         "distance 0.41",
     ]  # fmt: skip
-    assert said[0].rows[1][2] == "dlib, under Model B"
-    [narrow] = said[0].notes
+    assert tables[0].rows[1][2] == "dlib, under Model B"
+    [narrow] = tables[0].notes
     assert "Face 1 is 20 pixels wide" in narrow
-    assert "threshold" in said[2].notes[1] and "dlib" in said[2].notes[1]
-    assert "centred" in said[3].notes[1] and "dlib" in said[3].notes[1]
+    assert "threshold" in tables[2].notes[1] and "dlib" in tables[2].notes[1]
+    assert "centred" in tables[3].notes[1] and "dlib" in tables[3].notes[1]
 
 
 # ── The program ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def configure(folder: Path, **data: str) -> None:
-    """Write params.yaml; data: changes of its section of this name."""
+    """Write params.yaml with changes in its section `data`."""
     quick = {"attack.p_fgvm.iterations": 8, "attack.p_fgvm_features.views": 1}
     values = changed({"device": "cpu", "threads": 1} | quick)
     values["data"] |= data
@@ -460,18 +461,18 @@ def configure(folder: Path, **data: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with settings, a trained Model A and photographs."""
+    """A folder with settings, a trained Model A and photos."""
     folder = tmp_path_factory.mktemp("protect")
     configure(folder)
     record = training_record("A", image_height=H, image_width=W, classes=[f"p{n}" for n in range(CLASSES)])
     TrainedModel.write(small_a(), record, folder / "data/models/A")
     (folder / "data/installed-weights").touch()
-    two = Image.fromarray(photograph((500, 300), (FRONTAL[0], 218, 20, 30), (FRONTAL[1], 140, 300, 80)))
-    two.save(folder / "two faces.jpg", quality=95)
-    one = Image.fromarray(photograph((240, 300), (FRONTAL[2], 218, 30, 30)))
-    one.convert("L").save(folder / "IMG_1.webp", lossless=True)
+    double = Image.fromarray(photograph((500, 300), (FRONTAL[0], 218, 20, 30), (FRONTAL[1], 140, 300, 80)))
+    double.save(folder / "two faces.jpg", quality=95)
+    single = Image.fromarray(photograph((240, 300), (FRONTAL[2], 218, 30, 30)))
+    single.convert("L").save(folder / "IMG_1.webp", lossless=True)
     (folder / "other").mkdir()
-    one.save(folder / "other/IMG_1.png")
+    single.save(folder / "other/IMG_1.png")
     Image.fromarray(smooth((200, 300))).save(folder / "nobody.png")
     Image.fromarray(smooth((20, 20))).save(folder / "small.png")
     (folder / "words.jpg").write_text("no picture")
@@ -494,7 +495,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_each_photograph_is_written_with_its_table_whatever_else_is_asked(project: Path, run):
-    status, said, errors = run("--out", "all", "nobody.png", "two faces.jpg", "words.jpg", "missing.jpg", "IMG_1.webp")
+    status, output, errors = run(
+        "--out", "all", "nobody.png", "two faces.jpg", "words.jpg", "missing.jpg", "IMG_1.webp"
+    )
     assert status == 1
     assert set(contents(project / "all")) == {
         f"{stem}.{end}" for stem in ("two faces", "IMG_1") for end in ("protected.png", "before_after.png", "csv")
@@ -503,10 +506,10 @@ def test_each_photograph_is_written_with_its_table_whatever_else_is_asked(projec
     assert [line.partition(": ")[2].partition(":")[0] for line in lines] == ["nobody.png", "words.jpg", "missing.jpg"]
     assert "no face was found on its 300 x 200 pixels" in lines[0]
     assert "not a whole picture" in lines[1] and "cannot be read" in lines[2]
-    assert said.index("two faces.jpg -> all/two faces.protected.png") < said.index("IMG_1.webp -> ")
-    assert "Model A alone" in said and "safety" in said.splitlines()[-1]
+    assert output.index("two faces.jpg -> all/two faces.protected.png") < output.index("IMG_1.webp -> ")
+    assert "Model A alone" in output and "safety" in output.splitlines()[-1]
 
-    # Each for itself, in any order: the same bytes.
+    # Processed singly, in any order: the same bytes.
     for name in ("IMG_1.webp", "two faces.jpg"):
         assert run("--out", "each", name)[0] == 0
     assert contents(project / "each") == contents(project / "all")
@@ -522,12 +525,12 @@ def test_each_photograph_is_written_with_its_table_whatever_else_is_asked(projec
 
 
 def test_results_of_another_photograph_are_not_overwritten(project: Path, run):
-    status, said, errors = run("--out", "same", "IMG_1.webp", "other/IMG_1.png")
+    status, output, errors = run("--out", "same", "IMG_1.webp", "other/IMG_1.png")
     before = contents(project / "same")
-    assert status == 1 and "IMG_1.webp ->" in said
+    assert status == 1 and "IMG_1.webp ->" in output
     assert errors.startswith("error: other/IMG_1.png: same/IMG_1.protected.png ") and "another photo" in errors
     assert run("--out", "same", "IMG_1.webp")[0] == 0 and contents(project / "same") == before
-    # Without its table nobody knows whose a picture is.
+    # Without its table the image's photo is unknown.
     (project / "same/IMG_1.csv").unlink()
     assert run("--out", "same", "IMG_1.webp")[0] == 1
 
@@ -541,20 +544,20 @@ def test_thresholds_measured_on_photos_come_before_published_ones(project: Path,
     (project / "reports/evaluation/thresholds.csv").write_text("\n".join(lines) + "\n")
     configure(project, **({"source": "folder", "root": "other"} if source == "folder" else {}))
     try:
-        status, said, _ = run("--out", source, "other/IMG_1.png")
+        status, output, _ = run("--out", source, "other/IMG_1.png")
     finally:
         shutil.rmtree(project / "reports")
         configure(project)
     assert status == 0
     table = pd.read_csv(project / source / "IMG_1.csv")
     assert table["threshold"].tolist()[1:] == pytest.approx([threshold, np.nan], nan_ok=True)
-    assert f"{decision} person (distance" in said
+    assert f"{decision} person (distance" in output
 
 
 def test_a_method_that_needs_more_than_a_photograph_is_refused_with_those_that_do_not(run):
     status, _, errors = run("--method", "k_same", "IMG_1.webp")
     assert status == 1 and errors.count("\n") == 1
-    named = errors.partition("take one of ")[2].strip().split(", ")
+    named = errors.partition("use one of ")[2].strip().split(", ")
     assert {"p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise", "p_fgvm_features"} <= set(named)
     assert not {"k_same", "random_equal_l2", "pixelation", "clean"} & set(named)
 
@@ -566,8 +569,8 @@ def test_a_model_that_is_not_trained_is_asked_for(run):
 
 def test_the_method_on_features_needs_no_trained_model(project: Path, run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tools.protect.MODELS", project / "nowhere")
-    status, said, _ = run("--method", "p_fgvm_features", "--out", "features", "two faces.jpg")
-    assert status == 0 and "P-FGVM (features) on dlib" in said
+    status, output, _ = run("--method", "p_fgvm_features", "--out", "features", "two faces.jpg")
+    assert status == 0 and "P-FGVM (features) on dlib" in output
     table = pd.read_csv(project / "features/two faces.csv")
     assert list(table["face"]) == [1, 1, 2, 2] and list(table["recogniser"]) == ["dlib", "sface"] * 2
     assert run("--method", "p_fgvm_features", "--strength", "light", "--out", "light", "two faces.jpg")[0] == 0
@@ -576,27 +579,27 @@ def test_the_method_on_features_needs_no_trained_model(project: Path, run, monke
     assert (light["similarity"] > table["similarity"]).all()
     assert table["model"].isna().all() and set(table["descriptor"]) == {"dlib"} and table["target"].isna().all()
     assert list(table["seen"]) == [True, False] * 2
-    # dlib calls two faces one person up to a distance of 0.6.
+    # dlib's published threshold is a distance of 0.6.
     assert not table["same_person"][table["seen"]].any() and (table["l2"] > 0.5).all()
-    lines = [line for line in said.splitlines() if re.match(r"\|.*(dlib, attacked|SFace)", line)]
+    lines = [line for line in output.splitlines() if re.match(r"\|.*(dlib, attacked|SFace)", line)]
     assert [line.split("|")[1].strip() for line in lines] == ["1", "", "2", ""]
 
 
 def test_an_attack_on_descriptors_allows_for_it_too():
-    change, told = detail(0.7), []
+    perturbation, differences = detail(0.7), []
 
     def deidentify(context: Context) -> torch.Tensor:
         [descriptor] = context.descriptors(["pixels"])
-        x_adv = context.images + torch.from_numpy(change)
-        told.append((descriptor(x_adv) - context.images.flatten(1)).detach().numpy().reshape(3, H, W))
+        x_adv = context.images + torch.from_numpy(perturbation)
+        differences.append((descriptor(x_adv) - context.images.flatten(1)).detach().numpy().reshape(3, H, W))
         with pytest.raises(ValueError, match="model"):
             context.model(x_adv)
         return x_adv
 
     features = Protector(IMAGE_SIZE, deidentify, descriptors={"pixels": Pixels()})
-    _, [found] = protect(Photograph(smooth((100, 100))), [face_at(0.3, 10, (50, 50))], "a.jpg", features)
-    kept = found.after - found.before
-    assert found.said is None and np.linalg.norm(told[0] - kept) < 0.35 * np.linalg.norm(kept)
+    _, [protected] = protect(Photograph(smooth((100, 100))), [face_at(0.3, 10, (50, 50))], "a.jpg", features)
+    arrived = protected.after - protected.before
+    assert protected.said is None and np.linalg.norm(differences[0] - arrived) < 0.35 * np.linalg.norm(arrived)
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(project: Path, run):
@@ -606,11 +609,11 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(project: Path, run):
 
 
 def test_a_name_too_long_for_its_results_stops_no_other_and_leaves_nothing(project: Path, run):
-    # The name of before_after.png is longer than a file system takes, those of the others are not.
+    # Only the name of before_after.png exceeds the file system's limit.
     stem = "写" * 80
     shutil.copy(project / "IMG_1.webp", project / f"{stem}.webp")
-    status, said, errors = run("--out", "long", f"{stem}.webp", "IMG_1.webp")
-    assert status == 1 and "IMG_1.webp -> long/IMG_1.protected.png" in said
+    status, output, errors = run("--out", "long", f"{stem}.webp", "IMG_1.webp")
+    assert status == 1 and "IMG_1.webp -> long/IMG_1.protected.png" in output
     assert errors.startswith(f"error: {stem}.webp: long/{stem}.before_after.png: File name too long")
     assert set(contents(project / "long")) == {"IMG_1.protected.png", "IMG_1.before_after.png", "IMG_1.csv"}
 
@@ -650,7 +653,7 @@ def test_a_line_names_files_of_any_name(line: str, names: list[str], tmp_path: P
     assert named_in(line) == list(map(Path, names))
 
 
-# The second is a variable to make and to the shell.
+# The second contains variables of make and of the shell.
 @pytest.mark.parametrize("line", ["'a b.jpg' c.png", "$HOME$(1).jpg"])
 def test_make_protect_passes_names_on(line: str):
     asked = ["make", "--dry-run", "protect", f"PHOTO={line}", "OUT=my out"]

@@ -1,4 +1,4 @@
-"""tools/repro: DVC's status and output, numbered stages, the results, and signals, in a small DVC repository."""
+"""tools.repro in a small DVC repository: DVC's status and output, numbered stages, results and signals."""
 
 import fcntl
 import json
@@ -21,7 +21,7 @@ STAGES = {
     "one": {"cmd": "echo 1 > one.txt", "outs": ["one.txt"]},
     "page": {"cmd": "python -c 'import sys; print(sys.executable, sys.stderr.isatty())'", "deps": ["one.txt"]},
     "fail": {"cmd": "python -c 'exit(f\"cause {1 + 1}\")'"},
-    # It holds a lock for as long as it lives.
+    # Locks a file until its end.
     "hold": {"cmd": "python hold.py; true"},
 }
 HOLD = """
@@ -35,7 +35,7 @@ time.sleep(100)
 
 @pytest.fixture
 def repro(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
-    """Runs the command in `tmp_path`, a DVC repository with the reports of an earlier run."""
+    """Run the command in `tmp_path`, a DVC repository with the reports of an earlier run."""
     for name, text in {
         ".dvc/config": "[core]\nanalytics = false\n",
         ".gitignore": ".dvc/tmp",

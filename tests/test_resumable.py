@@ -1,4 +1,4 @@
-"""Outputs computed batch by batch: shards share the batches, and finished ones of the same inputs are reused."""
+"""Outputs written batch by batch: shards share the batches, and finished ones with the same inputs are reused."""
 
 import multiprocessing
 import os
@@ -150,12 +150,17 @@ def test_the_second_of_two_writers_is_refused(tmp_path: Path):
 
 
 def test_the_fingerprint_follows_contents_and_values_not_names(tmp_path: Path):
-    one, same, other = (tmp_path / name for name in ("one", "same", "other"))
-    one.write_text("a")
+    first, same, other = (tmp_path / name for name in ("one", "same", "other"))
+    first.write_text("a")
     same.write_text("a")
     other.write_text("b")
-    assert fingerprint([one], 1) == fingerprint([same], 1)
-    different = {fingerprint([one], 1), fingerprint([other], 1), fingerprint([one], 2), fingerprint([one, other], 1)}
+    assert fingerprint([first], 1) == fingerprint([same], 1)
+    different = {
+        fingerprint([first], 1),
+        fingerprint([other], 1),
+        fingerprint([first], 2),
+        fingerprint([first, other], 1),
+    }
     assert len(different) == 4
 
 

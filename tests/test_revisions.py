@@ -1,4 +1,4 @@
-"""Which commit a name stands for, also where it looks like a hash, a branch or another experiment."""
+"""The commit of a name, also for names that look like a hash, a branch or another experiment."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ def git(*words: str) -> str:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DVC repository of three commits, in each of which a.txt holds its number; for copying alone."""
+    """A DVC repository of three commits, whose a.txt contains the commit's number; only to be copied."""
     folder = tmp_path_factory.mktemp("repository")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -35,7 +35,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def commits(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The commits of a copy of `repository`, the first first, in the working directory."""
+    """The commits of a copy of `repository`, oldest first, in the working directory."""
     shutil.copytree(repository, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -96,8 +96,8 @@ def test_a_clone_of_another_user_is_refused_with_gits_remedy(commits, tmp_path):
     for folder, _, files in os.walk(tmp_path):
         for name in (folder, *(os.path.join(folder, file) for file in files)):
             os.chown(name, 1234, 1234)
-    said = refusal("HEAD")
-    assert said.startswith(f"{tmp_path}: git failed") and f"safe.directory {tmp_path}" in said
+    message = refusal("HEAD")
+    assert message.startswith(f"{tmp_path}: git failed") and f"safe.directory {tmp_path}" in message
 
 
 def test_outside_a_clone_the_remedy_is_named(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The edge of the stages, and the first stages as programs: whole files or none, one message for bad input."""
+"""The command line of the stages, and the first stages as programs: complete files, one message per user error."""
 
 import csv
 import errno
@@ -43,31 +43,31 @@ SMALL = {"data.source": "celeba", "data.root": "faces", "subset.persons": 2, "su
 SETTINGS = ["--out", "out/settings.txt"]
 SELECT = ["--subset", "out/subset.csv", "--faces", "out/faces.zip"]
 SPLIT = ["--subset", "out/subset.csv", "--split", "out/split.csv"]
-# Numbers, YAML's and pandas' words for nothing, CSV's own marks.
+# Names like numbers, like YAML's and pandas' missing values, and with CSV's special characters.
 AWKWARD = ["001", "NA", "null", "nan", "True", "1e5", "a,b", 'the "first"', "it's", "Zoë", " spaced "]
 
 
 def configure(folder: Path, **changes: Any) -> None:
-    """Write params.yaml for a small subset of the faces in `folder`/faces; `changes` with __ for the dot."""
+    """Write params.yaml for a small subset of the faces in `folder`/faces, with `changes` (__ for the dot)."""
     values = changed(SMALL | {key.replace("__", "."): value for key, value in changes.items()})
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/installed-weights").touch()
 
 
-# For `stage`.
+# Used by `stage`.
 pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 def stage(name: str, arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Run the stage `name` in `folder` as DVC does; in an environment of its own if there is any."""
+    """Run the stage `name` in `folder` as DVC does, optionally with additional environment variables."""
     command = [sys.executable if environment else "python", "-m", f"stages.{name}", *arguments]
     variables = Project(ROOT).environment | {"PYTHONPATH": str(ROOT)} | environment
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    """Every file that lies in `folder`/out, hidden ones too."""
+    """Every file in `folder`/out, including hidden ones."""
     return {path.name: path.read_bytes() for path in (folder / "out").rglob("*") if path.is_file()}
 
 
@@ -84,7 +84,7 @@ def assert_refused(done: subprocess.CompletedProcess, *words: str) -> None:
         assert word in done.stderr
 
 
-# ── Files, whole or not at all ──
+# ── Atomic writes ──
 
 
 def test_an_atomic_write_puts_the_file_in_its_place(tmp_path: Path):
@@ -121,7 +121,7 @@ def test_a_zip_of_faces_is_the_same_whatever_the_order(tmp_path: Path):
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == files
-        # The time of writing would make the bytes differ from run to run.
+        # The time of writing would change the bytes in every run.
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
@@ -144,7 +144,7 @@ def test_pixels_come_in_the_order_asked_for(tmp_path: Path):
     assert np.array_equal(np.rint(images * 255), pixels)
 
 
-# ── A stage's frame ──
+# ── The command line ──
 
 
 def test_run_takes_an_option_a_parameter(monkeypatch: pytest.MonkeyPatch):
@@ -173,7 +173,7 @@ def message_of(main: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def test_run_turns_bad_input_alone_into_a_message(monkeypatch: pytest.MonkeyPatch):
-    # Python prints it and exits with 1.
+    # Python prints the message and exits with status 1.
     assert message_of(raising(InputError("faces: is empty")), monkeypatch) == "error: faces: is empty"
     with pytest.raises(ZeroDivisionError):
         run(raising(ZeroDivisionError()))
@@ -188,8 +188,8 @@ def test_run_turns_bad_input_alone_into_a_message(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_what_the_operating_system_refuses_is_one_line_with_a_remedy(number, remedy, monkeypatch):
-    said = message_of(raising(OSError(number, os.strerror(number), "a/b.csv")), monkeypatch)
-    assert said == f"error: a/b.csv: {os.strerror(number)}; {remedy}"
+    message = message_of(raising(OSError(number, os.strerror(number), "a/b.csv")), monkeypatch)
+    assert message == f"error: a/b.csv: {os.strerror(number)}; {remedy}"
 
 
 def test_a_file_in_a_folders_place_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -198,8 +198,8 @@ def test_a_file_in_a_folders_place_is_named(tmp_path: Path, monkeypatch: pytest.
     def main() -> None:
         write_table(pd.DataFrame(), tmp_path / "taken/deeper/a.csv")
 
-    said = message_of(main, monkeypatch)
-    assert said.startswith(f"error: {tmp_path / 'taken/deeper'}: Not a directory; name a folder")
+    message = message_of(main, monkeypatch)
+    assert message.startswith(f"error: {tmp_path / 'taken/deeper'}: Not a directory; name a folder")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
@@ -207,11 +207,11 @@ def test_a_full_disk_is_reported_by_the_name_of_the_file(tmp_path: Path, monkeyp
     def main() -> None:
         with atomic_write(tmp_path / "a.csv") as partial:
             partial.write_bytes(b"half")
-            # Which names no file.
+            # Its error has no file name.
             Path("/dev/full").write_bytes(b"all")
 
-    said = message_of(main, monkeypatch)
-    assert said.startswith(f"error: {tmp_path / 'a.csv'}: No space left on device; free some space")
+    message = message_of(main, monkeypatch)
+    assert message.startswith(f"error: {tmp_path / 'a.csv'}: No space left on device; free some space")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,8 +219,8 @@ def test_a_name_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch):
     def main() -> None:
         csv_text(pd.DataFrame({"image": ["caf\udce9.jpg"]}))
 
-    said = message_of(main, monkeypatch)
-    assert said.startswith("error: ") and r"caf\udce9.jpg" in said and "not UTF-8" in said
+    message = message_of(main, monkeypatch)
+    assert message.startswith("error: ") and r"caf\udce9.jpg" in message and "not UTF-8" in message
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
@@ -279,7 +279,7 @@ def test_select_and_split_keep_their_contract(tmp_path: Path, zipped: bool):
 def test_two_runs_give_the_same_bytes(tmp_path: Path):
     faces, written = people(4, 9), []
     celeba(tmp_path / "one" / "faces", faces)
-    # The same faces in the other layout, listed the other way round, under another hash seed and locale.
+    # The same faces in the other layout, in reverse order, with another hash seed and locale.
     turned = {person: dict(reversed(images.items())) for person, images in reversed(faces.items())}
     celeba(tmp_path / "two" / "faces", turned, zipped=True, newline="\r\n")
     for folder, environment in {"one": {"PYTHONHASHSEED": "1"}, "two": {"PYTHONHASHSEED": "2", "LC_ALL": "C"}}.items():
@@ -362,7 +362,7 @@ def text_picture(faces: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "damage", "words"),
     [
-        # What shows without reading a picture stops the run at its first stage.
+        # Errors that do not need the images stop the run at its first stage.
         ("settings", no_identities, ["faces", "identity_CelebA.txt"]),
         ("settings", broken_zip, ["img_align_celeba.zip", "download it again"]),
         ("select", too_few_images, ["1 persons", "2 are asked for", "subset.persons"]),
@@ -425,7 +425,7 @@ def test_a_failed_run_keeps_the_earlier_outputs(tmp_path: Path):
 
 
 def attack_settings(**changes: Any) -> Attack:
-    """The committed settings of the section attack with `changes`, __ for the dot."""
+    """The committed settings of the section `attack` with `changes` (__ for the dot)."""
     return parse(changed({f"attack.{key.replace('__', '.')}": value for key, value in changes.items()}), "").attack
 
 
@@ -469,7 +469,7 @@ def test_a_row_of_a_set_holds_the_longest_names():
 
 
 def record(**changes: Any) -> TrainingRecord:
-    """A record of Model A trained on three persons."""
+    """A record of Model A trained on three identities."""
     shares = {f"{name}_{kind}": 1 for name in ("train", "validation", "test") for kind in ("size", "accuracy")}
     values = {
         "model": "A", "descriptor": "none", "descriptor_sha256": None, "frozen": None, "dataset": "folder",
@@ -482,7 +482,7 @@ def record(**changes: Any) -> TrainingRecord:
 
 @pytest.fixture
 def trained(tmp_path: Path) -> nn.Module:
-    """Model A with weights of its own, kept in the folder A."""
+    """Model A with non-default weights, stored in the folder A."""
     torch.manual_seed(0)
     model = model_a(3, (32, 36)).eval()
     model.load_state_dict({name: value + 1 for name, value in model.state_dict().items()})
@@ -506,13 +506,13 @@ def test_a_model_comes_back_as_it_was_written(trained, tmp_path: Path):
 @pytest.mark.parametrize("name", ["model.safetensors", "training.json"])
 def test_a_damaged_model_is_named_with_the_remedy(trained, tmp_path: Path, name: str, damage: Callable[[Path], None]):
     damage(tmp_path / "A" / name)
-    with pytest.raises(InputError, match=rf"A/{name}: is no whole .*dvc repro --force --single-item train@A$"):
+    with pytest.raises(InputError, match=rf"A/{name}: is not a complete .*dvc repro --force --single-item train@A$"):
         TrainedModel.read(tmp_path / "A").network(torch.device("cpu"))
 
 
 def test_weights_of_another_model_are_named(trained, tmp_path: Path):
     TrainedModel.write(model_a(4, (32, 36)), record(), tmp_path / "A")
-    with pytest.raises(InputError, match=r"model\.safetensors: is no whole weights file"):
+    with pytest.raises(InputError, match=r"model\.safetensors: is not a complete weights file"):
         TrainedModel.read(tmp_path / "A").network(torch.device("cpu"))
 
 

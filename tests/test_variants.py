@@ -1,4 +1,4 @@
-"""The pipeline at other settings in copies of the project: seeds, and readings of the paper."""
+"""The pipeline at other settings in copies of the project: seeds and readings of the paper."""
 
 import os
 import shutil
@@ -25,12 +25,12 @@ SUMMARY = ["mean", "low", "high"]
 
 
 def state(project) -> tuple[str, str]:
-    """What Git and DVC say of changes in the project."""
+    """The status of the project in Git and DVC."""
     return project.git("status", "--porcelain"), project.dvc("status")
 
 
 def own_table3(project) -> pd.DataFrame:
-    """Table 3 of the project's own run, of the float images."""
+    """Table 3 of the project's run, float images."""
     table3 = pd.read_csv(project.folder / "reports/table3.csv")
     return table3[table3["pixels"] == "float"].reset_index(drop=True)
 
@@ -40,23 +40,23 @@ def test_seeds_run_in_copies(built):
     before = state(built)
     options = ("--paper", "reports/paper.yaml", "--out", "data/variants")
     built.tool("seeds", "--count", "2", *options)
-    found = pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str})
-    assert list(found.columns)[:8] == "seed model method l2 mssim mssim_legacy mr test_accuracy".split()
-    assert list(found["seed"].unique()) == ["0", "1", *SUMMARY]
-    # Seed 0 is the committed one: its rows are those of the project's own tables.
-    own = own_table3(built)
-    first = found[found["seed"] == "0"].reset_index(drop=True)
+    table = pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str})
+    assert list(table.columns)[:8] == "seed model method l2 mssim mssim_legacy mr test_accuracy".split()
+    assert list(table["seed"].unique()) == ["0", "1", *SUMMARY]
+    # Seed 0 is the committed seed: its rows equal those of the project's tables.
+    table3 = own_table3(built)
+    first = table[table["seed"] == "0"].reset_index(drop=True)
     measures = ["model", "method", "l2", "mssim", "mssim_legacy", "mr"]
-    pd.testing.assert_frame_equal(first[measures], own[measures], rtol=1e-12)
-    second = found[found["seed"] == "1"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first[measures], table3[measures], rtol=1e-12)
+    second = table[table["seed"] == "1"].reset_index(drop=True)
     assert (first["l2"] != second["l2"]).all()
     text = (built.folder / "data/variants/seeds.md").read_text("utf-8")
     assert "Mean over 2 seeds" in text and "Table 3 over seeds" in text and "Table 4 over seeds" in text
 
-    # A second time nothing is left to do, and the words are the same.
+    # A second run has nothing to do and gives the same table.
     output = built.tool("seeds", "--count", "2", *options)
     assert "Running stage" not in output.replace("Running stage 'settings'", "")
-    pd.testing.assert_frame_equal(found, pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str}))
+    pd.testing.assert_frame_equal(table, pd.read_csv(built.folder / "data/variants/seeds.csv", dtype={"seed": str}))
     assert state(built) == before
     built.restore()
 
@@ -64,7 +64,7 @@ def test_seeds_run_in_copies(built):
 @pytest.mark.long
 def test_readings_run_in_copies(built):
     before = state(built)
-    # Two of the six readings, for the sake of time.
+    # Two of the six readings, to save time.
     program = "from pathlib import Path; from tools import readings; readings.CHECKPOINTS = readings.CHECKPOINTS[:1]; "
     program += "readings.TARGETS = readings.TARGETS[:2]; "
     program += "readings.main(paper=Path('reports/paper.yaml'), out=Path('data/variants'))"
@@ -75,8 +75,8 @@ def test_readings_run_in_copies(built):
     assert set(table["attacked"]) == {"all"}
     assert len(table) == 2 * len(PAPER_METHODS) == len(table.drop_duplicates([*keys, "method"]))
     of_committed = table[(table["target"] == "random") & (table["checkpoint"] == "best") & (table["attacked"] == "all")]
-    own = own_table3(built)
-    paper_methods = own[(own["model"] == "A") & own["method"].isin(PAPER_METHODS)]
+    table3 = own_table3(built)
+    paper_methods = table3[(table3["model"] == "A") & table3["method"].isin(PAPER_METHODS)]
     assert list(of_committed["l2"]) == pytest.approx(list(paper_methods["l2"]), rel=1e-12)
     assert state(built) == before
     built.restore()
@@ -98,7 +98,7 @@ def test_a_failing_variant_names_the_setting(built):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A clone that holds settings and a few files, where nothing runs."""
+    """A clone with settings and a few files, in which no stage runs."""
     monkeypatch.chdir(tmp_path)
     for command in (("git", "init", "--quiet"), ("dvc", "init", "--quiet")):
         subprocess.run([sys.executable, "-m", *command] if command[0] == "dvc" else command, check=True)
@@ -135,7 +135,7 @@ def test_a_copy_has_the_project_s_files_and_its_own_outputs(project):
 
 
 def test_other_tools_images_are_no_part_of_a_copy(project):
-    # They are of the images that the project attacks; another seed attacks others.
+    # They belong to the project's attacked images; another seed attacks other images.
     (project / "data/external/tool").mkdir()
     (project / "data/external/tool/1.png").write_bytes(b"picture")
     run_variant("one", {}, ["scores"])
@@ -170,11 +170,11 @@ def of_seed(seed: int, l2: float, mr: float) -> pd.DataFrame:
 
 def test_the_summary_is_the_mean_with_its_interval():
     values = [2.0, 2.5, 3.5]
-    found = seeds_tables.with_summary(pd.concat(of_seed(seed, l2, 0.95) for seed, l2 in enumerate(values)))
-    rows = found[(found["model"] == "B") & (found["method"] == "I-FGVM")].set_index("seed")
+    summary = seeds_tables.with_summary(pd.concat(of_seed(seed, l2, 0.95) for seed, l2 in enumerate(values)))
+    rows = summary[(summary["model"] == "B") & (summary["method"] == "I-FGVM")].set_index("seed")
     assert tuple(rows.loc[SUMMARY, "l2"]) == pytest.approx(mean_over_runs([2 * value for value in values]))
     assert list(rows.loc[SUMMARY, "test_accuracy"]) == pytest.approx([0.8] * 3)
-    table3, table4 = seeds_tables.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    table3, table4 = seeds_tables.seeds_tables(summary, PAPER, {"A": "none", "B": "dlib"})
     cells = {row[0]: row for row in table3.rows if row[0]}
     middle, low, high = mean_over_runs(values)
     assert cells["P-FGVM"][2] == f"{middle:.2f}"
@@ -186,25 +186,25 @@ def test_the_summary_is_the_mean_with_its_interval():
 
 
 def test_no_interval_leaves_what_a_measure_can_be():
-    found = seeds_tables.with_summary(pd.concat([of_seed(0, 0.1, 0.9), of_seed(1, 2.0, 1.0), of_seed(2, 0.1, 1.0)]))
-    rows = found[(found["model"] == "A") & (found["method"] == "I-FGSM")].set_index("seed")
+    summary = seeds_tables.with_summary(pd.concat([of_seed(0, 0.1, 0.9), of_seed(1, 2.0, 1.0), of_seed(2, 0.1, 1.0)]))
+    rows = summary[(summary["model"] == "A") & (summary["method"] == "I-FGSM")].set_index("seed")
     assert tuple(rows.loc[SUMMARY, "mr"]) == pytest.approx((29 / 30, mean_over_runs([0.9, 1.0, 1.0])[1], 1))
     assert rows.loc["low", "l2"] == 0 and rows.loc["high", "l2"] > 6
-    table3, _ = seeds_tables.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    table3, _ = seeds_tables.seeds_tables(summary, PAPER, {"A": "none", "B": "dlib"})
     [row] = [place for place, row in enumerate(table3.rows) if row[0] == "I-FGSM"]
     assert table3.rows[row + 1][4].endswith(" to 100.0")
 
 
 def test_what_often_fails_is_not_compared_over_seeds():
-    found = seeds_tables.with_summary(pd.concat(of_seed(seed, 2.0, 0.89) for seed in range(2)))
-    table3, _ = seeds_tables.seeds_tables(found, PAPER, {"A": "none", "B": "dlib"})
+    summary = seeds_tables.with_summary(pd.concat(of_seed(seed, 2.0, 0.89) for seed in range(2)))
+    table3, _ = seeds_tables.seeds_tables(summary, PAPER, {"A": "none", "B": "dlib"})
     cells = {row[0]: row for row in table3.rows if row[0]}
     assert cells["Improvement over I-FGSM"][2:] == ["not comparable"] * 6
     assert any(note.startswith("not comparable") for note in table3.notes)
 
 
 def scores_of_paper(size: tuple[int, int]) -> pd.DataFrame:
-    """Scores whose means are the paper's Table 3 for A on images of `size`, all of the test split but one in ten."""
+    """Scores whose means are the paper's Table 3 for A on images of `size`; nine in ten are test images."""
     ratio = (218 * 178 / (size[0] * size[1])) ** 0.5
     rows = []
     for method, cell in PAPER["table3"]["A"].items():
@@ -225,19 +225,19 @@ def scores_of_paper(size: tuple[int, int]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("size", [(218, 178), (109, 89)])
 def test_the_paper_s_own_numbers_have_no_distance(size):
-    found = readings_table.of_one_reading(scores_of_paper(size), size, PAPER, target="random", checkpoint="best")
-    assert list(found.columns) == readings_table.READINGS_COLUMNS
-    of_all = found[found["attacked"] == "all"]
+    readings = readings_table.of_one_reading(scores_of_paper(size), size, PAPER, target="random", checkpoint="best")
+    assert list(readings.columns) == readings_table.READINGS_COLUMNS
+    of_all = readings[readings["attacked"] == "all"]
     assert list(of_all["distance"]) == pytest.approx([0.0] * 3, abs=1e-9)
     assert list(of_all["l2_at_paper_size"]) == pytest.approx([3.38, 5.31, 5.68])
-    assert list(found[found["attacked"] == "test"]["images"]) == [900] * 3
+    assert list(readings[readings["attacked"] == "test"]["images"]) == [900] * 3
 
     moved = scores_of_paper(size)
     moved.loc[moved["method"] == "I-FGSM", "mssim_legacy"] += 0.005
     far = readings_table.of_one_reading(moved, size, PAPER, target="least_likely", checkpoint="last")
     assert list(far[far["attacked"] == "all"]["distance"]) == pytest.approx([1 / 9] * 3)
 
-    table = readings_table.readings_table(pd.concat([far, found]), PAPER)
+    table = readings_table.readings_table(pd.concat([far, readings]), PAPER)
     assert table.rows[0][:5] == ["paper", "", "", "", "3.38"]
     assert table.rows[1][:3] == ["random", "best", "all"]
     assert float(table.rows[-1][-1]) == max(float(row[-1]) for row in table.rows[1:])
@@ -246,7 +246,7 @@ def test_the_paper_s_own_numbers_have_no_distance(size):
 def test_seeds_of_one_run_take_float_rows_and_accuracies():
     scores = scores_of_paper((218, 178))
     scores = pd.concat([scores, scores.assign(pixels="8bit", l2=9.0)])
-    found = seeds_tables.of_one_seed(7, scores, [training_record("A")])
-    assert found["seed"].tolist() == ["7"] * 3
-    assert list(found["l2"]) == pytest.approx([3.38, 5.31, 5.68])
-    assert list(found["test_accuracy"]) == pytest.approx([2 / 3] * 3)
+    rows = seeds_tables.of_one_seed(7, scores, [training_record("A")])
+    assert rows["seed"].tolist() == ["7"] * 3
+    assert list(rows["l2"]) == pytest.approx([3.38, 5.31, 5.68])
+    assert list(rows["test_accuracy"]) == pytest.approx([2 / 3] * 3)

@@ -1,4 +1,4 @@
-"""Snakemake's view of the pipelines: the same graph as DVC's, the same stale stages, resources from `meta`."""
+"""The pipelines in Snakemake: DVC's graph, DVC's stale stages, and resources from `meta`."""
 
 import contextlib
 import json
@@ -26,25 +26,25 @@ EVALUATION = "stages/evaluation/dvc.yaml"
 
 @pytest.fixture
 def project(built: Project, monkeypatch: pytest.MonkeyPatch):
-    """The paper's pipeline, which is the working directory too."""
+    """The paper's pipeline, as the working directory."""
     monkeypatch.chdir(built.folder)
     yield built
     built.restore()
 
 
 def stale() -> set[str]:
-    """The addresses of the stale stages of the working directory, as the Snakefile plans them."""
+    """The addresses of the stale stages of the working directory, as planned by the Snakefile."""
     return pipeline.plan()[1]
 
 
 def planned(output: str) -> set[str]:
-    """The rules that a dry run lists, without the target."""
+    """The rules listed by a dry run, without the target."""
     table = output.split("Job stats:")[1].split("total")[0]
     return {line.split()[0] for line in table.splitlines()[3:] if line.strip()} - {"paper", "evaluation"}
 
 
 def resources(output: str, rule: str) -> dict[str, str]:
-    """The resources that a dry run says one rule asks for."""
+    """The resources of one rule in a dry run's output."""
     text = re.search(rf"^rule {re.escape(rule)}:.*?resources: (.*?)$", output, re.DOTALL | re.MULTILINE)[1]
     return dict(re.findall(r"(\w+)=([^,\n]+)", text))
 
@@ -84,29 +84,28 @@ def test_the_paper_needs_nothing_of_the_evaluation(built):
 def test_stale_is_what_dvc_calls_stale_and_what_follows(evaluated):
     evaluated.set(**{"attack.lambda": 0.5})
     sets = {f"{model}-{method}" for model in "AB" for method in ("p_fgvm", "p_fgvm_noise", "random_equal_l2")}
-    # `settings` runs on any edit, and its constant output makes nothing else stale.
+    # `settings` runs after any edit, but its constant output makes nothing else stale.
     paper = {"settings", "scores", "tables", "figures", "pictures", "page"} | {f"score@{cell}" for cell in sets}
     paper |= {f"{stage}@{model}" for stage in ("noise", "control", "trajectory") for model in "AB"}
     paper |= {"attack@A-p_fgvm", "attack@B-p_fgvm"}
     evaluation = {"settings", "recognition", "robustness", "adaptive", "quality", "visibility", "curves"}
     evaluation |= {"minimum_norm", "tables", "figures", "pictures", "page", "strengths@B-p_fgvm"}
     evaluation |= {f"evaluate_given@{cell}" for cell in sets} | {"curve@A-p_fgvm", "curve@B-p_fgvm"}
-    found = planned(evaluated.snakemake("default", "paper", "evaluation", "--dry-run"))
-    assert found == paper | {f"evaluation-{name}" for name in evaluation}
+    rules = planned(evaluated.snakemake("default", "paper", "evaluation", "--dry-run"))
+    assert rules == paper | {f"evaluation-{name}" for name in evaluation}
     evaluated.restore()
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.xdist_group("evaluated")
 def test_an_upstream_stage_that_writes_the_same_reruns_nothing(evaluated):
     evaluated.edit("stages/noise.py", '"""De-identify', '"""(Edited.) De-identify')
-    evaluated.edit("stages/evaluation/external.py", '"""Bring', '"""(Edited.) Bring')
+    evaluated.edit("stages/evaluation/external.py", '"""Collect', '"""(Edited.) Collect')
     words = evaluated.snakemake("default", "paper", "evaluation")
     assert "rule evaluation-evaluate_given@A-p_fgvm_noise:" in words and "rule evaluation-score_external:" in words
     logs = {path.stem: path.read_text() for path in (evaluated.folder / "logs").glob("*.log")}
-    ran = {name for name, log in logs.items() if "nothing that it reads has changed" not in log}
-    # Snakemake removes the outputs of a rule first. Those that DVC's cache does not hold are written again.
+    ran = {name for name, log in logs.items() if ": up to date" not in log}
+    # Snakemake first removes the outputs of a rule. Those that are not in DVC's cache are written again.
     with contextlib.chdir(evaluated.folder), Repo() as repo:
         cached = {pipeline.rule_name(s) for s in repo.index.stages if all(out.use_cache for out in s.outs)}
     assert cached & ran == {"noise@A", "noise@B", "evaluation-external"}
@@ -115,7 +114,7 @@ def test_an_upstream_stage_that_writes_the_same_reruns_nothing(evaluated):
 
 
 def test_a_finished_job_counts_only_until_an_edit_overtakes_it(project):
-    """Jobs have run, Snakemake was killed before DVC recorded them, and then a setting changed."""
+    """Jobs have finished, Snakemake was killed before DVC recorded them, and then a setting changed."""
     project.set(**{"attack.i_fgsm.iterations": 1})
     run_job(project, "attack@A-i_fgsm")
     run_job(project, "attack@B-i_fgsm")
@@ -262,7 +261,7 @@ def test_a_profile_sets_what_there_is_to_set(profile):
     values = YAML(typ="safe").load(ROOT / f"workflow/profiles/{profile}/config.yaml")
     settings = {item.split("=")[0] for item in values["config"]}
     assert settings <= {"shards", "gpus", "threads"}
-    # Without these Snakemake would go by its own idea of what is stale, and stay locked after a kill.
+    # Without these, Snakemake would use its own rules of staleness, and stay locked after a kill.
     assert (values["rerun-triggers"], values["rerun-incomplete"], values["nolock"]) == ("mtime", True, True)
 
 

@@ -1,8 +1,8 @@
-"""A Python that starts in no time: programs run in copies of a process that has loaded the large packages.
+"""A Python that starts quickly: programs run in forks of a process that has loaded the large packages.
 
-Loading PyTorch takes longer than most of what the small pipeline of the tests does. `WarmPython` starts that process
-and writes a `python` for PATH, whose programs run in forks of it with the caller's folder, variables, files and
-signals, and the project's own code as it lies there. What does not suit it (other threads, `python -c`) runs as ever.
+Loading PyTorch takes longer than most stages of the tests' small pipeline. `WarmPython` starts that process and writes
+a `python` for PATH, whose programs run in its forks with the caller's folder, variables, files, signals and project
+code. Other uses (another number of threads, `python -c`) start a usual Python.
 """
 
 import array
@@ -25,7 +25,7 @@ PACKAGES = (
     "PIL.Image", "matplotlib.figure", "seaborn", "pydantic", "ruamel.yaml", "safetensors.torch", "onnx", "onnxruntime",
     "skimage.metrics", "sklearn.linear_model", "sklearn.pipeline", "jinja2", "dvc.cli", "dvc.commands.repro",
 )  # fmt: skip
-# Read when the packages are loaded; a program that wants others is started as ever.
+# Read when the packages are loaded; programs with other values start a usual Python.
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CLIENT = """#!{python} -IS
@@ -59,7 +59,7 @@ os._exit(status)
 
 
 class WarmPython:
-    """A process that has loaded PACKAGES, and `folder`/bin with a `python` that runs programs in forks of it."""
+    """A process that has loaded PACKAGES, and `folder`/bin with a `python` that runs programs in its forks."""
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
@@ -72,7 +72,7 @@ class WarmPython:
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(address)
         listening.listen(64)
-        # Its end of this socket closes when this process ends, whatever ends it.
+        # This end of the socket closes whenever and however this process ends.
         ours, theirs = socket.socketpair()
         self._alive = ours
         files = (listening.fileno(), theirs.fileno())
@@ -99,21 +99,21 @@ def _serve(listening: socket.socket, parent: socket.socket) -> None:
         if not os.fork():
             listening.close()
             parent.close()
-            _attend(connection)
+            _handle(connection)
         connection.close()
 
 
-def _attend(connection: socket.socket) -> None:
-    """Run what is asked for in a further fork, hand signals on to it, and its status back."""
+def _handle(connection: socket.socket) -> None:
+    """Run the requested program in another fork, forward signals to it, and return its status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, (files,), _, _ = connection.recvmsg(8, socket.CMSG_SPACE(12))
-    asked = b""
-    while len(asked) < int.from_bytes(length, "big"):
-        asked += connection.recv(2**20)
+    request = b""
+    while len(request) < int.from_bytes(length, "big"):
+        request += connection.recv(2**20)
     program = os.fork()
     if not program:
         connection.close()
-        _run(array.array("i", files[2]), *json.loads(asked))
+        _run(array.array("i", files[2]), *json.loads(request))
     for file in array.array("i", files[2]):
         os.close(file)
     ended = os.pidfd_open(program)

@@ -1,7 +1,7 @@
-"""A device that, as Apple's MPS, has no float64: it computes on the CPU, but refuses what MPS refuses.
+"""A device without float64, like Apple's MPS: it computes on the CPU, but raises MPS's errors.
 
-Its tensors lie on a device of another name, so that one that is forgotten on the way is an error as well. A process
-that loads this module keeps the device until it ends.
+Its tensors are on a device of another name, so that a tensor left on the CPU is an error as well. The device exists
+until the end of the process.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 _setup_privateuseone_for_python_backend("single")
 DEVICE = torch.device("single:0")
-# Module.to(memory_format=…) would else convert the outer tensor of a parameter and leave its numbers as they were.
+# Otherwise Module.to(memory_format=…) would convert the outer tensor of a parameter only, not its values.
 torch.__future__.set_swap_module_params_on_conversion(True)
 
 
 class OnDevice(Tensor):
-    """A tensor that says it lies on DEVICE; `values` are its numbers, on the CPU."""
+    """A tensor on DEVICE; `values` is its data, on the CPU."""
 
     values: Tensor
 
@@ -41,7 +41,7 @@ class OnDevice(Tensor):
         return self.values.tolist()
 
 
-# torch.tensor asks for these beneath any mode.
+# torch.tensor calls these below any dispatch mode.
 @torch.library.impl("aten::empty_strided", "PrivateUse1")
 def _empty(size: list[int], stride: list[int], dtype: torch.dtype | None = None, **_: Any) -> Tensor:
     return OnDevice(torch.empty_strided(size, stride, dtype=dtype))
@@ -54,28 +54,28 @@ def _copied(values: Tensor, into: OnDevice, non_blocking: bool = False) -> Tenso
 
 
 class Computes(TorchDispatchMode):
-    """Inside it, whatever is asked for on DEVICE is made there."""
+    """In this mode, tensors requested on DEVICE are created there."""
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         return _computed(function, args, kwargs or {})
 
 
 def _computed(function: Any, args: tuple, kwargs: dict) -> Any:
-    given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, OnDevice)]
+    inputs = [value for value in tree_leaves((args, kwargs)) if isinstance(value, OnDevice)]
     asked = kwargs.get("device")
-    on_device = bool(given) if asked is None else torch.device(asked).type == DEVICE.type
+    on_device = bool(inputs) if asked is None else torch.device(asked).type == DEVICE.type
     if asked is not None:
         kwargs = kwargs | {"device": torch.device("cpu")}
     args, kwargs = tree_map(lambda value: value.values if isinstance(value, OnDevice) else value, (args, kwargs))
-    found = function(*args, **kwargs)
+    result = function(*args, **kwargs)
     if not on_device:
-        return found
-    # What works in place gives what it was given.
-    known = {id(value.values): value for value in given}
+        return result
+    # In-place functions return their input.
+    by_id = {id(value.values): value for value in inputs}
 
     def on_it(value: Any) -> Any:
         if type(value) is not Tensor:
             return value
-        return known[id(value)] if id(value) in known else OnDevice(value)
+        return by_id[id(value)] if id(value) in by_id else OnDevice(value)
 
-    return tree_map(on_it, found)
+    return tree_map(on_it, result)

@@ -1,3 +1,3 @@
-"""Programs for people, outside the pipeline."""
+"""Command line tools outside the pipeline."""
 
-import stages  # noqa: F401  # its setting of PyTorch's threads, before PyTorch is loaded
+import stages  # noqa: F401  # sets the waiting of PyTorch's threads before PyTorch is loaded

@@ -1,7 +1,11 @@
 """Ablation of P-FGVM (features): python -m tools.ablation.
 
-All variants are compared at equal mean FLIP of the faces, by black-box recognisers. Reads what
-`dvc repro stages/evaluation/dvc.yaml:gallery` makes.
+Black-box recognisers compare all variants at equal mean FLIP of the faces (`flip`): each variant's perturbations are
+scaled by one factor. Reads the output of `dvc repro stages/evaluation/dvc.yaml:gallery`.
+
+ablation.csv has one row per variant and recogniser, in COLUMNS. `tmr` is the true-match rate of protected with clean
+images at the highest false-match rate. `difference` is `tmr` minus that of the first variant, paired by image. The
+intervals are 95 % bootstrap intervals over identities. `seconds` is per image.
 """
 
 import sys
@@ -34,7 +38,7 @@ from stages.evaluation.evaluated_set import read_enrolments
 from stages.evaluation.recogniser_settings import open_recognisers
 from stages.networks.computing import configure_device
 
-# Changes of the method's parameters; the others are compared with the first variant.
+# Changed parameters of the method; all variants are compared with the first.
 VARIANTS: dict[str, dict[str, Any]] = {
     "as set": {},
     "the image itself, no views": {"views": 1, "scale": 0.0, "shift": 0.0},
@@ -54,17 +58,12 @@ COLUMNS = [
     "tmr_both", "l2", "mssim_face", "flip_face", "seconds",
 ]  # fmt: skip
 _BATCH = 16
-# Halvings of the interval in which the scale of a perturbation is sought.
+# Steps of the bisection for the scale of the perturbations.
 _HALVINGS = 6
 
 
 def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.055) -> None:
-    """Write ablation.csv into the folder `out`: one row a variant and black-box recogniser, in COLUMNS.
-
-    flip: the mean FLIP of the faces to which every variant's perturbations are scaled, all by one factor. `tmr` is the
-    true-match rate of protected with clean images at the highest false-match rate, `difference` that less the first
-    variant's, paired by image; 95 % intervals by bootstrap over persons. seconds: per image.
-    """
+    """Compare the variants of P-FGVM (features) at the mean FLIP `flip`, and write ablation.csv to the folder `out`."""
     settings = read_settings()
     attack, size = settings.attack, settings.data.image_size
     names = list(attacked_images(split, attack)["image"])
@@ -73,16 +72,18 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
     attacked = attack.p_fgvm_features.descriptors
     descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
     recognisers = {recogniser.name: recogniser for recogniser in open_recognisers(settings, size)}
-    black_box = [each for each in read_enrolments(gallery, settings) if each.recogniser.name not in attacked]
+    black_box = [
+        enrolment for enrolment in read_enrolments(gallery, settings) if enrolment.recogniser.name not in attacked
+    ]
     if not black_box:
-        raise InputError("evaluation.recognisers: the method attacks all of them; add one that it does not attack")
+        raise InputError("evaluation.recognisers: all of them are white-box; add one that the method does not attack")
     rows: list[dict[str, Any]] = []
     first: dict[str, np.ndarray] = {}
     for variant, changes in VARIANTS.items():
         values = parameters(attack, MODEL_NAMES[0]) | changes
         del values["descriptors"]
         started = time.monotonic()
-        made = np.concatenate(
+        adversarial = np.concatenate(
             [
                 p_fgvm_features(
                     descriptors,
@@ -96,7 +97,7 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
             ]
         )
         seconds = (time.monotonic() - started) / len(names)
-        scaled = at_flip(clean, made, flip)
+        scaled = at_flip(clean, adversarial, flip)
         of_variant: dict[str, Any] = {
             "variant": variant,
             "images": len(names),
@@ -106,45 +107,48 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
         }
         for enrolment in black_box:
             name = enrolment.recogniser.name
-            found, both, persons = matched(enrolment, recognisers[name], names, scaled)
-            before = first.setdefault(name, found)
-            rates = dict(zip(("tmr", "low", "high"), over_persons(found, persons), strict=True))
+            tmr, tmr_both, persons = true_match_rates(enrolment, recognisers[name], names, scaled)
+            baseline = first.setdefault(name, tmr)
+            rates = dict(zip(("tmr", "low", "high"), over_persons(tmr, persons), strict=True))
             ends = ("difference", "difference_low", "difference_high")
-            rates |= dict(zip(ends, over_persons(found - before, persons), strict=True))
-            rows.append(of_variant | {"recogniser": name, "tmr_both": both} | rates)
+            rates |= dict(zip(ends, over_persons(tmr - baseline, persons), strict=True))
+            rows.append(of_variant | {"recogniser": name, "tmr_both": tmr_both} | rates)
             print({key: rows[-1][key] for key in ("variant", "recogniser", "tmr", "tmr_both")}, file=sys.stderr)
     with atomic_write(out / "ablation.csv") as partial:
         partial.write_bytes(csv_text(pd.DataFrame(rows, columns=COLUMNS)))
 
 
-def at_flip(clean: np.ndarray, made: np.ndarray, flip: float) -> np.ndarray:
-    """`made` with its perturbation scaled, by one factor of at most 4, until the faces' mean FLIP is `flip`.
+def at_flip(clean: np.ndarray, adversarial: np.ndarray, flip: float) -> np.ndarray:
+    """Scale the perturbations of `adversarial` by one factor, at most 4, to a mean FLIP of the faces of `flip`.
 
-    clean, made: float32 in [0, 1], (n, 3, H, W). Returns their 8-bit images, as float32.
+    clean, adversarial: float32 in [0, 1], (n, 3, H, W). Returns 8-bit images as float32.
     """
     low, high = 0.0, 4.0
     for _ in range(_HALVINGS):
         factor = (low + high) / 2
-        reached = mean_quality("flip_face", moved(clean, made, factor), clean)
+        reached = mean_quality("flip_face", scaled_by(clean, adversarial, factor), clean)
         low, high = (factor, high) if reached < flip else (low, factor)
-    return moved(clean, made, (low + high) / 2)
+    return scaled_by(clean, adversarial, (low + high) / 2)
 
 
-def moved(clean: np.ndarray, made: np.ndarray, factor: float) -> np.ndarray:
-    """The 8-bit images, as float32 in [0, 1], whose perturbation is `factor` times that of `made`."""
-    return to_8bit((clean + np.float32(factor) * (made - clean)).clip(0, 1)).astype(np.float32) / np.float32(255)
+def scaled_by(clean: np.ndarray, adversarial: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply the perturbations of `adversarial` by `factor`; returns 8-bit images as float32 in [0, 1]."""
+    return to_8bit((clean + np.float32(factor) * (adversarial - clean)).clip(0, 1)).astype(np.float32) / np.float32(255)
 
 
 def mean_quality(name: str, images: np.ndarray, clean: np.ndarray) -> float:
-    """The mean of the metric `name` of QUALITY over images and their originals, float32 in [0, 1], (n, 3, H, W)."""
+    """Average the metric `name` of QUALITY over images and their originals, float32 in [0, 1], (n, 3, H, W)."""
     [metric] = [metric for metric in QUALITY if metric.name == name]
     return float(np.mean([metric.function(*pair) for pair in zip(to_8bit(images), to_8bit(clean), strict=True)]))
 
 
-def matched(
+def true_match_rates(
     enrolment: Enrolment, recogniser: Recogniser, names: Sequence[str], images: np.ndarray
 ) -> tuple[np.ndarray, float, np.ndarray]:
-    """True-match rates of each image with clean ones, (n,); their mean with protected ones; the persons, (n,)."""
+    """Compute each image's true-match rate with clean images, (n,), the mean with protected ones, and identities, (n,).
+
+    The threshold is that of the highest false-match rate.
+    """
     value = max(enrolment.thresholds, key=lambda level: level.fmr).value
     persons = enrolment.gallery.of(names).persons
     probes = Faces(np.array(names), persons, recogniser.embed(images) - enrolment.offset)

@@ -1,4 +1,4 @@
-"""What other programs print."""
+"""Run other programs and read their output."""
 
 import os
 import subprocess
@@ -7,18 +7,18 @@ from pathlib import Path
 from pfgvm.errors import InputError
 
 
-def printed(*command: str) -> str:
-    """What `command` prints; bytes of file names that are no UTF-8 as Python has them in paths.
+def output_of(*command: str) -> str:
+    """Run `command` and return its standard output, decoded like Python's paths.
 
-    Raises InputError, with its own words, where it fails or is not there.
+    Raises InputError, with the command's own message, for a failed or missing command.
     """
     try:
         done = subprocess.run(command, capture_output=True)
     except FileNotFoundError:
-        raise InputError(f"{command[0]}: is not installed, or not on PATH; install it") from None
+        raise InputError(f"{command[0]}: is not installed or not on PATH; install it") from None
     if done.returncode:
-        said = " ".join(os.fsdecode(done.stderr).split())
+        message = " ".join(os.fsdecode(done.stderr).split())
         raise InputError(
-            f"{Path().absolute()}: {command[0]} failed here ({said}); run in a clone of the project that is yours"
+            f"{Path().absolute()}: {command[0]} failed here ({message}); run in a clone of the project that you own"
         )
     return os.fsdecode(done.stdout)

@@ -1,7 +1,6 @@
-"""Runs side by side: python -m tools.compare RUN RUN … [--out reports] (make compare EXP="a b").
+"""Compare runs: python -m tools.compare RUN RUN … [--out reports] (make compare EXP="a b").
 
-A run is the name of an experiment of DVC, any Git revision, or `workspace`, the files as they lie. docs/experiments.md
-says what is written.
+A run is a DVC experiment, a Git revision, or `workspace`, the current files. docs/experiments.md describes the output.
 """
 
 import argparse
@@ -24,22 +23,22 @@ from pfgvm.report.runs.runs_page import runs_page
 from pfgvm.settings import MODEL_NAMES
 from stages.common.data_frames import csv_text, read_numbers
 from stages.common.files import atomic_write
-from stages.common.program import SETTINGS, mendable, print_any_name
+from stages.common.program import SETTINGS, input_errors, print_any_name
 from tools.revisions import Revision
 
 REPORT, SCORES, FACES = "reports/report.json", "data/scores.csv", "data/faces.zip"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare the runs that the command line names; 1 where that cannot be done, else 0."""
-    parser = argparse.ArgumentParser(prog="python -m tools.compare", description="Put runs side by side.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="an experiment, a Git revision, or workspace")
-    parser.add_argument("--templates", type=Path, default=Path("reports/page"), help="the folder of the page's parts")
-    parser.add_argument("--out", type=Path, default=Path("reports"), help="the folder to write to")
+    """Compare the runs named on the command line; returns the exit status, 0 or 1."""
+    parser = argparse.ArgumentParser(prog="python -m tools.compare", description="Compare runs in a table and a page.")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="a DVC experiment, a Git revision, or workspace")
+    parser.add_argument("--templates", type=Path, default=Path("reports/page"), help="folder of the page's templates")
+    parser.add_argument("--out", type=Path, default=Path("reports"), help="output folder")
     options = parser.parse_args(arguments)
     print_any_name()
     try:
-        with mendable():
+        with input_errors():
             for path in compare(options.runs, options.templates, options.out):
                 print(path)
     except InputError as error:
@@ -49,12 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def compare(names: Sequence[str], templates: Path, out: Path) -> list[Path]:
-    """Write compare.csv and compare.html of the runs `names` into the folder `out`; returns their paths.
+    """Write compare.csv and compare.html of the runs `names` to the folder `out`; returns their paths.
 
-    Raises InputError for an unknown run and for what one of them lacks.
+    Raises InputError for fewer than two runs, an unknown run, and a missing file of a run.
     """
     if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(f"{' '.join(names)}: name two runs or more, each once")
+        raise InputError(f"{' '.join(names)}: name two or more different runs")
     revisions = [Revision(name) for name in names]
     runs = [read_run(revision) for revision in revisions]
     table = compared(runs)
@@ -76,29 +75,29 @@ def compare(names: Sequence[str], templates: Path, out: Path) -> list[Path]:
 
 
 def read_run(revision: Revision) -> Run:
-    """The run at `revision`. Raises InputError where a file of it is missing, or is not as this version writes it."""
+    """Read the run at `revision`. Raises InputError for a missing file, and for one in another version's format."""
     with revision.open(str(SETTINGS)) as settings, revision.open(REPORT) as report, revision.open(SCORES) as scores:
         try:
             values = YAML(typ="safe", pure=True).load(settings)
-            said = json.load(report)
-            # pandas reads an open file as it does a path.
-            scored = read_numbers(scores)
-            summary, training = said["run"], said["table4"]
+            report_values = json.load(report)
+            # pandas accepts an open file in place of a path.
+            score_rows = read_numbers(scores)
+            summary, training = report_values["run"], report_values["table4"]
             models = [row["model"] for row in training]
         except (YAMLError, ValueError, KeyError) as error:
-            what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             raise InputError(
-                f"{revision.name}: {SETTINGS}, {REPORT} or {SCORES} is not as this version of the project writes it "
-                f"({what}); compare another run"
+                f"{revision.name}: {SETTINGS}, {REPORT} or {SCORES} was not written by this version of the project "
+                f"({problem}); compare another run"
             ) from None
     with revision.open(FACES) as file, zipfile.ZipFile(file) as archive:
         checksums = {entry.filename: entry.CRC for entry in archive.infolist()}
     weights = {model: revision.digest(f"data/models/{model}/model.safetensors") for model in models}
-    return Run(revision.name, revision.commit, values, summary, training, scored, checksums, weights)
+    return Run(revision.name, revision.commit, values, summary, training, score_rows, checksums, weights)
 
 
 def read_pictures(runs: Sequence[Run], revisions: Sequence[Revision]) -> tuple[dict[str, np.ndarray], Pictures]:
-    """What shared_faces shows of `runs`: clean pictures by image, and what each method of the paper made of them."""
+    """Read the images for shared_faces: the clean ones by name, and those of each run, model and paper method."""
     images = {model: shared_images(runs, model) for model in MODEL_NAMES}
     size = runs[0].summary["image_height"], runs[0].summary["image_width"]
     with revisions[0].open(FACES) as file, zipfile.ZipFile(file) as archive:
@@ -106,16 +105,16 @@ def read_pictures(runs: Sequence[Run], revisions: Sequence[Revision]) -> tuple[d
         clean = {name: to_size(decode(archive.read(name), name), size) for name in sorted(names)}
     protected = {}
     for run, revision in zip(runs, revisions, strict=True):
-        made = run.sets("8bit")
+        sets = run.sets("8bit")
         for model, method in ((model, method) for model in MODEL_NAMES for method in PAPER_METHODS):
-            if images[model] and (model, method) in made:
+            if images[model] and (model, method) in sets:
                 path = f"data/adversarial/{model}/{key_of(method)}.npy"
                 protected[run.name, model, method] = read_rows(revision, path, images[model])
     return clean, protected
 
 
 def read_rows(revision: Revision, path: str, images: Sequence[str]) -> dict[str, np.ndarray]:
-    """The 8-bit pictures, uint8, (3, H, W), of `images` in the set at `path`, which may be larger than the memory."""
+    """Read `images` of the set at `path` as uint8, (3, H, W), row by row: the set may be larger than the memory."""
     with revision.open(path) as file:
         np.lib.format.read_magic(file)
         (count,), _, row_type = np.lib.format.read_array_header_1_0(file)

@@ -1,4 +1,4 @@
-"""Fetch CelebA, once, for those who may use it."""
+"""Download CelebA, for non-commercial research only (make celeba)."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from stages.common.program import run
 
 
 def main(root: Path) -> None:
-    """Download CelebA through torchvision into `root`/celeba, in the layout that data.source celeba reads."""
+    """Download CelebA with torchvision to `root`/celeba, in the layout of data.source: celeba."""
     try:
         CelebA(str(root), download=True)
-    except Exception as error:  # whatever the downloader meets: a refusal comes in many forms
+    except Exception as error:  # the downloader has many kinds of failure
         folder = root / "celeba"
         raise InputError(
-            f"the download was refused ({error}). By hand: from the CelebA project page, "
-            "mmlab.ie.cuhk.edu.hk/projects/CelebA.html, fetch img_align_celeba.zip (folder Img) and "
-            f"identity_CelebA.txt (folder Anno), put both into {folder} as they are, and run: make paper DATA={folder}"
+            f"the download failed ({error}). Download img_align_celeba.zip (folder Img) and identity_CelebA.txt "
+            "(folder Anno) by hand from the CelebA project page, mmlab.ie.cuhk.edu.hk/projects/CelebA.html, put both "
+            f"into {folder} without unpacking, and run: make paper DATA={folder}"
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""Protect photographs: python -m tools.protect PHOTO… [--method p_fgvm_features] [--out protected] (make protect).
+"""Protect photos: python -m tools.protect PHOTO… [--method p_fgvm_features] [--out protected] (make protect).
 
-docs/protect.md says what it does, what it writes, and what it does not promise.
+docs/protect.md describes the method, the output and the limits.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from stages.adversarial.descriptor_settings import open_descriptor
 from stages.adversarial.method_modules import load_method
 from stages.common.data_frames import csv_text, read_table
 from stages.common.files import atomic_write
-from stages.common.program import mendable, print_any_name, read_settings, readable
+from stages.common.program import input_errors, print_any_name, read_settings, readable
 from stages.evaluation.recogniser_settings import open_recognisers
 from stages.networks.computing import configure_device
 from stages.networks.trained_model import TrainedModel
@@ -49,20 +49,20 @@ from stages.networks.trained_model import TrainedModel
 MODELS = Path("data/models")
 THRESHOLDS = Path("reports/evaluation/thresholds.csv")
 FALSE_MATCH_RATE = 0.01
-# What the perturbation is multiplied with; visibility.csv has what recognisers find at each, and how much is seen.
+# Factors of the perturbation; visibility.csv has the recognition rate and the visibility at each.
 STRENGTHS = {"light": 0.5, "medium": 1.0, "strong": 1.5}
-# Height of a face in the picture before_after, in pixels, and what is shown around the frame that the model sees.
+# In the image before_after: a face's height in pixels, and the margin around the model's frame, as a share of it.
 VIEW_HEIGHT, MARGIN = 400, 0.15
-# Matplotlib draws nothing of 65,536 pixels and more.
+# Matplotlib cannot draw 65,536 pixels or more.
 MOST_ROWS = 60_000
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What every photograph is worked on with.
+    """The method and the recognisers for all photos.
 
-    record: of the classifier that the method attacks, None without one. attacked: the face descriptors that it has
-    before it, alone or in the classifier. thresholds: of similarities, by the recogniser's name.
+    record: the training record of the attacked classifier, None without one. attacked: the attacked face descriptors,
+    alone or in the classifier. thresholds: of similarities, by the recogniser's name.
     """
 
     record: TrainingRecord | None
@@ -74,26 +74,22 @@ class Tools:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Protect the photographs that the command line names, each for itself; 1 where one failed, else 0."""
-    parser = argparse.ArgumentParser(prog="python -m tools.protect", description="Protect photographs.")
-    parser.add_argument("photographs", metavar="PHOTO", type=Path, nargs="*")
-    parser.add_argument("--line", help="photographs in one line, as make takes them: see `named_in`")
-    parser.add_argument(
-        "--method", default="p_fgvm_features", help="a file of pfgvm/attacks/methods, without its ending"
-    )
-    parser.add_argument(
-        "--model", choices=MODEL_NAMES, default="B", help="for methods that attack a trained classifier"
-    )
-    parser.add_argument("--strength", choices=STRENGTHS, default="medium", help="how much is changed, and seen")
-    parser.add_argument("--out", type=Path, default=Path("protected"), help="the folder to write to")
+    """Protect the photos named on the command line, independently; returns the exit status, 1 after any failure."""
+    parser = argparse.ArgumentParser(prog="python -m tools.protect", description="Protect the faces in photos.")
+    parser.add_argument("photographs", metavar="PHOTO", type=Path, nargs="*", help="a photo")
+    parser.add_argument("--line", help="several photos as one string, as passed by make")
+    parser.add_argument("--method", default="p_fgvm_features", help="name of a file in pfgvm/attacks/methods")
+    parser.add_argument("--model", choices=MODEL_NAMES, default="B", help="attacked model, for methods that attack one")
+    parser.add_argument("--strength", choices=STRENGTHS, default="medium", help="strength of the perturbation")
+    parser.add_argument("--out", type=Path, default=Path("protected"), help="output folder")
     options = parser.parse_args(arguments)
     photographs = [*options.photographs, *(named_in(options.line) if options.line else ())]
     if not photographs:
-        parser.error("name a photograph")
+        parser.error("name a photo")
     print_any_name()
     failed = 0
     try:
-        with mendable():
+        with input_errors():
             tools = open_tools(read_settings(), options.model, options.method, STRENGTHS[options.strength])
             options.out.mkdir(parents=True, exist_ok=True)
     except InputError as error:
@@ -101,30 +97,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for path in photographs:
         try:
-            with mendable():
+            with input_errors():
                 print(protect_file(path, options.out, tools), flush=True)
         except InputError as error:
             failed += 1
-            # One that the operating system refuses may be of another file, which is written for this one.
-            whose = "" if str(error).startswith(str(path)) else f"{path}: "
-            print(f"error: {whose}{error}\n", file=sys.stderr, flush=True)
-    print(no_promise(tools))
+            # The operating system's error may name one of the output files only.
+            photo = "" if str(error).startswith(str(path)) else f"{path}: "
+            print(f"error: {photo}{error}\n", file=sys.stderr, flush=True)
+    print(disclaimer(tools))
     return min(failed, 1)
 
 
 def named_in(line: str) -> list[Path]:
-    """The files that `line` names: one whole name, else words as a shell reads them, else words between blanks.
+    """Split `line` into file names: one name, words as in a shell, or words between blanks.
 
-    The first of these readings of which all files are there counts, and the second where there is none. A word that is
-    no file is looked for as a pattern (`*.jpg`) and with `~` for the user's folder.
+    The first of these readings whose files all exist is used, otherwise the second. A word that is not a file is
+    expanded as a pattern (`*.jpg`), with `~` for the user's folder.
     """
     readings = [[line]]
     with contextlib.suppress(ValueError):
         readings.append(shlex.split(line))
     readings.append(line.split())
     expanded = [[name for word in words for name in _expanded(word)] for words in readings]
-    found = next((names for names in expanded if all(map(os.path.lexists, names))), expanded[1])
-    return [Path(name) for name in found]
+    paths = next((names for names in expanded if all(map(os.path.lexists, names))), expanded[1])
+    return [Path(name) for name in paths]
 
 
 def _expanded(word: str) -> list[str]:
@@ -135,18 +131,21 @@ def _expanded(word: str) -> list[str]:
 
 
 def open_tools(settings: Settings, model: str, method: str, strength: float) -> Tools:
-    """The `method`, what it attacks, and the settings' recognisers. Raises InputError where one cannot be used."""
+    """Load the `method`, its model or descriptors, and the settings' recognisers.
+
+    Raises InputError for a method that is not an attack, an untrained model and an unusable recogniser.
+    """
     if method not in ATTACKS:
-        raise InputError(f"method {method}: attacks nothing, or is none; take one of {', '.join(ATTACKS)}")
-    chosen, attack = ATTACKS[method], settings.attack
-    code = load_method(method)
-    parameters = code.parameters(attack, model)
-    # Of one image sums depend on their number: with another, another perturbation would come out.
+        raise InputError(f"method {method}: is not an attack; use one of {', '.join(ATTACKS)}")
+    attack = settings.attack
+    module = load_method(method)
+    parameters = module.parameters(attack, model)
+    # The number of threads changes the order of sums, and with it the perturbation.
     torch.set_num_threads(settings.threads)
     device = configure_device(settings.device)
-    named = parameters.get("descriptors", [])
-    attacked = [*named]
-    if not named:
+    descriptor_names = parameters.get("descriptors", [])
+    attacked = [*descriptor_names]
+    if not descriptor_names:
         if not (MODELS / model).is_dir():
             raise InputError(f"{MODELS / model}: Model {model} is not trained yet; run `make repro` first")
         trained = TrainedModel.read(MODELS / model)
@@ -155,17 +154,18 @@ def open_tools(settings: Settings, model: str, method: str, strength: float) -> 
         attacked.append(record.descriptor)
     else:
         record, image_size, classifier = None, CELEBA_SIZE, None
-    descriptors = {name: open_descriptor(name, settings, image_size).to(device) for name in named}
-    deidentify = functools.partial(code.deidentify, **parameters)
+    descriptors = {name: open_descriptor(name, settings, image_size).to(device) for name in descriptor_names}
+    deidentify = functools.partial(module.deidentify, **parameters)
     protector = Protector(image_size, deidentify, classifier, descriptors, device, strength)
     recognisers = open_recognisers(settings, image_size)
-    return Tools(record, attacked, chosen, protector, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds(settings))
+    thresholds = PUBLISHED_THRESHOLDS | measured_thresholds(settings)
+    return Tools(record, attacked, ATTACKS[method], protector, recognisers, thresholds)
 
 
 def measured_thresholds(settings: Settings) -> dict[str, float]:
-    """By recogniser the similarity from which on two faces count as one person's, as the evaluation measured it.
+    """Read the evaluation's similarity thresholds by recogniser, at FALSE_MATCH_RATE.
 
-    None of them where it was measured on rendered faces, which says nothing of photos.
+    Empty without an evaluation, and for rendered faces, whose thresholds do not apply to photos.
     """
     if settings.data.source == "synthetic" or not THRESHOLDS.exists():
         return {}
@@ -176,38 +176,38 @@ def measured_thresholds(settings: Settings) -> dict[str, float]:
 
 
 def protect_file(path: Path, out: Path, tools: Tools) -> str:
-    """Protect the photograph `path`, write what came of it into the folder `out`, and say it in words.
+    """Protect the photo `path` and write the results to the folder `out`; returns a summary.
 
-    Raises InputError for what is no photograph, or one without a face, and where `out` holds results of another.
+    Raises InputError for a file that is not a photo, a photo without a face, and results of another photo in `out`.
     """
     content = contents(path)
     name = readable(path.name)
     digest = hashlib.sha256(content).hexdigest()
-    table, picture, written = (out / f"{path.stem}.{end}" for end in ("csv", "before_after.png", "protected.png"))
-    if any(file.exists() for file in (table, picture, written)) and digest not in photographs_of(table):
-        raise InputError(f"{path}: {written} and what lies beside it are of another photograph; name another --out")
+    table, comparison, written = (out / f"{path.stem}.{end}" for end in ("csv", "before_after.png", "protected.png"))
+    if any(file.exists() for file in (table, comparison, written)) and digest not in photographs_of(table):
+        raise InputError(f"{path}: {written} belongs to another photo; name another folder with --out")
     photograph = read_photograph(content, str(path))
     faces = find_faces(photograph.seen)
     if not faces:
         height, width = photograph.pixels.shape[:2]
         raise InputError(
-            f"{path}: no face was found on its {width} x {height} pixels; turn it upright, or give a photograph whose "
-            "faces look at the camera and are at least 20 pixels wide"
+            f"{path}: no face was found on its {width} x {height} pixels; turn the photo upright, or use one with "
+            "frontal faces at least 20 pixels wide"
         )
-    done, found = protect(photograph, faces, name, tools.protector)
-    rows = table_rows(name, digest, found, tools)
-    size = view_size(len(found), tools.protector.image_size)
-    views = [[shown(pixels, face, size, MARGIN) for face in faces] for pixels in (photograph.seen, done.seen)]
-    made = {picture: drawn(before_after(*views)), written: png(done), table: csv_text(pd.DataFrame(rows))}
-    # All or none; left last to first, so that the table is there first: it says of which photograph the pictures are.
-    with contextlib.ExitStack() as files:
-        for file, bytes_ in made.items():
-            files.enter_context(atomic_write(file)).write_bytes(bytes_)
+    protected, protected_faces = protect(photograph, faces, name, tools.protector)
+    rows = table_rows(name, digest, protected_faces, tools)
+    size = view_size(len(protected_faces), tools.protector.image_size)
+    views = [[shown(pixels, face, size, MARGIN) for face in faces] for pixels in (photograph.seen, protected.seen)]
+    files = {comparison: drawn(before_after(*views)), written: png(protected), table: csv_text(pd.DataFrame(rows))}
+    # All files or none. The table is closed first: it identifies the photo of the images.
+    with contextlib.ExitStack() as open_files:
+        for file, bytes_ in files.items():
+            open_files.enter_context(atomic_write(file)).write_bytes(bytes_)
     return f"{path} -> {written}\n\n{markdown(photograph_table(rows, photograph.notes))}"
 
 
 def contents(path: Path) -> bytes:
-    """The bytes of the photograph `path`. Raises InputError where it cannot be read."""
+    """Read the bytes of the photo `path`. Raises InputError for an unreadable file."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -215,7 +215,7 @@ def contents(path: Path) -> bytes:
 
 
 def photographs_of(table: Path) -> set[str]:
-    """SHA-256 of the photographs of which the file `table` tells; none where it is no such table."""
+    """Read the SHA-256 of the photos in the file `table`; empty for any other file."""
     try:
         return set(read_table(table)["sha256"])
     except (OSError, ValueError, KeyError):
@@ -223,52 +223,54 @@ def photographs_of(table: Path) -> set[str]:
 
 
 def view_size(faces: int, image_size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width at which each of so many faces is shown, in the shape of `image_size`."""
+    """Choose the displayed height and width of each of `faces` faces, in the aspect ratio of `image_size`."""
     height = min(VIEW_HEIGHT, MOST_ROWS // faces)
     return height, round(height * image_size[1] / image_size[0])
 
 
-def table_rows(name: str, digest: str, found: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
-    """The rows of the photograph `name`'s table: for each face the attacked classifier's, then each recogniser's."""
+def table_rows(name: str, digest: str, faces: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
+    """Build the table of the photo `name`: for each face, a row of the attacked classifier and of each recogniser."""
     record, rows = tools.record, []
     model, descriptor = (record.model, record.descriptor) if record else ("", ",".join(tools.attacked))
-    made = {"model": model, "descriptor": descriptor, "method": tools.method.label}
-    for number, one in enumerate(found, start=1):
-        box = dict(zip(("left", "top", "width", "height"), np.rint(one.face.box).astype(int).tolist(), strict=True))
-        l2 = round(float(np.linalg.norm(one.after - one.before)), 3)
-        face = {"photograph": name, "sha256": digest, "face": number, **box, **made, "l2": l2}
-        if record and one.said:
-            target, clean, protected = (record.classes[of] for of in vars(one.said).values())
-            rows.append(face | {
+    attack = {"model": model, "descriptor": descriptor, "method": tools.method.label}
+    for number, face in enumerate(faces, start=1):
+        box = dict(zip(("left", "top", "width", "height"), np.rint(face.face.box).astype(int).tolist(), strict=True))
+        l2 = round(float(np.linalg.norm(face.after - face.before)), 3)
+        row = {"photograph": name, "sha256": digest, "face": number, **box, **attack, "l2": l2}
+        if record and face.said:
+            target, clean, protected = (record.classes[of] for of in vars(face.said).values())
+            rows.append(row | {
                 "recogniser": record.model, "seen": True, "predicted_clean": clean, "predicted": protected,
                 "target": target, "distance": None, "similarity": None, "threshold": None,
                 "same_person": protected == clean,
             })  # fmt: skip
-        for by in tools.recognisers:
-            said = verdict(by, one.before, one.after, tools.thresholds.get(by.name, math.nan))
-            rows.append(face | {
-                "recogniser": by.name, "seen": by.name in tools.attacked, "predicted_clean": None, "predicted": None,
-                "target": None, "distance": by.distance, "similarity": round(said.similarity, 4),
-                "threshold": said.threshold, "same_person": said.same_person,
+        for recogniser in tools.recognisers:
+            threshold = tools.thresholds.get(recogniser.name, math.nan)
+            result = verdict(recogniser, face.before, face.after, threshold)
+            rows.append(row | {
+                "recogniser": recogniser.name, "seen": recogniser.name in tools.attacked, "predicted_clean": None,
+                "predicted": None, "target": None, "distance": recogniser.distance,
+                "similarity": round(result.similarity, 4), "threshold": result.threshold,
+                "same_person": result.same_person,
             })  # fmt: skip
     return rows
 
 
-def no_promise(tools: Tools) -> str:
-    """What a protected photograph is not, in two sentences."""
+def disclaimer(tools: Tools) -> str:
+    """State the limits of the protection, in two sentences."""
     if record := tools.record:
         model = model_name(record.model, {record.model: record.descriptor})
-        made = (
-            f"Made against {model} alone, which this pipeline trained on {DATASETS[record.dataset]}: no protection "
-            "from any other recogniser has been shown, and the tables say what those at hand make of it."
+        limits = (
+            f"The attack targets {model} alone, which this pipeline trained on {DATASETS[record.dataset]}: protection "
+            "from other recognisers is not guaranteed, and the tables show the results of those installed here."
         )
     else:
         names = " and ".join(recogniser_label(name) for name in tools.attacked)
-        made = (
-            f"Made against {names} in the hope that others err too: the tables say what those at hand make of it, and "
-            "`make evaluation` how many photographs of a person they still match."
+        limits = (
+            f"The attack targets {names}; protection from other recognisers is not guaranteed. The tables show the "
+            "results of the recognisers installed here, and `make evaluation` measures their match rates."
         )
-    return f"{made}\nIt hides nobody from people; do not rely on it for anyone's safety."
+    return f"{limits}\nIt hides nobody from people; do not rely on it for anyone's safety."
 
 
 if __name__ == "__main__":

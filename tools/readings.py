@@ -1,4 +1,4 @@
-"""Which reading of what the paper leaves open comes nearest to its Table 3, on Model A (make readings)."""
+"""Compare readings of the paper's open choices by their distance to its Table 3, on Model A (make readings)."""
 
 import sys
 from itertools import product
@@ -22,13 +22,13 @@ METHODS = tuple(map(key_of, PAPER_METHODS))
 
 
 def main(*, paper: Path, out: Path) -> None:
-    """Run Model A with every target policy on either checkpoint; write readings.csv and readings.md into `out`."""
+    """Run Model A with every target policy and checkpoint, and write readings.csv and readings.md to `out`."""
     published = YAML(typ="safe", pure=True).load(paper)
     readings = []
     for checkpoint, target in product(CHECKPOINTS, TARGETS):
         print(f"reading: target {target}, checkpoint {checkpoint}", file=sys.stderr, flush=True)
         settings = {"train.checkpoint": checkpoint, "attack.target": target}
-        # One copy a checkpoint: its next target finds the trained model there.
+        # One copy per checkpoint, so that its targets share the trained model.
         copy = run_variant(f"reading-{checkpoint}", settings, [f"score@A-{method}" for method in METHODS])
         scores = pd.concat(read_numbers(copy / f"data/scores/A/{method}.csv") for method in METHODS)
         scores = scores.assign(method=scores["method"].map(label_of))

@@ -1,6 +1,6 @@
 """Run a pipeline: python -m tools.repro [--exp] [options of dvc repro] [targets].
 
-DVC runs in this process, with its own output and exit status, and numbers the stages that run. A run as far as a
+DVC runs in this process, with its own output and exit status; the running stages are numbered. A run that includes a
 pipeline's page ends with the results. --exp: `dvc exp run` instead of `dvc repro`.
 """
 
@@ -22,7 +22,7 @@ from tools.results import print_evaluation, print_results
 
 
 def main(arguments: list[str]) -> int:
-    """Run DVC with the `arguments` of the command line; returns its exit status."""
+    """Run DVC with the command line `arguments`; returns its exit status."""
     try:
         check_folders()
     except InputError as error:
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     signal.signal(signal.SIGTERM, stop)
     plan: list[str] = []
-    # Another DVC may lack the functions.
+    # Another version of DVC may lack the functions.
     with contextlib.suppress(AttributeError):
         number_stages(plan)
     command = ["exp", "run"] if "--exp" in arguments else ["repro"]
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 
 def check_folders() -> None:
-    """Raise InputError where DVC cannot hash a folder that users fill. Wrong settings are left to their stage."""
+    """Raise InputError for a user's folder that DVC cannot hash; the stage `settings` reports wrong settings."""
     folders = [Path("data/external")]
     with contextlib.suppress(InputError):
         settings = read_settings()
@@ -54,7 +54,7 @@ def check_folders() -> None:
 
 
 def stop(number: int, _: object) -> None:
-    """Terminate the running stage, which would outlive DVC, and exit with a shell's status for the signal `number`."""
+    """Terminate the running stage, which would outlive DVC, and exit with 128 plus the signal's `number`."""
     processes = psutil.Process().children(recursive=True)
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -64,10 +64,10 @@ def stop(number: int, _: object) -> None:
 
 
 def number_stages(plan: list[str]) -> None:
-    """Wrap two functions of DVC, which has no hooks: to fill `plan` with its stages, and to number each that runs."""
+    """Wrap two functions of DVC, which has no hooks, to list its stages in `plan` and to number the running ones."""
     planned, started = reproduce._reproduce, run.cmd_run
 
-    def keep(stages: list[PipelineStage], *arguments: object, **options: object) -> list[PipelineStage]:
+    def record(stages: list[PipelineStage], *arguments: object, **options: object) -> list[PipelineStage]:
         plan.extend(stage.addressing for stage in stages)
         return planned(stages, *arguments, **options)
 
@@ -75,7 +75,7 @@ def number_stages(plan: list[str]) -> None:
         run.logger.info("stage %d of %d: %s", plan.index(stage.addressing) + 1, len(plan), stage.addressing)
         started(stage, *arguments, **options)
 
-    reproduce._reproduce, run.cmd_run = keep, number
+    reproduce._reproduce, run.cmd_run = record, number
 
 
 if __name__ == "__main__":

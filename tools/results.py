@@ -1,4 +1,4 @@
-"""Print what a run has come to: python -m tools.results [evaluation]."""
+"""Print the results of a run: python -m tools.results [evaluation]."""
 
 import json
 import sys
@@ -11,20 +11,20 @@ REPORTS = Path("reports")
 
 
 def print_results() -> None:
-    """Print Table 3 in the paper's form, and where the whole report is."""
-    # A terminal that cannot show a sign shows another; the run has succeeded all the same.
+    """Print Table 3 in the paper's form, and the path of the report."""
+    # A successful run must not fail for a character that the terminal's encoding lacks.
     sys.stdout.reconfigure(errors="replace")
-    # What follows is the full one.
+    # Without the full table, which follows.
     print((REPORTS / "table3.md").read_text("utf-8").partition("Table 3 in full")[0].rstrip(), end="\n\n")
-    print(f"The whole report: {REPORTS / 'index.html'}. `make evaluation` evaluates the protection.")
+    print(f"Report: {REPORTS / 'index.html'}. `make evaluation` evaluates the protection.")
 
 
 def print_evaluation() -> None:
-    """Print the evaluation's claims and its summary, and where the whole evaluation is."""
+    """Print the evaluation's claims and summary, and the path of its report."""
     sys.stdout.reconfigure(errors="replace")
     report = json.loads((REPORTS / "evaluation/report.json").read_text("utf-8"))
     print(*report["claims"], markdown(FormattedTable(**report["summary"])), sep="\n\n")
-    print(f"The whole evaluation: {REPORTS / 'evaluation/index.html'}")
+    print(f"Report: {REPORTS / 'evaluation/index.html'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The project's files as a revision has them: of an experiment, any commit, or as they lie."""
+"""The project's files at a revision: an experiment, a commit or the workspace."""
 
 import hashlib
 from typing import BinaryIO
@@ -10,17 +10,17 @@ from dvc.repo.experiments.exceptions import AmbiguousExpRefInfo
 from dvc.repo.experiments.utils import resolve_name
 
 from pfgvm.errors import InputError
-from tools.commands import printed
+from tools.commands import output_of
 
 WORKSPACE = "workspace"
 _ABBREVIATED = 7  # characters of a commit's hash, as in `dvc exp show`
 
 
 class Revision:
-    """The files of one revision; what Git keeps comes from its commit, what DVC keeps from the cache.
+    """The files of one revision, from Git's commit or from DVC's cache.
 
-    name: that of an experiment, a branch or tag, a commit's hash, or `workspace`, the files as they lie. commit: its
-    abbreviated hash, "" of the workspace. Raises InputError for a name that is none of these.
+    name: an experiment, a branch or tag, a commit's hash, or `workspace`, the current files. commit: its abbreviated
+    hash, "" for the workspace. Raises InputError for any other name.
     """
 
     def __init__(self, name: str) -> None:
@@ -32,76 +32,78 @@ class Revision:
         self.commit = commit[:_ABBREVIATED]
         try:
             self._files = DVCFileSystem(".", rev=commit)
-            self._files.repo  # noqa: B018  # opened now, so that what is wrong with it is said here
+            self._files.repo  # noqa: B018  # opened here, so that its errors are raised here
         except DvcException as error:
             raise InputError(f"{name}: cannot be read ({error}); run from the project's folder") from None
 
     def open(self, path: str) -> BinaryIO:
-        """The file at `path`, to be read and closed. Raises InputError where it is not to be had."""
+        """Open the file at `path` for reading. Raises InputError for a missing file."""
         try:
             return open(path, "rb") if self.name == WORKSPACE else self._files.open(path)
         except FileNotFoundError:
             raise InputError(f"{self.name}: {self._missing(path)}") from None
 
     def digest(self, path: str) -> str:
-        """The MD5 of the file at `path`, whether or not DVC's cache has it. Raises InputError where there is none."""
+        """Compute or look up the MD5 of the file at `path`, cached or not. Raises InputError for a missing file."""
         if self.name == WORKSPACE:
             with self.open(path) as file:
                 return hashlib.file_digest(file, "md5").hexdigest()
-        if digest := self._kept(path):
+        if digest := self._recorded(path):
             return digest
         raise InputError(f"{self.name}: {self._missing(path)}")
 
-    def _kept(self, path: str) -> str | None:
-        """The MD5 by which DVC keeps the file; None where the revision's dvc.lock names none."""
+    def _recorded(self, path: str) -> str | None:
+        """The file's MD5 in the revision's dvc.lock, or None."""
         return self._files.info(path).get("md5") if self._files.exists(path) else None
 
     def _missing(self, path: str) -> str:
         if self.name == WORKSPACE:
             return f"there is no {path}; run `dvc repro` first"
-        if not self._kept(path):
-            return f"it has no {path}: the run did not end, or is of an older version; compare another"
+        if not self._recorded(path):
+            return f"it has no {path}: the run is incomplete or of an older version; compare another run"
         return (
-            f"DVC's cache does not hold its {path}; get it from your remote (`dvc pull dvc.yaml`), or make it again: "
-            f"`dvc exp apply {self.name}`, or `git checkout {self.name}` where that is no experiment, then `dvc repro`"
+            f"DVC's cache lacks its {path}; get it from your remote (`dvc pull dvc.yaml`), or compute it again: "
+            f"`dvc exp apply {self.name}` (`git checkout {self.name}` for a commit), then `dvc repro`"
         )
 
 
 def _commit_of(name: str) -> str:
-    """The commit of an experiment, a branch or tag, or whatever else Git takes for one, in full.
+    """Resolve an experiment, a branch, a tag or another Git revision to the full hash of its commit.
 
-    Not by DVC's own reading, which takes a name of the letters a to f for the beginning of any object's hash before it
-    looks for an experiment, and HEAD for the commit on which an experiment was stopped.
+    DVC's own resolution is not used: it reads a name of the letters a to f as the beginning of any object's hash
+    before it looks for an experiment, and HEAD as the commit on which an experiment was stopped.
     """
-    # It fails where Git refuses the folder, which DVC's libraries do without a remedy.
-    printed("git", "rev-parse", "--git-dir")
+    # Git's refusal of the folder names the fix; that of DVC's libraries does not.
+    output_of("git", "rev-parse", "--git-dir")
     try:
         with Repo() as repo:
             experiment = resolve_name(repo.scm, name)[name]
     except AmbiguousExpRefInfo:
         raise InputError(
-            f"{name}: several commits have an experiment of this name; give the hash that `dvc exp show -A` lists"
+            f"{name}: several commits have an experiment of this name; use the hash listed by `dvc exp show -A`"
         ) from None
     except DvcException as error:
         raise InputError(f"{name}: cannot be read ({error}); run from the project's folder") from None
-    found = {
+    commits = {
         commit
         for reference in (*([str(experiment)] if experiment else []), f"refs/heads/{name}", f"refs/tags/{name}")
         if (commit := _resolved(reference))
     }
-    if len(found) > 1:
-        raise InputError(f"{name}: is the name of several runs (experiment, branch or tag); give the hash of the one")
-    commit = next(iter(found), None) or _resolved(name)
+    if len(commits) > 1:
+        raise InputError(f"{name}: is the name of several runs (experiment, branch or tag); use the hash of one")
+    commit = next(iter(commits), None) or _resolved(name)
     if not commit:
         raise InputError(
-            f"{name}: is no experiment that has run, no branch, tag or commit, and not `{WORKSPACE}`; "
-            "`dvc exp show` lists the experiments, `git log` the commits"
+            f"{name}: is not a finished experiment, branch, tag, commit or `{WORKSPACE}`; name one listed by "
+            "`dvc exp show` or `git log`"
         )
     return commit
 
 
 def _resolved(reference: str) -> str | None:
     try:
-        return printed("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}").strip()
+        return output_of(
+            "git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}"
+        ).strip()
     except InputError:
         return None

@@ -1,4 +1,4 @@
-"""How far Tables 3 and 4 hang on chance: the pipeline at several seeds (make seeds N=5)."""
+"""Tables 3 and 4 over several seeds (make seeds N=5)."""
 
 import sys
 from pathlib import Path
@@ -15,14 +15,14 @@ from stages.common.program import run
 from stages.reporting.training_records import read_records
 from tools.variants import run_variant
 
-# Persons and images, their split, initial weights with the batches' order and dropout, targets.
+# Identities and images; their split; initial weights, batch order and dropout; targets.
 SEEDS = ("subset.seed", "split.seed", "train.seed", "attack.seed")
 
 
 def main(*, count: int, paper: Path, out: Path) -> None:
-    """Run the pipeline with all seeds at 0, 1, … `count` − 1; write seeds.csv and seeds.md into the folder `out`."""
+    """Run the pipeline with all seeds at 0, 1, … `count` − 1, and write seeds.csv and seeds.md to the folder `out`."""
     if count < 2:
-        raise InputError(f"count: {count} seeds have no spread; give 2 or more")
+        raise InputError(f"count: {count} seeds have no spread; use 2 or more")
     rows, descriptors = [], {}
     for seed in range(count):
         print(f"seed {seed} of 0 to {count - 1}", file=sys.stderr, flush=True)

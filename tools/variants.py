@@ -1,4 +1,4 @@
-"""The pipeline at other settings, each in a copy of the project that keeps its results."""
+"""Run the pipeline at other settings, each in a copy of the project that stores its results."""
 
 import functools
 import operator
@@ -14,28 +14,28 @@ from ruamel.yaml import YAML
 from pfgvm.errors import InputError
 from stages.common.files import atomic_write
 from stages.common.program import SETTINGS, read_settings
-from tools.commands import printed as _printed
+from tools.commands import output_of
 
-# In .gitignore and .dvcignore. A copy that is there already is brought up to date, so that only what is stale runs.
+# In .gitignore and .dvcignore. An existing copy is updated, so that only stale stages run.
 COPIES = Path(".variants")
-# Other tools' images are of the project's own attacked images; a copy may attack others.
+# Other tools' images belong to the project's attacked images; a copy may attack others.
 _EXTERNAL, _ABOUT_EXTERNAL = "data/external/", "data/external/README.md"
 
 
 def run_variant(name: str, settings: Mapping[str, object], targets: Sequence[str]) -> Path:
-    """Run the stages `targets` and what they need with `settings` (dotted keys) changed; returns the copy's folder.
+    """Run the stages `targets` and their dependencies with `settings` (dotted keys); returns the copy's folder.
 
-    The copy shares the project's DVC cache and leaves its files, settings and experiments alone. Killed and run again,
-    it goes on where it was. Raises InputError outside a clone, and where a stage fails, whose words are on the screen.
+    The copy shares the project's DVC cache and does not touch its files, settings or experiments. A killed run
+    resumes. Raises InputError outside a clone, and for a failed stage.
     """
     copy = COPIES / name
     _bring_up_to_date(copy)
-    own = read_settings()
-    # Faces, weights and recognisers stay where they are, wherever the copy lies.
+    project_settings = read_settings()
+    # Relative paths of faces, weights and recognisers would break in the copy.
     paths = {
-        "data.root": own.data.root,
-        "train.B.weights": own.train.B.weights,
-        "evaluation.root": own.evaluation.root,
+        "data.root": project_settings.data.root,
+        "train.B.weights": project_settings.train.B.weights,
+        "evaluation.root": project_settings.evaluation.root,
     }
     changed = {key: str(Path(path).absolute()) for key, path in paths.items()} | settings
     _set_parameters(copy / SETTINGS, changed)
@@ -60,29 +60,29 @@ def _bring_up_to_date(copy: Path) -> None:
         if Path(name).is_file() and (name == _ABOUT_EXTERNAL or not name.startswith(_EXTERNAL))
     }
     copy.mkdir(parents=True, exist_ok=True)
-    # A file that is gone from the project must be gone from the copy: stages depend on whole folders.
+    # Stages depend on whole folders, so a file deleted in the project must be deleted in the copy.
     for name in _listed(copy) - wanted - {"dvc.lock"}:
         (copy / name).unlink(missing_ok=True)
     for name in wanted:
-        # dvc.lock says what has run there.
+        # The copy's own dvc.lock records what has run there.
         if not (name == "dvc.lock" and (copy / name).exists()):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(name, copy / name)
-    cache = _printed(sys.executable, "-m", "dvc", "cache", "dir").strip()
+    cache = output_of(sys.executable, "-m", "dvc", "cache", "dir").strip()
     (copy / ".dvc/config.local").write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n", "utf-8")
 
 
 def _listed(folder: Path) -> set[str]:
-    """The files in `folder`, laid out as the project, that Git keeps or would keep, there or not."""
-    git_folder = Path(_printed("git", "rev-parse", "--git-dir").strip()).absolute()
+    """The files in `folder` that are in Git's index, or untracked and not ignored."""
+    git_folder = Path(output_of("git", "rev-parse", "--git-dir").strip()).absolute()
     command = ("git", f"--git-dir={git_folder}", f"--work-tree={folder.absolute()}", "-C", str(folder))
-    return set(_printed(*command, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")) - {""}
+    return set(output_of(*command, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")) - {""}
 
 
 def _run(copy: Path, module: str, *arguments: str) -> None:
-    # Stage commands say `python`, and DVC does not put its own environment on PATH.
+    # Stage commands call `python`; DVC does not put its own environment on PATH.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=copy, env=os.environ | {"PATH": path, "PYTHONPATH": ""})
     if done.returncode:
-        raise InputError(f"{copy}: {' '.join([module, *arguments])} failed; its own message is above")
+        raise InputError(f"{copy}: {' '.join([module, *arguments])} failed; see its message above")

@@ -1,4 +1,4 @@
-"""Run one stage, or one shard of it, as one job: python workflow/job.py [FILE:]attack@A-p_fgvm [--shard 2-of-4]."""
+"""Run one stage, or one shard of it, as a job: python workflow/job.py [FILE:]attack@A-p_fgvm [--shard 2-of-4]."""
 
 import argparse
 import contextlib
@@ -17,17 +17,17 @@ from dvc.repo import Repo
 
 
 def main() -> None:
-    """Run the stage that the command line names, unless it is up to date, and record that it has finished."""
+    """Run the stage named on the command line, unless it is up to date, and record its end."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage")
-    parser.add_argument("--shard", default="1-of-1")
+    parser.add_argument("stage", help="address of the stage in DVC")
+    parser.add_argument("--shard", default="1-of-1", help="shard of the stage's output")
     arguments = parser.parse_args()
     whole = arguments.shard == "1-of-1"
     file, _, name = arguments.stage.rpartition(":")
     stage = Repo().stage.load_one(file or None, name)
-    # The stages before it may have run again and written the same as before.
+    # Upstream stages may have run again and written the same files.
     if pipeline.is_up_to_date(stage):
-        print(f"{stage.name}: nothing that it reads has changed")
+        print(f"{stage.name}: up to date")
         if whole:
             pipeline.checkout(stage)
         return
@@ -43,14 +43,14 @@ def main() -> None:
 
 @contextlib.contextmanager
 def one_gpu(wanted: int) -> Iterator[dict[str, str]]:
-    """The environment variable that gives this job a GPU of its own, after waiting for one if all are taken.
+    """Yield the environment variable that assigns a GPU to this job, after waiting for a free one.
 
-    Empty for a job that wants no GPU, where a scheduler has already given one, and on a machine that has none.
+    Empty for a job without a GPU, after a scheduler's assignment, and on a machine without GPUs.
     """
     if not wanted or "CUDA_VISIBLE_DEVICES" in os.environ or not (count := gpus()):
         yield {}
         return
-    # One folder for each machine, as several may share this one.
+    # One folder per machine: several machines may share the project's folder.
     folder = Path(".snakemake/gpus") / socket.gethostname()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -59,7 +59,7 @@ def one_gpu(wanted: int) -> Iterator[dict[str, str]]:
 
 
 def _claim(files: list[TextIO]) -> int:
-    """Lock the first of `files` that is free, or wait for the first of all, and return its index.
+    """Lock the first free one of `files`, or wait for the first file; returns its index.
 
     The kernel releases a killed job's lock.
     """
@@ -72,7 +72,7 @@ def _claim(files: list[TextIO]) -> int:
 
 
 def gpus() -> int:
-    """How many NVIDIA GPUs the machine has."""
+    """Count the machine's NVIDIA GPUs."""
     if not shutil.which("nvidia-smi"):
         return 0
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)

@@ -1,1 +1,1 @@
-"""What programs share that make adversarial sets or read them."""
+"""Shared code of programs that write or read adversarial sets."""

@@ -1,4 +1,4 @@
-"""The de-identified images of one method on one model, as a file."""
+"""The file of an adversarial set: the de-identified images of one method on one model."""
 
 import io
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ import numpy as np
 
 
 def read_set(path: Path) -> np.ndarray:
-    """The set in the file `path` (see `row_type`), read from disk where it is looked at."""
+    """Open the set in the file `path` (see `row_type`), memory-mapped."""
     return np.load(path, mmap_mode="r")
 
 
 def row_type(
     method: str, seen_by: str, images: Sequence[str], persons: Sequence[str], image_size: tuple[int, int]
 ) -> np.dtype:
-    """One row of a set's file.
+    """Define one row of a set's file.
 
-    `method`, its key; `model`, on which the image was made, or "" where every model's would be the same; `seen_by`, the
-    face descriptors that the method attacked, alone or in that model, with commas between them; `image`; its `target`
-    person, "" without one; and the `pixels`, float32 in [0, 1], (3, H, W).
+    The fields: `method`, its key; `model`, the attacked model, "" without one; `seen_by`, the attacked face
+    descriptors, alone or in that model, separated by commas; `image`; `target`, an identity, "" without one; `pixels`,
+    float32 in [0, 1], (3, H, W).
 
-    The arguments are the longest texts that the fields hold, or all of them; image_size: height, width.
+    The arguments are the values of the fields, or the longest of them; image_size: height, width.
     """
     return np.dtype(
         [
@@ -36,7 +36,7 @@ def row_type(
 
 
 def header(row: np.dtype, count: int) -> bytes:
-    """What comes before `count` rows in a file that numpy.load reads."""
+    """Build the header of a .npy file of `count` rows."""
     file = io.BytesIO()
     array = {"descr": np.lib.format.dtype_to_descr(row), "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(file, array)

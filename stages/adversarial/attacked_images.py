@@ -1,4 +1,4 @@
-"""Which images are attacked."""
+"""The selection of attacked images."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from stages.common.data_frames import read_table
 
 
 def attacked_images(split: Path, attack: Attack) -> pd.DataFrame:
-    """The rows of the CSV `split` that are attacked: all, or attack.images_per_person of each person, by name."""
+    """Select the attacked rows of the CSV `split`: all, or attack.images_per_person of each identity, drawn by name."""
     table = read_table(split)
     if attack.images_per_person is None:
         return table

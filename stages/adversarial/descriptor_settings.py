@@ -1,6 +1,6 @@
-"""The face descriptors that a method of the settings has before it, ready to run."""
+"""The face descriptors attacked under the settings: their weights and networks."""
 
-# The stage `settings` checks weights without PyTorch.
+# The stage `settings` checks weights without loading PyTorch.
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
 
 def descriptor_weights(name: str, settings: Settings) -> Path:
-    """The weights file of the descriptor `name`: that of train.B.weights, where it is Model B's, or the installed one.
+    """Locate the weights file of the descriptor `name`: train.B.weights for Model B's descriptor, else the installed.
 
-    Raises InputError where there is neither, or the file cannot be read.
+    Raises InputError for a missing or unreadable file.
     """
-    chosen = settings.train.B
-    if name != chosen.descriptor:
+    model_b = settings.train.B
+    if name != model_b.descriptor:
         if installed := DESCRIPTORS[name].installed:
             return installed()
         raise InputError(
-            f"{name}: none of its weights install with the environment; set train.B.descriptor to {name} and "
-            f"train.B.weights to your file of them, or take {name} out of attack.p_fgvm_features.descriptors"
+            f"{name}: its weights are not installed with the environment; set train.B.descriptor to {name} and "
+            f"train.B.weights to your weights file, or remove {name} from attack.p_fgvm_features.descriptors"
         )
     try:
-        found = weights_file(name, Path(chosen.weights))
+        path = weights_file(name, Path(model_b.weights))
     except OSError as error:
         remedy = "make it readable, or " if isinstance(error, PermissionError) else ""
         raise InputError(
-            f"{chosen.weights}: cannot be read ({error.strerror}); {remedy}set train.B.weights to the descriptor's "
-            "weights (README: Real faces)"
+            f"{model_b.weights}: cannot be read ({error.strerror}); {remedy}set train.B.weights to the descriptor's "
+            "weights (docs/data.md)"
         ) from None
-    if found is None:
+    if path is None:
         raise InputError(
-            f"{chosen.weights}: is empty, and no weights of {name} install with the environment; set train.B.weights "
-            "to your own file of them (README: Real faces)"
+            f"{model_b.weights}: is empty, and no weights of {name} are installed with the environment; set "
+            "train.B.weights to your weights file (docs/data.md)"
         )
-    return found
+    return path
 
 
 def open_descriptor(name: str, settings: Settings, image_size: tuple[int, int]) -> nn.Module:
-    """The descriptor `name` in eval mode: images in [0, 1], (B, 3, H, W), to features; image_size: H, W.
+    """Load the descriptor `name` in eval mode: images in [0, 1], (B, 3, H, W), to features; image_size: H, W.
 
-    Raises InputError where its weights are missing or not its own.
+    Raises InputError for missing weights, and for those of another network.
     """
     return DESCRIPTORS[name].module.load(image_size, descriptor_weights(name, settings)).eval()

@@ -1,4 +1,4 @@
-"""De-identify images by one method, batch by batch, with whatever the method asks for at hand."""
+"""De-identify images with one method, batch by batch, and provide the inputs that the method uses."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -24,13 +24,13 @@ from stages.networks.resumable import WHOLE, Shard, fingerprint, write_in_batche
 from stages.networks.trained_model import TrainedModel
 
 
-# Cached properties need a dictionary, and a hash of their own.
+# eq=False: the cached methods need a hash.
 @dataclass(eq=False)
-class Workshop:
-    """All that methods may ask for, for the batches of one program; each is made once, when it is first needed.
+class MethodInputs:
+    """The inputs that methods can use, for all batches of one program; each is computed at its first use.
 
-    trained: the model that is attacked, or by whose classes the targets are chosen. faces: the zip of the originals.
-    rows: `image` and `person` of all attacked images. reference: the set whose perturbations a control matches.
+    trained: the attacked model, or the one that defines the classes. faces: the zip of the originals. rows: `image`
+    and `person` of all attacked images. reference: the set whose L2 norms a control matches.
     """
 
     trained: TrainedModel
@@ -41,7 +41,7 @@ class Workshop:
 
     @functools.cached_property
     def device(self) -> torch.device:
-        """The device of the settings, for which this process is then set up."""
+        """The device of the settings; the process is set up for it."""
         return configure_device(self.settings.device)
 
     @functools.cached_property
@@ -55,12 +55,12 @@ class Workshop:
         return Gallery(list(self.rows["image"]), list(self.rows["person"]), self.images)
 
     def images(self, names: Sequence[str]) -> Tensor:
-        """The originals `names`: float32 in [0, 1], (n, 3, H, W), on the device."""
+        """Read the originals `names`: float32 in [0, 1], (n, 3, H, W), on the device."""
         pixels = read_images(self.faces, names, self.trained.record.image_size)
         return torch.from_numpy(pixels).to(self.device)
 
     def context(self, rows: pd.DataFrame) -> Context:
-        """What a method de-identifies of `rows`, and may use: images and names are padded to attack.batch_size."""
+        """Build a method's input for one batch of `rows`, with images and names padded to attack.batch_size."""
         count = self.settings.attack.batch_size
         names = list(rows["image"])
         names += names[-1:] * (count - len(names))
@@ -77,7 +77,7 @@ class Workshop:
         return Context(images, names, makers)
 
     def descriptors(self, names: Sequence[str]) -> list[nn.Module]:
-        """The face descriptors `names` on the device."""
+        """Load the face descriptors `names` on the device."""
         return [self._descriptor(name) for name in names]
 
     @functools.cache  # noqa: B019  # one object lives as long as its program
@@ -94,39 +94,39 @@ class Workshop:
         )
 
 
-def write_adversarial_set(method: str, workshop: Workshop, out: Path, shard: Shard = WHOLE) -> None:
-    """Write the images of `workshop`, de-identified by the method with the key `method`, to `out`."""
-    trained, rows, settings = workshop.trained, workshop.rows, workshop.settings
-    record, attack, chosen = trained.record, settings.attack, load_method(method)
-    parameters = chosen.parameters(attack, record.model)
+def write_adversarial_set(method: str, inputs: MethodInputs, out: Path, shard: Shard = WHOLE) -> None:
+    """Write the images of `inputs`, de-identified with the method of the key `method`, to `out`."""
+    trained, rows, settings = inputs.trained, inputs.rows, inputs.settings
+    record, attack, module = trained.record, settings.attack, load_method(method)
+    parameters = module.parameters(attack, record.model)
     descriptors = parameters.get("descriptors", [])
     row = row_type(
         method, ",".join([*descriptors, record.descriptor]), rows["image"], record.classes, record.image_size
     )
 
     def make(part: slice) -> bytes:
-        context = workshop.context(rows[part])
-        adversarial = chosen.deidentify(context, **parameters)
-        made = np.zeros(part.stop - part.start, row)
-        made["method"] = method
-        made["image"] = context.names[: len(made)]
+        context = inputs.context(rows[part])
+        adversarial = module.deidentify(context, **parameters)
+        results = np.zeros(part.stop - part.start, row)
+        results["method"] = method
+        results["image"] = context.names[: len(results)]
         seen_by = descriptors if "descriptors" in context.asked else []
-        made["seen_by"] = ",".join([*seen_by, *([record.descriptor] if "model" in context.asked else [])])
-        # A control is compared with an attack that has this aim.
+        results["seen_by"] = ",".join([*seen_by, *([record.descriptor] if "model" in context.asked else [])])
+        # A control has the target of its attack, with which it is compared.
         if context.asked & {"model", "reference"}:
-            made["model"] = record.model
-            made["target"] = [record.classes[target] for target in context.targets[: len(made)].tolist()]
-        made["pixels"] = adversarial[: len(made)].cpu().numpy()
-        return made.tobytes()
+            results["model"] = record.model
+            results["target"] = [record.classes[target] for target in context.targets[: len(results)].tolist()]
+        results["pixels"] = adversarial[: len(results)].cpu().numpy()
+        return results.tobytes()
 
-    files = [*trained.files, workshop.faces, *([workshop.reference] if workshop.reference else [])]
+    files = [*trained.files, inputs.faces, *([inputs.reference] if inputs.reference else [])]
     files += [descriptor_weights(name, settings) for name in descriptors]
     key = fingerprint(files, rows.to_csv(), parameters, attack.target, attack.seed, attack.batch_size, settings.device)
     write_in_batches(out, header(row, len(rows)), batches(len(rows), attack.batch_size), make, key=key, shard=shard)
 
 
 def _of_same_images(path: Path, names: Sequence[str]) -> Tensor:
-    """The images `names` of the set in `path`, (B, 3, H, W). Opened anew for each batch, so that memory stays small."""
+    """Read the images `names` of the set in `path`, (B, 3, H, W); opened anew for each batch to save memory."""
     rows = read_set(path)
     place = {str(name): number for number, name in enumerate(rows["image"])}
     return torch.from_numpy(rows["pixels"][[place[name] for name in names]])

@@ -1,4 +1,4 @@
-"""The code of the methods by key: one file each in pfgvm/attacks/methods."""
+"""The methods' modules by key: one file each in pfgvm/attacks/methods."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -8,11 +8,11 @@ from pfgvm.errors import InputError
 
 
 def load_method(key: str) -> ModuleType:
-    """pfgvm/attacks/methods/`key`.py, and no other's code: `parameters` gives the settings that `deidentify` takes.
+    """Import pfgvm/attacks/methods/`key`.py alone: `parameters` returns the keyword arguments of `deidentify`.
 
-    Raises InputError where there is none.
+    Raises InputError for an unknown key.
     """
     module = f"pfgvm.attacks.methods.{key}"
     if not key.isidentifier() or find_spec(module) is None:
-        raise InputError(f"method {key!r}: there is no pfgvm/attacks/methods/{key}.py; correct the name, or write it")
+        raise InputError(f"method {key!r}: there is no pfgvm/attacks/methods/{key}.py; correct the name, or add it")
     return import_module(module)

@@ -1,1 +1,1 @@
-"""What all programs need: their edge, their files, tables and faces."""
+"""Shared code of all programs: command line, files, tables and faces."""

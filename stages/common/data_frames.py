@@ -1,4 +1,4 @@
-"""Tables as CSV files. A stage without tables does not import this: it need not wait for pandas."""
+"""Tables as CSV files; a module of its own, so that stages without tables do not load pandas."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from stages.common.files import atomic_write
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV table whose cells are all text (a person's name may look like a number, or like a missing value)."""
+    """Read a CSV table with every cell as text: an identity's name may look like a number or a missing value."""
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
-# The columns that hold words, whichever table they stand in.
-_WORDS = {
+# The text columns of all tables.
+_TEXT_COLUMNS = {
     "model", "method", "recogniser", "judge", "transform", "attacker", "parameter", "other", "person", "note",
     "image", "split", "pixels", "target", "predicted_clean", "predicted",
 }  # fmt: skip
-_TRUTHS = {"seen", "of_settings"}
+_BOOLEAN_COLUMNS = {"seen", "of_settings"}
 
 
 def read_numbers(path: Path) -> pd.DataFrame:
-    """The CSV table in `path`: words as text, truth values as such, all else as numbers."""
+    """Read a CSV table with text, boolean and numeric columns."""
     table = read_table(path)
-    for name in table.columns.difference(list(_WORDS)):
-        table[name] = table[name] == "True" if name in _TRUTHS else pd.to_numeric(table[name])
+    for name in table.columns.difference(list(_TEXT_COLUMNS)):
+        table[name] = table[name] == "True" if name in _BOOLEAN_COLUMNS else pd.to_numeric(table[name])
     return table
 
 
@@ -34,6 +34,6 @@ def csv_text(table: pd.DataFrame, header: bool = True) -> bytes:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write `table` to `path` as CSV, whole or not at all."""
+    """Write `table` to `path` as CSV, atomically."""
     with atomic_write(path) as partial:
         partial.write_bytes(csv_text(table))

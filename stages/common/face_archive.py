@@ -1,4 +1,4 @@
-"""The chosen faces as one file, and their pixels."""
+"""The selected faces as one zip file, and their pixels."""
 
 import functools
 import zipfile
@@ -12,9 +12,9 @@ from stages.common.files import atomic_write
 
 
 def write_faces(images: Iterable[str], read: Callable[[str], bytes], path: Path) -> None:
-    """Keep the files that `read` gives for the names `images` in one zip that is the same wherever it is made.
+    """Write the files of the names `images` to one zip; the bytes do not depend on the machine or the order.
 
-    One file is in memory at a time.
+    read: returns the file of a name. One file is in memory at a time.
     """
     with atomic_write(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         for name in sorted(images):
@@ -22,17 +22,17 @@ def write_faces(images: Iterable[str], read: Callable[[str], bytes], path: Path)
 
 
 def read_pixels(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:
-    """The `images` in the zip `faces` at `image_size` (height, width): uint8, (n, 3, H, W)."""
+    """Read the `images` of the zip `faces` at `image_size` (height, width): uint8, (n, 3, H, W)."""
     archive = _archive(faces, faces.stat().st_mtime_ns)
     return np.stack([to_size(decode(archive.read(image), image), image_size) for image in images])
 
 
 @functools.lru_cache(maxsize=1)
 def _archive(path: Path, changed: int) -> zipfile.ZipFile:
-    # To read the list of 200,000 images anew for each batch would take longer than the batch.
+    # Reading the list of 200,000 images anew for each batch takes longer than the batch itself.
     return zipfile.ZipFile(path)
 
 
 def read_images(faces: Path, images: Sequence[str], image_size: tuple[int, int]) -> np.ndarray:
-    """The `images` in the zip `faces` at `image_size` (height, width): float32 in [0, 1], (n, 3, H, W)."""
+    """Read the `images` of the zip `faces` at `image_size` (height, width): float32 in [0, 1], (n, 3, H, W)."""
     return read_pixels(faces, images, image_size).astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Atomic writes, and hashes of files."""
 
 import contextlib
 import fcntl
@@ -13,11 +13,11 @@ from pfgvm.errors import InputError
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path to write to that becomes `path` when the block ends, and vanishes when it fails.
+    """Yield a temporary path that replaces `path` when the block ends, and is removed when the block fails.
 
-    Raises InputError while another process writes `path`, and the operating system's errors by the name of `path`.
+    Raises InputError while another process writes `path`, and OSError with the name of `path`.
     """
-    # Shorter than any name that a file system takes, and one for each path.
+    # Within every file system's limit on names, and different for every path.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
     partial = path.with_name(f".{path.name[:32]}.{digest[:16]}.partial")
     try:
@@ -31,22 +31,22 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 partial.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        # A full disk names no file.
+        # The error of a full disk has no file name.
         if error.filename in (None, os.fspath(partial)):
             error.filename, error.filename2 = os.fspath(path), None
         raise
 
 
 def _claim(file: BinaryIO, path: Path) -> None:
-    # The kernel releases a killed process's lock. Where a file system has no locks, nothing is guarded.
+    # The kernel releases a killed process's lock. On a file system without locks there is no protection.
     with contextlib.suppress(OSError):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{path}: another process is writing it; wait for that to end, or stop it") from None
+            raise InputError(f"{path}: another process is writing it; wait until it ends, or stop it") from None
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of the file at `path`, in hexadecimal."""
+    """Compute the SHA-256 of the file at `path`, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

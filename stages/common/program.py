@@ -1,4 +1,4 @@
-"""The edge of every program: settings and options in, whatever a user can mend out as one message."""
+"""The command line of every program: settings and options in, user errors out as one message."""
 
 import argparse
 import contextlib
@@ -17,9 +17,9 @@ from pfgvm.errors import InputError
 from pfgvm.settings import Settings, parse
 
 SETTINGS = Path("params.yaml")
-# What to do about an error of the operating system; about any other, to try another path.
+# The fix for each error of the operating system; for all others, another path.
 _REMEDIES = {
-    errno.ENOENT: "correct the path, or run `dvc repro` first if that makes it",
+    errno.ENOENT: "correct the path, or run `dvc repro` first if the pipeline writes it",
     errno.ENAMETOOLONG: "shorten the name",
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
@@ -32,9 +32,9 @@ _REMEDIES = {
 
 
 def read_settings() -> Settings:
-    """The settings in params.yaml of the working directory. Raises InputError for whatever is wrong with them."""
+    """Read params.yaml of the working directory. Raises InputError for invalid settings."""
     try:
-        # A YAML 1.2 parser: to one of YAML 1.1, the 1e-06 that DVC writes is a string.
+        # YAML 1.2: under YAML 1.1, DVC's 1e-06 is a string.
         values = YAML(typ="safe", pure=True).load(SETTINGS)
     except OSError as error:
         raise InputError(f"{SETTINGS}: cannot be read ({error.strerror}); run from the project's folder") from None
@@ -44,15 +44,15 @@ def read_settings() -> Settings:
     except YAMLError:
         raise InputError(f"{SETTINGS}: is not a text file; restore the committed file") from None
     if not isinstance(values, dict):
-        raise InputError(f"{SETTINGS}: holds no settings; restore the committed file")
+        raise InputError(f"{SETTINGS}: contains no settings; restore the committed file")
     return parse(values, str(SETTINGS))
 
 
 def run(main: Callable[..., None]) -> None:
-    """Run a program: each parameter of `main` is an option of the same name, its type the annotation.
+    """Run `main` as a program: each parameter is an option of the same name, with the annotation as its type.
 
-    One without a default is required; a list takes several values. An InputError, and what `mendable` makes one,
-    becomes its message on standard error and exit status 1.
+    A parameter without a default is required; a list takes several values. A user error (see `input_errors`) becomes
+    one message on standard error and exit status 1.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     for parameter in inspect.signature(main).parameters.values():
@@ -66,15 +66,15 @@ def run(main: Callable[..., None]) -> None:
     arguments = vars(parser.parse_args())
     print_any_name()
     try:
-        with mendable():
+        with input_errors():
             main(**arguments)
     except InputError as error:
         sys.exit(f"error: {error}")
 
 
 @contextlib.contextmanager
-def mendable() -> Iterator[None]:
-    """Turn what the operating system refuses, and names that are no text, into InputErrors with a remedy."""
+def input_errors() -> Iterator[None]:
+    """Convert errors of the operating system, and file names that are not UTF-8, to InputError with the fix."""
     try:
         yield
     except OSError as error:
@@ -88,13 +88,13 @@ def mendable() -> Iterator[None]:
 
 
 def readable(name: str) -> str:
-    """`name` as text that every file takes: bytes of a file name that are no UTF-8 as \\udc80 and the like."""
+    """Escape the bytes of a file name that are not UTF-8, as in \\udc80, so that every text file can contain it."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def print_any_name() -> None:
-    """Let this process print every name, whatever encoding its terminal has: what that lacks is escaped."""
+    """Escape printed characters that the terminal's encoding lacks, so that printing a file name never fails."""
     for stream in (sys.stdout, sys.stderr):
-        # A stand-in for a stream may have no encoding.
+        # A replaced stream (in tests) may have no encoding.
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

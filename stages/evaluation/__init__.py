@@ -1,1 +1,1 @@
-"""The programs of the second pipeline, which evaluates what the first has made."""
+"""The programs of the second pipeline, which evaluates the results of the first."""

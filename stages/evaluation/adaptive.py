@@ -1,4 +1,4 @@
-"""Make the table of adaptive attackers."""
+"""Compute the table of adaptive attackers."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from stages.evaluation.image_forms import PUBLISHED
 def main(*, evaluated: Path, gallery: Path, out: Path) -> None:
     """Write the accuracies of adaptive attackers to `out`.
 
-    evaluated: the folder that evaluate.py writes into. gallery: what gallery.py writes.
+    evaluated: the folder of evaluate.py's output. gallery: the output of gallery.py.
     """
     settings = read_settings()
     enrolments, seed = read_enrolments(gallery, settings), settings.attack.seed

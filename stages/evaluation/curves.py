@@ -1,4 +1,4 @@
-"""Bring the trade-off curves of all methods together, and read them at equal misclassification rates."""
+"""Compute the trade-off curves of all methods, and compare them at equal misclassification rates."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stages.common.program import run
 
 
 def main(*, scores: list[Path], out: Path) -> None:
-    """Write curves.csv and equal_mr.csv into the folder `out`. scores: the tables that `curve` has written."""
+    """Write curves.csv and equal_mr.csv to the folder `out`. scores: the tables written by `curve`."""
     table = pd.concat([read_numbers(path) for path in scores])
     points = curves(table.assign(method=table["method"].map(label_of)))
     write_table(points, out / "curves.csv")

@@ -1,4 +1,4 @@
-"""Evaluate one adversarial set by models, recognisers, a face detector and metrics of image quality."""
+"""Evaluate one adversarial set with models, recognisers, a face detector and metrics of image quality."""
 
 import functools
 from pathlib import Path
@@ -28,19 +28,20 @@ from stages.networks.trained_model import TrainedModel
 
 
 def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
-    """Write what models, recognisers and metrics give for the images of the set `adversarial` to `out`.
+    """Write predictions, embeddings and metrics of the images of the set `adversarial` to `out`.
 
-    One row an image and view (VIEWS): `method`, `model`, `image`, `target` and `seen_by` as in the set, the `view`, the
-    prediction of each model (`predicted_A`, …), `mssim` to the clean image in the same view, whether a detector has
-    `found` a face, the metrics of QUALITY and LPIPS, the `features` by which protected images are told from clean ones,
-    and an embedding for each recogniser (Comparison.field). Models other than the image's own, detector, metrics and
-    features are given the published image alone; where no model was attacked, all models are given every view.
-    models: the folder of the models' folders. faces: the zip of the originals.
+    One row per image and view (VIEWS): `method`, `model`, `image`, `target` and `seen_by` as in the set; the `view`;
+    each model's prediction (`predicted_A`, …); `mssim` to the clean image in the same view; `found`, whether a
+    detector finds a face; the metrics of QUALITY, and LPIPS; the `features` that separate protected from clean images;
+    and one embedding per recogniser (Comparison.field). Detector, metrics, features and the models that were not
+    attacked take the published image only. Without an attacked model, all models take every view.
+
+    models: the parent folder of all models. faces: the zip of the originals.
     """
-    known = read_set(adversarial)
+    image_set = read_set(adversarial)
     settings = read_settings()
     size = settings.attack.batch_size
-    trained = {judge.record.model: judge for judge in TrainedModel.read_all(models)}
+    trained = {model.record.model: model for model in TrainedModel.read_all(models)}
     record = next(iter(trained.values())).record
     recognisers = open_recognisers(settings, record.image_size)
     of_lpips = settings.evaluation.lpips
@@ -49,7 +50,7 @@ def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shar
     longest = max(map(len, record.classes))
     row = np.dtype(
         [
-            *[(name, known.dtype[name]) for name in ("method", "model", "image", "seen_by")],
+            *[(name, image_set.dtype[name]) for name in ("method", "model", "image", "seen_by")],
             ("target", f"U{longest}"),
             ("view", f"U{max(map(len, VIEWS))}"),
             *[(f"predicted_{name}", f"U{longest}") for name in trained],
@@ -68,32 +69,32 @@ def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shar
     def make(part: slice) -> bytes:
         rows = read_set(adversarial)[part]
         originals = read_images(faces, list(rows["image"]), record.image_size)
-        made = np.zeros((len(rows), len(VIEWS)), row)
+        results = np.zeros((len(rows), len(VIEWS)), row)
         for name in ("method", "model", "image", "seen_by", "target"):
-            made[name] = rows[name][:, None]
-        made["view"] = VIEWS
-        seen, clean = _in_all_views(rows, originals, settings.attack.seed)
-        values = _floats(seen)
-        made["mssim"] = mssim(torch.from_numpy(values), torch.from_numpy(_floats(clean))).reshape(made.shape)
-        # Where no model was attacked, none is the image's own.
-        judges = set(rows["model"].tolist()) if rows["model"].any() else trained.keys()
-        for name in judges:
+            results[name] = rows[name][:, None]
+        results["view"] = VIEWS
+        viewed, clean = _in_all_views(rows, originals, settings.attack.seed)
+        values = _floats(viewed)
+        results["mssim"] = mssim(torch.from_numpy(values), torch.from_numpy(_floats(clean))).reshape(results.shape)
+        # Without an attacked model, all models predict in every view.
+        predicting = set(rows["model"].tolist()) if rows["model"].any() else trained.keys()
+        for name in predicting:
             predicted = predicted_persons(network(name), values, trained[name].record.classes, size)
-            made[f"predicted_{name}"] = np.reshape(predicted, made.shape)
+            results[f"predicted_{name}"] = np.reshape(predicted, results.shape)
         for recogniser in recognisers:
-            made[recogniser.field] = recogniser.embed(values).reshape(*made.shape, -1)
-        published = made[:, VIEWS.index(PUBLISHED)]
-        pictures, originals = to_8bit(rows["pixels"]), to_8bit(originals)
-        for name in trained.keys() - judges:
-            predicted = predicted_persons(network(name), _floats(pictures), trained[name].record.classes, size)
+            results[recogniser.field] = recogniser.embed(values).reshape(*results.shape, -1)
+        published = results[:, VIEWS.index(PUBLISHED)]
+        images, originals = to_8bit(rows["pixels"]), to_8bit(originals)
+        for name in trained.keys() - predicting:
+            predicted = predicted_persons(network(name), _floats(images), trained[name].record.classes, size)
             published[f"predicted_{name}"] = predicted
-        published["found"] = [bool(detect(picture.transpose(1, 2, 0))) for picture in pictures]
+        published["found"] = [bool(detect(image.transpose(1, 2, 0))) for image in images]
         for metric in metrics:
-            published[metric.name] = [metric.function(*pair) for pair in zip(pictures, originals, strict=True)]
-        published["features"] = [features(picture) for picture in pictures]
-        return made.tobytes()
+            published[metric.name] = [metric.function(*pair) for pair in zip(images, originals, strict=True)]
+        published["features"] = [features(image) for image in images]
+        return results.tobytes()
 
-    files = [path for judge in trained.values() for path in judge.files]
+    files = [path for model in trained.values() for path in model.files]
     how = (size, settings.attack.seed, settings.device, settings.evaluation.recognisers)
     key = fingerprint([*files, faces, adversarial, *recogniser_files(settings), *weights], how)
     count = len(read_set(adversarial))
@@ -101,21 +102,21 @@ def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shar
 
 
 def _in_all_views(rows: np.ndarray, originals: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The images of `rows` and the clean ones, 8-bit, each in all of VIEWS in turn: (n * views, 3, H, W)."""
+    """Transform the images of `rows` and the clean ones, each to all of VIEWS: 8-bit, (n * views, 3, H, W)."""
     published, clean = to_8bit(rows["pixels"]), to_8bit(originals)
     protected = torch.from_numpy(np.array(rows["pixels"]))
     noisy = to_8bit(random_control(torch.from_numpy(originals), protected, list(rows["image"]), seed=seed).numpy())
-    seen = [
-        noise if view == CONTROL else TRANSFORMS[view](picture)
-        for picture, noise in zip(published, noisy, strict=True)
+    viewed = [
+        noise if view == CONTROL else TRANSFORMS[view](image)
+        for image, noise in zip(published, noisy, strict=True)
         for view in VIEWS
     ]
-    unprotected = [one if view == CONTROL else TRANSFORMS[view](one) for one in clean for view in VIEWS]
-    return np.stack(seen), np.stack(unprotected)
+    clean_views = [image if view == CONTROL else TRANSFORMS[view](image) for image in clean for view in VIEWS]
+    return np.stack(viewed), np.stack(clean_views)
 
 
-def _floats(pictures: np.ndarray) -> np.ndarray:
-    return pictures.astype(np.float32) / np.float32(255)
+def _floats(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / np.float32(255)
 
 
 if __name__ == "__main__":

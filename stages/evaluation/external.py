@@ -1,4 +1,4 @@
-"""Bring together what other tools made of the attacked images."""
+"""Collect other tools' versions of the attacked images in one set."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from stages.common.program import read_settings, run
 
 
 def main(*, split: Path, external: Path, out: Path) -> None:
-    """Write the images of all tools, a folder each in `external`, to `out`: an empty set where there are none.
+    """Write the images of all tools, one folder each in `external`, to `out`; without any, an empty set.
 
-    The method is the folder's name; there is no target. split: of the images that could be attacked. Raises InputError
-    for a folder that bears a method's name.
+    The method is the folder's name; there is no target. split: the split of all images. Raises InputError for a folder
+    with the name of a method.
     """
     check_that_dvc_can_hash(external)
     settings = read_settings()
@@ -27,15 +27,15 @@ def main(*, split: Path, external: Path, out: Path) -> None:
     folders = tools_folders(external)
     for folder in folders:
         if folder.name in {name for method in METHODS for name in (method.key, method.label)}:
-            raise InputError(f"{folder}: is the name of a method; rename the folder")
-    found = [(folder.name, image, path) for folder in folders for image, path in matching_files(folder, images).items()]
+            raise InputError(f"{folder}: has the name of a method; rename the folder")
+    files = [(folder.name, image, path) for folder in folders for image, path in matching_files(folder, images).items()]
     row = row_type(max((folder.name for folder in folders), key=len, default=""), "", images, [""], image_size)
     with atomic_write(out) as partial, open(partial, "wb") as file:
-        file.write(header(row, len(found)))
-        # One picture in memory at a time.
+        file.write(header(row, len(files)))
+        # One image in memory at a time.
         file.writelines(
-            np.array([(name, "", "", image, "", read_external(picture, image_size))], row).tobytes()
-            for name, image, picture in found
+            np.array([(name, "", "", image, "", read_external(path, image_size))], row).tobytes()
+            for name, image, path in files
         )
 
 

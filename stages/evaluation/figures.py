@@ -17,9 +17,9 @@ from stages.reporting.training_records import read_records
 
 
 def main(*, models: Path, tables: Path, out: Path) -> None:
-    """Write the plots of EVALUATION_PLOTS, SVG files, into the folder `out`.
+    """Write the plots of EVALUATION_PLOTS (SVG) to the folder `out`.
 
-    tables: the folder of the CSV tables that EVALUATION_PLOTS names.
+    tables: the folder of the CSV tables named in EVALUATION_PLOTS.
     """
     descriptors = {record.model: record.descriptor for record in read_records(models)}
     headings = {model: model_name(model, descriptors) for model in descriptors}

@@ -1,4 +1,4 @@
-"""Show the clean images to every recogniser: of the persons recognised, and of others for the thresholds."""
+"""Enrol the clean images with every recogniser: those of the enrolled identities, and others for the thresholds."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ BATCH = 16
 
 
 def main(*, split: Path, faces: Path, calibration: Path, other_faces: Path, out: Path, shard: Shard = WHOLE) -> None:
-    """Write what the recognisers make of the images of `split` and `calibration`, in the zips beside, to `out`.
+    """Write the embeddings of the images of `split` (in `faces`) and `calibration` (in `other_faces`) to `out`.
 
     Rows of `image`, `person`, `group` (gallery or calibration), `found` (whether a detector finds a face) and one
-    embedding for each recogniser (Comparison.field).
+    embedding per recogniser (Comparison.field). faces, other_faces: zips of the originals.
     """
     settings = read_settings()
     image_size = settings.data.image_size
@@ -42,17 +42,17 @@ def main(*, split: Path, faces: Path, calibration: Path, other_faces: Path, out:
         rows = listed.iloc[part]
         pixels = np.concatenate(
             [
-                read_pixels(groups[group][1], list(some["image"]), image_size)
-                for group, some in rows.groupby("group", sort=False)
+                read_pixels(groups[group][1], list(group_rows["image"]), image_size)
+                for group, group_rows in rows.groupby("group", sort=False)
             ]
         )
-        made = np.empty(len(rows), row)
+        results = np.empty(len(rows), row)
         for name in listed:
-            made[name] = rows[name]
-        made["found"] = [bool(detect(picture.transpose(1, 2, 0))) for picture in pixels]
+            results[name] = rows[name]
+        results["found"] = [bool(detect(image.transpose(1, 2, 0))) for image in pixels]
         for recogniser in recognisers:
-            made[recogniser.field] = recogniser.embed(pixels.astype(np.float32) / np.float32(255))
-        return made.tobytes()
+            results[recogniser.field] = recogniser.embed(pixels.astype(np.float32) / np.float32(255))
+        return results.tobytes()
 
     key = fingerprint(
         [split, faces, calibration, other_faces, *recogniser_files(settings)],

@@ -1,9 +1,9 @@
-"""In which forms the evaluation looks at an image."""
+"""The views in which the evaluation tests an image: published, control, post-processed, purified."""
 
 from pfgvm.evaluation.transforms import POST_PROCESSING, PURIFIERS
 
-# The 8-bit image that would be published, and the clean image under noise of the same L2.
+# The published 8-bit image, and the clean image with noise of the same L2 norm.
 PUBLISHED = POST_PROCESSING[0]
 CONTROL = "random of equal L2"
-# As published first.
+# The published image first.
 VIEWS = list(dict.fromkeys([PUBLISHED, CONTROL, *POST_PROCESSING, *PURIFIERS]))

@@ -1,4 +1,4 @@
-"""On which of the attacked images curves are measured."""
+"""The selection of attacked images for the trade-off curves."""
 
 from collections.abc import Sequence
 
@@ -7,5 +7,5 @@ from pfgvm.settings import Settings
 
 
 def images_of_curves(names: Sequence[str], settings: Settings) -> list[str]:
-    """evaluation.curves.images of the attacked images `names`, drawn once for all methods; all of them for null."""
+    """Draw evaluation.curves.images of the attacked images `names`, the same for all methods; null draws all."""
     return seeding.shuffled(names, settings.attack.seed, "curve images")[: settings.evaluation.curves.images]

@@ -1,4 +1,4 @@
-"""Compare the paper's methods with attacks that minimise L2."""
+"""Compare the paper's methods with minimum-norm attacks."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from stages.common.program import run
 def main(*, scores: list[Path], paper_scores: Path, out: Path) -> None:
     """Write the distance of each method's L2 to the best of all methods to `out`.
 
-    scores: of the minimum-norm attacks, a table each. paper_scores: of the paper's methods.
+    scores: the scores of the minimum-norm attacks, one table each. paper_scores: those of the paper's methods.
     """
     table = pd.concat([read_numbers(path) for path in scores])
     table = pd.concat([read_numbers(paper_scores), table.assign(method=table["method"].map(label_of))])

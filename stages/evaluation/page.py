@@ -1,4 +1,4 @@
-"""One offline page with every table, plot and face of the evaluation."""
+"""Write one offline page with every table, plot and face of the evaluation."""
 
 from pathlib import Path
 

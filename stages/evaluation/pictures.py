@@ -1,4 +1,4 @@
-"""The faces of all evaluated methods as images to look at, and those that the evaluation's page holds itself."""
+"""Write the evaluation's faces as PNG files, and select those that are embedded in its page."""
 
 import json
 import shutil
@@ -29,11 +29,11 @@ def main(
     out: Path,
     shown: Path,
 ) -> None:
-    """Write every image that the evaluation adds as a PNG file into the folder `out`.
+    """Write every image that the evaluation adds as a PNG file to the folder `out`.
 
-    And to `shown`, as JSON, what the page needs to show some images of all methods: as many as page.faces_mb allows.
-    scores, adversarial: the folders of the sets that the evaluation adds. paper_scores, paper_adversarial: those of the
-    paper. recognised: what recognisers give for each image. faces: the zip of the originals.
+    shown: the JSON file with the embedded images of all methods, at most page.faces_mb megabytes. scores, adversarial:
+    the folders of the sets that the evaluation adds. paper_scores, paper_adversarial: those of the paper. recognised:
+    the recognisers' results per image. faces: the zip of the originals.
     """
     settings = read_settings()
     paper = read_numbers(paper_scores)
@@ -44,9 +44,9 @@ def main(
     sets = [*image_sets(sets_of(paper, paper_adversarial)), *added]
 
     shutil.rmtree(out, ignore_errors=True)
-    for each in added:
-        for image in each.places:
-            write_image(each.pixels(image), out / each.folder / f"{names[image]}.png")
+    for image_set in added:
+        for image in image_set.places:
+            write_image(image_set.pixels(image), out / image_set.folder / f"{names[image]}.png")
 
     by_image = read_numbers(recognised)
 

@@ -1,4 +1,4 @@
-"""Make the table of image quality."""
+"""Compute the table of image quality."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from stages.evaluation.image_forms import PUBLISHED
 def main(*, evaluated: Path, split: Path, out: Path) -> None:
     """Write the mean metrics of each set to `out`.
 
-    evaluated: the folder that evaluate.py writes into. split: of all clean images.
+    evaluated: the folder of evaluate.py's output. split: the split of all clean images.
     """
     persons = dict(read_table(split)[["image", "person"]].itertuples(index=False))
     write_table(quality(read_evaluated(evaluated), persons, published=PUBLISHED), out)

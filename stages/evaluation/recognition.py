@@ -1,4 +1,4 @@
-"""Make the tables of verification, identification and transfer."""
+"""Compute the tables of verification, identification and transfer."""
 
 from pathlib import Path
 
@@ -13,17 +13,18 @@ from stages.evaluation.image_forms import CONTROL, PUBLISHED
 
 
 def main(*, evaluated: Path, gallery: Path, split: Path, out: Path) -> None:
-    """Write recognition.csv and the tables behind it into the folder `out`.
+    """Write recognition.csv, transfer.csv and the tables behind them to the folder `out`.
 
-    evaluated: the folder that evaluate.py writes into. gallery: what gallery.py writes. split: of all clean images.
+    evaluated: the folder of evaluate.py's output. gallery: the output of gallery.py. split: the split of all clean
+    images.
     """
     sets, enrolments = read_evaluated(evaluated), read_enrolments(gallery, read_settings())
     persons = dict(read_table(split)[["image", "person"]].itertuples(index=False))
-    shown = sorted({image for each in sets for image in each.view(PUBLISHED)["image"].tolist()})
+    images = sorted({image for image_set in sets for image in image_set.view(PUBLISHED)["image"].tolist()})
     tables = {
         "recognition": recognition(sets, enrolments, published=PUBLISHED, control=CONTROL),
         "thresholds": thresholds_table(enrolments),
-        "pairs": genuine_pairs(shown, enrolments[0].gallery),
+        "pairs": genuine_pairs(images, enrolments[0].gallery),
         "recognised_persons": recognised_persons(sets, enrolments, published=PUBLISHED),
         "recognised_images": recognised_images(sets, enrolments, published=PUBLISHED),
         "transfer": transfer(sets, persons, published=PUBLISHED),

@@ -1,4 +1,4 @@
-"""Make the table of robustness to post-processing."""
+"""Compute the table of robustness to post-processing."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from stages.evaluation.evaluated_set import read_enrolments, read_evaluated
 
 
 def main(*, evaluated: Path, gallery: Path, split: Path, out: Path) -> None:
-    """Write what models and recognisers predict after each transform to `out`.
+    """Write the results of models and recognisers after each transform to `out`.
 
-    evaluated: the folder that evaluate.py writes into. gallery: what gallery.py writes. split: of all clean images.
+    evaluated: the folder of evaluate.py's output. gallery: the output of gallery.py. split: the split of all clean
+    images.
     """
     persons = dict(read_table(split)[["image", "person"]].itertuples(index=False))
     enrolments = read_enrolments(gallery, read_settings())

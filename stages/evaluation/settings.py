@@ -1,4 +1,4 @@
-"""Check what the settings name for the evaluation alone; its constant output makes no later stage stale."""
+"""Check the settings of the evaluation; the constant output never makes a later stage stale."""
 
 from pathlib import Path
 
@@ -11,17 +11,17 @@ from stages.common.program import read_settings, run
 
 
 def main(*, out: Path) -> None:
-    """Check that the recognisers, descriptors and weights that params.yaml names are there and of the right kind."""
+    """Check that the recognisers, descriptors and weights named in params.yaml exist and are valid; write `out`."""
     settings = read_settings()
-    chosen = settings.evaluation
-    check_that_dvc_can_hash(Path(chosen.root))
+    evaluation = settings.evaluation
+    check_that_dvc_can_hash(Path(evaluation.root))
     for name in settings.attack.p_fgvm_features.descriptors:
         descriptor_weights(name, settings)
     faces = trial_faces(settings.data.image_size)
-    for name, line in chosen.recognisers.items():
-        open_recogniser(name, line, Path(chosen.root), settings.data.image_size).embed(faces)
-    if chosen.lpips:
-        lpips_metric(Path(chosen.root, chosen.lpips))
+    for name, line in evaluation.recognisers.items():
+        open_recogniser(name, line, Path(evaluation.root), settings.data.image_size).embed(faces)
+    if evaluation.lpips:
+        lpips_metric(Path(evaluation.root, evaluation.lpips))
     with atomic_write(out) as partial:
         partial.write_text("The recognisers, descriptors and weights of the evaluation are in place.\n")
 

@@ -1,4 +1,4 @@
-"""Evaluate one adversarial set, made stronger and weaker, by recognisers and metrics of visibility."""
+"""Evaluate one adversarial set at several strengths with recognisers and metrics of visibility."""
 
 from pathlib import Path
 
@@ -22,22 +22,22 @@ METRICS = [metric for metric in QUALITY if metric.name in ("mssim_face", "flip_f
 
 
 def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard = WHOLE) -> None:
-    """Write what is measured on the set `adversarial` of `method` at the strengths of evaluation.curves to `out`.
+    """Write embeddings and metrics of the set `adversarial` of `method` at evaluation.curves.strengths to `out`.
 
-    Rows of `method`, `model`, `image`, `seen_by`, `strength`, the metrics of METRICS, and an embedding for each
-    recogniser. At a strength s an attack's perturbation is s times as large; where no model was attacked, the method is
-    run at that strength. On the images of the curves.
+    Rows of `method`, `model`, `image`, `seen_by`, `strength`, the metrics of METRICS and one embedding per recogniser,
+    on the images of the curves. Strength s multiplies an attack's perturbation by s; a method without an attacked
+    model is run at that strength. faces: the zip of the originals.
     """
     settings = read_settings()
-    known, chosen = read_set(adversarial), load_method(method)
-    names = np.flatnonzero(np.isin(known["image"], images_of_curves(known["image"].tolist(), settings)))
-    strengths, image_size = settings.evaluation.curves.strengths, known["pixels"].shape[2:]
-    attacked = known["seen_by"].any()
-    parameters = {} if attacked else chosen.parameters(settings.attack, MODEL_NAMES[0])
+    image_set, module = read_set(adversarial), load_method(method)
+    indices = np.flatnonzero(np.isin(image_set["image"], images_of_curves(image_set["image"].tolist(), settings)))
+    strengths, image_size = settings.evaluation.curves.strengths, image_set["pixels"].shape[2:]
+    attacked = image_set["seen_by"].any()
+    parameters = {} if attacked else module.parameters(settings.attack, MODEL_NAMES[0])
     recognisers = open_recognisers(settings, image_size)
     row = np.dtype(
         [
-            *[(name, known.dtype[name]) for name in ("method", "model", "image", "seen_by")],
+            *[(name, image_set.dtype[name]) for name in ("method", "model", "image", "seen_by")],
             ("strength", np.float64),
             *[(metric.name, np.float64) for metric in METRICS],
             *embedding_fields(recognisers, image_size),
@@ -48,31 +48,31 @@ def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard
         if attacked:
             return (originals + np.float32(strength) * (rows["pixels"] - originals)).clip(0, 1)
         context = Context(torch.from_numpy(originals), list(rows["image"]), {}, strength)
-        return chosen.deidentify(context, **parameters).numpy()
+        return module.deidentify(context, **parameters).numpy()
 
     def make(part: slice) -> bytes:
-        rows = read_set(adversarial)[names[part]]
+        rows = read_set(adversarial)[indices[part]]
         originals = read_images(faces, list(rows["image"]), image_size)
-        made = np.zeros((len(rows), len(strengths)), row)
+        results = np.zeros((len(rows), len(strengths)), row)
         for name in ("method", "model", "image", "seen_by"):
-            made[name] = rows[name][:, None]
-        made["strength"] = strengths
-        pictures = np.stack([to_8bit(at_strength(rows, originals, strength)) for strength in strengths], axis=1)
+            results[name] = rows[name][:, None]
+        results["strength"] = strengths
+        images = np.stack([to_8bit(at_strength(rows, originals, strength)) for strength in strengths], axis=1)
         for metric in METRICS:
-            made[metric.name] = [
-                [metric.function(picture, clean) for picture in of_image]
-                for of_image, clean in zip(pictures, to_8bit(originals), strict=True)
+            results[metric.name] = [
+                [metric.function(image, clean) for image in at_strengths]
+                for at_strengths, clean in zip(images, to_8bit(originals), strict=True)
             ]
-        values = pictures.reshape(-1, *pictures.shape[2:]).astype(np.float32) / np.float32(255)
+        values = images.reshape(-1, *images.shape[2:]).astype(np.float32) / np.float32(255)
         for recogniser in recognisers:
-            made[recogniser.field] = recogniser.embed(values).reshape(*made.shape, -1)
-        return made.tobytes()
+            results[recogniser.field] = recogniser.embed(values).reshape(*results.shape, -1)
+        return results.tobytes()
 
-    how = (strengths, parameters, settings.evaluation.recognisers, names.tolist())
+    how = (strengths, parameters, settings.evaluation.recognisers, indices.tolist())
     key = fingerprint([faces, adversarial, *recogniser_files(settings)], how)
     size = settings.attack.batch_size
-    parts = batches(len(names), size)
-    write_in_batches(out, header(row, len(names) * len(strengths)), parts, make, key=key, shard=shard)
+    parts = batches(len(indices), size)
+    write_in_batches(out, header(row, len(indices) * len(strengths)), parts, make, key=key, shard=shard)
 
 
 if __name__ == "__main__":

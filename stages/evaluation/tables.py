@@ -1,4 +1,4 @@
-"""All that the evaluation's page shows as data, and Table 3 of the methods that the evaluation adds."""
+"""Write the data of the evaluation's page, and Table 3 of the methods that the evaluation adds."""
 
 import json
 from dataclasses import asdict
@@ -23,10 +23,10 @@ TABLES = (
 
 
 def main(*, scores: Path, paper_scores: Path, models: Path, tables: Path, out: Path) -> None:
-    """Write table3.csv, evaluation.md and report.json into the folder `out`.
+    """Write table3.csv, evaluation.md and report.json to the folder `out`.
 
-    scores: the folder of those that the evaluation adds. paper_scores: of the paper's sets, from which the evaluated
-    run has its name. tables: the folder of the CSV tables TABLES.
+    scores: the folder of the scores that the evaluation adds. paper_scores: those of the paper's sets, which identify
+    the evaluated run. tables: the folder of the CSV tables TABLES.
     """
     descriptors = {record.model: record.descriptor for record in read_records(models)}
     results = numbers.results(read_scores(scores), descriptors)

@@ -1,4 +1,4 @@
-"""Make the table of recognition at equal visibility."""
+"""Compute the table of recognition at equal visibility."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stages.evaluation.evaluated_set import read_enrolments, read_strengths
 def main(*, strengths: Path, gallery: Path, out: Path) -> None:
     """Write the true-match rates of each method at several strengths to `out`.
 
-    strengths: the folder that strengths.py writes into. gallery: what gallery.py writes.
+    strengths: the folder of strengths.py's output. gallery: the output of gallery.py.
     """
     write_table(visibility(read_strengths(strengths), read_enrolments(gallery, read_settings())), out)
 

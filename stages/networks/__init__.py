@@ -1,1 +1,1 @@
-"""What programs share that train or run networks: the process, trained models, work that goes on after a kill."""
+"""Shared code of programs that train or run networks: process setup, trained models, resumable work."""

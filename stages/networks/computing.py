@@ -1,6 +1,6 @@
-"""A program's own process, set up to compute: the same digits in every run, in float32, from memory that it keeps.
+"""Process-wide setup of a program for computing: deterministic float32, and memory that is reused.
 
-For programs alone: all of this holds for the whole process, and a library must leave its caller's process as it is.
+For programs only: a library must not change its caller's process.
 """
 
 import contextlib
@@ -16,25 +16,25 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def configure_device(name: str) -> torch.device:
-    """The device that the setting `device` names (see `choose_device`), for which this process is then set up."""
+    """Set this process up for the device of the setting `device` (see `choose_device`), and return the device."""
     device = choose_device(name)
-    # cuBLAS is deterministic only with a workspace of fixed size, which it reads here when it starts.
+    # cuBLAS is deterministic only with a workspace of fixed size; it reads this variable at its start.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # As use_deterministic_algorithms, which first imports a compiler for a second.
+    # Equals use_deterministic_algorithms, which spends a second on importing a compiler.
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid: writes every tensor twice
     torch.backends.cudnn.benchmark = False
-    # Convolutions alone compute in TensorFloat-32 (10 bits of mantissa) unless told not to.
+    # By default, convolutions alone compute in TensorFloat-32 (10 bits of mantissa).
     torch.backends.cudnn.allow_tf32 = False
     keep_memory()
     return device
 
 
 def keep_memory() -> None:
-    """Ask the C library to keep, until the process ends, the memory that it was given.
+    """Make glibc reuse freed memory instead of returning it to the kernel, until the process ends.
 
-    glibc gives each large tensor's memory back to the kernel, which clears it page by page for the next one. Other C
-    libraries have no such function, and are left as they are.
+    By default glibc returns each large tensor's memory, and the kernel clears it page by page for the next one. Other
+    C libraries lack the function and stay as they are.
     """
     with contextlib.suppress(AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

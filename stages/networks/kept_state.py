@@ -1,4 +1,4 @@
-"""The state of a long computation, kept beside its output so that a killed one goes on."""
+"""Checkpoints of a long computation, next to its output, from which a killed run resumes."""
 
 import pickle
 import time
@@ -10,14 +10,14 @@ import torch
 from pfgvm.errors import InputError
 from stages.common.files import atomic_write
 
-# Writing takes at most about this share of the time …
+# Writing takes at most about this share of the time.
 _SHARE = 0.05
-# … but no more than so many seconds of work are lost: one write may be slow because its process was held up.
+# At most so many seconds between two writes, even after an unusually slow one.
 _LONGEST = 600
 
 
 class KeptState:
-    """The state of what makes `out`, good for a run of the same `key` (see resumable.fingerprint) alone."""
+    """The checkpoint of the output `out`, valid only for a run with the same `key` (see resumable.fingerprint)."""
 
     def __init__(self, out: Path, key: str) -> None:
         self._path = out.with_name(f".{out.name}.checkpoint")
@@ -25,19 +25,19 @@ class KeptState:
         self._due = 0.0
 
     def read(self) -> Any:
-        """The state last written; None where there is none of this key. Raises InputError for a damaged file."""
+        """Read the last state, or None without one of this key. Raises InputError for a damaged file."""
         try:
-            # Mapped, so that a state of another key is not read.
-            kept = torch.load(self._path, mmap=True, weights_only=True)
+            # Memory-mapped, so that a state of another key is not read.
+            checkpoint = torch.load(self._path, mmap=True, weights_only=True)
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             problem = str(error).splitlines()[0]
-            raise InputError(f"{self._path}: is no whole checkpoint ({problem}); delete it and run again") from None
-        return kept["state"] if kept["key"] == self._key else None
+            raise InputError(f"{self._path}: is not a complete checkpoint ({problem}); delete it, run again") from None
+        return checkpoint["state"] if checkpoint["key"] == self._key else None
 
     def write(self, state: Any) -> None:
-        """Keep `state`, tensors in containers, in place of what was kept; does nothing so soon after a slow write."""
+        """Replace the checkpoint by `state`, tensors in containers; skipped when too soon after a slow write."""
         started = time.monotonic()
         if started < self._due:
             return
@@ -47,5 +47,5 @@ class KeptState:
         self._due = ended + min((ended - started) / _SHARE, _LONGEST)
 
     def remove(self) -> None:
-        """Forget what was kept: the output is whole."""
+        """Delete the checkpoint of a complete output."""
         self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The progress of a stage program on standard error: a bar on a terminal, elsewhere a line every half minute."""
+"""Progress of a stage program on standard error: a bar on a terminal, otherwise a line every 30 seconds."""
 
 import os
 import sys
@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
-# Seconds between two lines, and before the first one: a short program prints none.
+# Seconds before the first line and between two lines, so that a short program prints none.
 PAUSE = 30
 
 
 def reported(items: Iterable[T], what: str, unit: str, *, total: int, done: int = 0) -> Iterator[T]:
-    """The `items`, one by one, while standard error shows how many of `total` are done and the time left.
+    """Yield the `items` and report the number done, of `total`, and the time left on standard error.
 
-    what: the file or folder that the program writes. unit: the name of the items in the plural. done: the number of
-    items that an earlier run finished.
+    what: the output file or folder. unit: the plural name of the items. done: the number of items finished by an
+    earlier run.
     """
-    # A pseudo-terminal may have no width, at which tqdm shows nothing.
+    # tqdm shows nothing on a pseudo-terminal without a width.
     if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:
         style: dict[str, Any] = {}
     else:
@@ -34,11 +34,11 @@ def reported(items: Iterable[T], what: str, unit: str, *, total: int, done: int 
 
 
 class _Lines:
-    """Standard error as a file for tqdm: each state of the bar becomes a line of its own."""
+    """Standard error as a file for tqdm, with every state of the bar as a line of its own."""
 
     def write(self, text: str) -> None:
         if line := text.strip():
             print(line, file=sys.stderr, flush=True)
 
     def flush(self) -> None:
-        """Each line is flushed as it is printed."""
+        """Do nothing: every line is flushed as it is printed."""

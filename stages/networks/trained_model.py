@@ -1,4 +1,4 @@
-"""A trained model on disk: its weights, and the record of its training."""
+"""A trained model on disk: its weights and its training record."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,31 +19,33 @@ WEIGHTS = "model.safetensors"
 RECORD = "training.json"
 
 
-# Compared by identity: a record, which holds lists, has no hash.
+# Compared by identity: a record contains lists and has no hash.
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """The trained model in `folder`: `record` at hand, its network read when asked for."""
+    """The trained model in `folder` with its training `record`; `network` reads the weights."""
 
     folder: Path
     record: TrainingRecord
 
     @classmethod
     def read(cls, folder: Path) -> "TrainedModel":
-        """Raises InputError where there is no record, or a damaged one."""
+        """Read the model in `folder`. Raises InputError for a missing or damaged record."""
         path = folder / RECORD
         try:
             return cls(folder, TrainingRecord.model_validate_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, ValidationError) as error:
-            raise InputError(f"{path}: is no whole training record ({_first_line(error)}); {_remedy(folder)}") from None
+            raise InputError(
+                f"{path}: is not a complete training record ({_first_line(error)}); {_remedy(folder)}"
+            ) from None
 
     @classmethod
     def read_all(cls, folder: Path) -> "list[TrainedModel]":
-        """The model in `folder`, or all models, which have a folder each there. Raises InputError as `read` does."""
+        """Read the model in `folder`, or all models, in one subfolder each. Raises InputError as `read` does."""
         return [cls.read(folder)] if (folder / RECORD).exists() else [cls.read(folder / name) for name in MODEL_NAMES]
 
     @classmethod
     def write(cls, network: nn.Module, record: TrainingRecord, folder: Path) -> None:
-        """Keep the weights of `network` and the `record` of its training in `folder`."""
+        """Write the weights of `network` and its training `record` to `folder`."""
         weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
         with atomic_write(folder / WEIGHTS) as partial:
             save_file(weights, partial)
@@ -52,24 +54,24 @@ class TrainedModel:
 
     @property
     def files(self) -> list[Path]:
-        """The files that the model is read from."""
+        """The model's files: weights and record."""
         return [self.folder / WEIGHTS, self.folder / RECORD]
 
     def network(self, device: torch.device) -> nn.Module:
-        """The model in eval mode on `device`: images in [0, 1], (B, 3, H, W), to logits, (B, classes).
+        """Load the network in eval mode on `device`: images in [0, 1], (B, 3, H, W), to logits, (B, classes).
 
-        Raises InputError where the weights are not whole.
+        Raises InputError for missing or damaged weights.
         """
-        made = self.record
-        network = Recipe(made.model, len(made.classes), made.image_size, made.descriptor).build()
+        record = self.record
+        network = Recipe(record.model, len(record.classes), record.image_size, record.descriptor).build()
         path = self.folder / WEIGHTS
         try:
             network.load_state_dict(load_file(path))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise InputError(
-                f"{path}: is no whole weights file ({_first_line(error)}); {_remedy(self.folder)}"
+                f"{path}: is not a complete weights file ({_first_line(error)}); {_remedy(self.folder)}"
             ) from None
-        # With the channels innermost convolutions are faster; logits are the same but for rounding.
+        # Convolutions are faster with channels last; logits are the same up to rounding.
         return network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch, not in its types
 
 

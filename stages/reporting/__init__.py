@@ -1,1 +1,1 @@
-"""What the programs of both reports share."""
+"""Shared code of the programs of both reports."""

@@ -1,4 +1,4 @@
-"""The images of adversarial sets as people look at them: files, and what a page's viewer shows."""
+"""The images of adversarial sets as PNG files and as entries of a page's viewer."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +18,9 @@ MEGABYTE = 1_000_000
 
 
 class ImageSet(NamedTuple):
-    """The images of one method: their file, the row of each image in it, and the folder that they are written into.
+    """The images of one method: their file, the row of each image in it, and the folder of their PNG files.
 
-    model: "" where no model was attacked. method: its label.
+    model: "" without an attacked model. method: its label.
     """
 
     model: str
@@ -30,29 +30,29 @@ class ImageSet(NamedTuple):
     folder: str
 
     def pixels(self, image: str) -> np.ndarray:
-        """The 8-bit pixels of `image`, (3, H, W)."""
+        """Read the 8-bit pixels of `image`, (3, H, W)."""
         return to_8bit(read_set(self.path)[self.places[image]]["pixels"])
 
 
 def image_sets(paths: Sequence[Path]) -> list[ImageSet]:
-    """The sets in the files `paths`, method by method."""
-    found = []
+    """List the sets in the files `paths`, method by method."""
+    sets = []
     for path in paths:
         rows = read_set(path)
         methods = list(dict.fromkeys(rows["method"].tolist()))
         for key in methods:
-            own = np.flatnonzero(rows["method"] == key).tolist()
-            places = dict(zip(rows["image"][own].tolist(), own, strict=True))
-            # The file of other tools' images holds several methods.
+            indices = np.flatnonzero(rows["method"] == key).tolist()
+            places = dict(zip(rows["image"][indices].tolist(), indices, strict=True))
+            # The file of other tools' images contains several methods.
             folder = f"{path.parent.name}/{key}"
-            found.append(ImageSet(str(rows["model"][own[0]]), label_of(key), path, places, folder))
-    return found
+            sets.append(ImageSet(str(rows["model"][indices[0]]), label_of(key), path, places, folder))
+    return sets
 
 
 def sets_of(scores: pd.DataFrame, folder: Path) -> list[Path]:
-    """The files in `folder`, one a model and method, of the sets that `scores` names; nothing else there counts."""
-    named = scores[["model", "method"]].drop_duplicates().itertuples(index=False)
-    return [folder / model / f"{key_of(method)}.npy" for model, method in named]
+    """List the files in `folder` of the sets in `scores`, one per model and method."""
+    pairs = scores[["model", "method"]].drop_duplicates().itertuples(index=False)
+    return [folder / model / f"{key_of(method)}.npy" for model, method in pairs]
 
 
 def write_image(pixels: np.ndarray, path: Path) -> None:
@@ -64,12 +64,12 @@ def write_image(pixels: np.ndarray, path: Path) -> None:
 def fitting_entries(
     images: Iterable[str], entry: Callable[[str], dict[str, Any]], megabytes: float
 ) -> list[dict[str, Any]]:
-    """What a page holds of `images`: the entry of each in turn, until as JSON they would exceed `megabytes`."""
-    entries, room = [], megabytes * MEGABYTE
+    """Collect the entries of `images` in order until, as JSON, they would exceed `megabytes`."""
+    entries, bytes_left = [], megabytes * MEGABYTE
     for image in images:
         entries.append(entry(image))
-        room -= len(json.dumps(entries[-1]))
-        if room < 0:
+        bytes_left -= len(json.dumps(entries[-1]))
+        if bytes_left < 0:
             return entries[:-1]
     return entries
 
@@ -77,21 +77,23 @@ def fitting_entries(
 def shown_image(
     image: str, clean: np.ndarray, published: pd.DataFrame, recognised: pd.DataFrame | None, sets: Sequence[ImageSet]
 ) -> dict[str, Any]:
-    """What a viewer shows of one image: the clean one, each set's difference from it, and predictions on them.
+    """Build a viewer's entry of one image: the clean image, each set's perturbation, and the predictions.
 
-    published: the scores of 8-bit images. recognised: RECOGNISED_IMAGES_COLUMNS; None where no recogniser was asked.
+    published: the scores of 8-bit images. recognised: RECOGNISED_IMAGES_COLUMNS, or None without recognisers.
     """
-    having = [each for each in sets if image in each.places]
+    containing = [x for x in sets if image in x.places]
     rows = list(viewer.of_image(image, published, recognised))
     for row in rows:
         row["change"] = next(
-            each.folder for each in having if row["method"] == each.method and each.model in ("", row["model"])
+            x.folder for x in containing if row["method"] == x.method and x.model in ("", row["model"])
         )
-    [own] = published.loc[published["image"] == image, ["person", "split"]].drop_duplicates().to_dict("records")
+    [identity_and_split] = (
+        published.loc[published["image"] == image, ["person", "split"]].drop_duplicates().to_dict("records")
+    )
     return {
         "name": image,
-        **own,
+        **identity_and_split,
         "clean": viewer.embedded(clean),
         "rows": rows,
-        "changes": {each.folder: viewer.embedded(viewer.difference(clean, each.pixels(image))) for each in having},
+        "changes": {x.folder: viewer.embedded(viewer.difference(clean, x.pixels(image))) for x in containing},
     }

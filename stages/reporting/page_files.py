@@ -1,4 +1,4 @@
-"""A page as a file, and what it is made of: data, plots and templates."""
+"""Write a page from its data, plots and templates."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,15 +19,15 @@ def write_page(
     templates: Path,
     out: Path,
 ) -> None:
-    """Write to `out` the HTML that `page` makes of the data `report` and `faces`, both JSON.
+    """Write the HTML that `page` returns for the data `report` and `faces`, both JSON, to `out`.
 
-    described: the plots of the page, SVG files in the folder `plots`. templates: the folder of markup, style, script.
+    described: the page's plots, SVG files in the folder `plots`. templates: the folder of markup, style and script.
     """
     numbers, images = (json.loads(path.read_text("utf-8")) for path in (report, faces))
-    drawn = {
+    page_plots = {
         name: PlotOnPage(name, *plot, (plots / f"{name}.svg").read_text("utf-8")) for name, plot in described.items()
     }
     texts = {path.name: path.read_text("utf-8") for path in sorted(templates.iterdir())}
-    html = page(numbers, images, drawn, templates=texts)
+    html = page(numbers, images, page_plots, templates=texts)
     with atomic_write(out) as partial:
         partial.write_text(html, "utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""The name of a run of the paper's pipeline, by which an evaluation says which run it evaluated."""
+"""The digest of a run of the paper's pipeline, which identifies the run that was evaluated."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ from stages.common.files import sha256
 
 
 def run_digest(scores: Path) -> str:
-    """Twelve hexadecimal digits that follow from the scores of all adversarial sets: another run has others."""
+    """Identify a run by the first twelve hexadecimal digits of the SHA-256 of all its scores."""
     return sha256(scores)[:12]
