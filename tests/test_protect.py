@@ -505,7 +505,7 @@ def test_each_photograph_is_written_with_its_table_whatever_else_is_asked(projec
     lines = [line for line in errors.splitlines() if line]
     assert [line.partition(": ")[2].partition(":")[0] for line in lines] == ["nobody.png", "words.jpg", "missing.jpg"]
     assert "no face was found on its 300 x 200 pixels" in lines[0]
-    assert "not a whole picture" in lines[1] and "cannot be read" in lines[2]
+    assert "not a complete image" in lines[1] and "cannot be read" in lines[2]
     assert output.index("two faces.jpg -> all/two faces.protected.png") < output.index("IMG_1.webp -> ")
     assert "Model A alone" in output and "safety" in output.splitlines()[-1]
 

@@ -366,7 +366,7 @@ def text_picture(faces: Path) -> None:
         ("settings", no_identities, ["faces", "identity_CelebA.txt"]),
         ("settings", broken_zip, ["img_align_celeba.zip", "download it again"]),
         ("select", too_few_images, ["1 persons", "2 are asked for", "subset.persons"]),
-        ("select", text_picture, ["000004.jpg", "not a whole picture", "replace or remove"]),
+        ("select", text_picture, ["000004.jpg", "not a complete image", "replace or remove"]),
     ],
 )
 def test_bad_faces_stop_a_stage(tmp_path: Path, program: str, damage: Callable[[Path], None], words: list[str]):
