@@ -126,7 +126,7 @@ def test_the_model_classifies_the_face_in_the_photograph_as_the_target(scale: fl
         pixels = np.repeat(pixels[..., :1], 3, axis=-1)
     face = face_at(scale, degrees, (140, 150))
     done, [protected] = protect(Photograph(pixels), [face], "a.jpg", protector())
-    assert protected.said.predicted == protected.said.target != protected.said.predicted_clean
+    assert protected.predictions.predicted == protected.predictions.target != protected.predictions.predicted_clean
     assert np.array_equal(protected.before, framed(pixels, face, IMAGE_SIZE))
     assert np.array_equal(protected.after, framed(done.pixels, face, IMAGE_SIZE))
     assert not grey or all(np.array_equal(done.pixels[..., 0], done.pixels[..., channel]) for channel in (1, 2))
@@ -226,7 +226,7 @@ def test_a_face_does_not_depend_on_those_after_it():
 def test_faces_whose_frames_overlap_are_both_protected():
     faces = [face_at(1, 0, (100, 100)), face_at(1, 0, (100 + W * 0.6, 105))]
     _, protected = protect(Photograph(smooth((200, 260))), faces, "a.jpg", protector())
-    assert [face.said.predicted for face in protected] == [face.said.target for face in protected]
+    assert [face.predictions.predicted for face in protected] == [face.predictions.target for face in protected]
 
 
 def test_a_target_depends_on_name_and_number_and_is_never_the_persons_own():
@@ -234,9 +234,11 @@ def test_a_target_depends_on_name_and_number_and_is_never_the_persons_own():
     unchanged = protector(lambda context: context.images)
     names = ("a.jpg", "b.jpg", "a.jpg")
     runs = [protect(Photograph(smooth((120, 320))), faces, name, unchanged) for name in names]
-    targets = [[face.said.target for face in protected] for _, protected in runs]
+    targets = [[face.predictions.target for face in protected] for _, protected in runs]
     assert targets[0] == targets[2] != targets[1] and len(set(targets[0])) > 2
-    assert all(face.said.target != face.said.predicted_clean for _, protected in runs for face in protected)
+    assert all(
+        face.predictions.target != face.predictions.predicted_clean for _, protected in runs for face in protected
+    )
 
 
 def test_inverse_is_the_way_back():
@@ -599,7 +601,7 @@ def test_an_attack_on_descriptors_allows_for_it_too():
     features = Protector(IMAGE_SIZE, deidentify, descriptors={"pixels": Pixels()})
     _, [protected] = protect(Photograph(smooth((100, 100))), [face_at(0.3, 10, (50, 50))], "a.jpg", features)
     arrived = protected.after - protected.before
-    assert protected.said is None and np.linalg.norm(differences[0] - arrived) < 0.35 * np.linalg.norm(arrived)
+    assert protected.predictions is None and np.linalg.norm(differences[0] - arrived) < 0.35 * np.linalg.norm(arrived)
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(project: Path, run):

@@ -237,8 +237,8 @@ def table_rows(name: str, digest: str, faces: Sequence[ProtectedFace], tools: To
         box = dict(zip(("left", "top", "width", "height"), np.rint(face.face.box).astype(int).tolist(), strict=True))
         l2 = round(float(np.linalg.norm(face.after - face.before)), 3)
         row = {"photograph": name, "sha256": digest, "face": number, **box, **attack, "l2": l2}
-        if record and face.said:
-            target, clean, protected = (record.classes[of] for of in vars(face.said).values())
+        if record and face.predictions:
+            target, clean, protected = (record.classes[of] for of in vars(face.predictions).values())
             rows.append(row | {
                 "recogniser": record.model, "seen": True, "predicted_clean": clean, "predicted": protected,
                 "target": target, "distance": None, "similarity": None, "threshold": None,

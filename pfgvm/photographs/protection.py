@@ -74,13 +74,13 @@ class Predictions:
 class ProtectedFace:
     """One protected face: before and after, in the method's framing, float32 in [0, 1], (3, H, W).
 
-    said: predictions; None without a classifier.
+    predictions: None without a classifier.
     """
 
     face: Face
     before: np.ndarray
     after: np.ndarray
-    said: Predictions | None
+    predictions: Predictions | None
 
 
 def framed(pixels: np.ndarray, face: Face, image_size: tuple[int, int]) -> np.ndarray:
