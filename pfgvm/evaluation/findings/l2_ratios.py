@@ -15,7 +15,7 @@ def distance_to_best(scores: pd.DataFrame, methods: Sequence[str], minimum_norm:
     """One row per model and method, in MINIMUM_NORM_COLUMNS: excess of the mean L2 over the best known L2.
 
     scores: as for pfgvm.report.table_data.results; only `float` rows are used. A method reaches an image if the model
-    predicts the target; the best known L2 is the smallest among the methods and minimum-norm attacks that reach the image.
+    predicts the target; the best known L2 is the smallest among the attacks that reach it.
     `reached`: share in [0, 1] of the images that the method reaches. `excess`: mean of L2 − best L2 over these images,
     with its 95 % interval by bootstrap over identities. Without a reference in the scores, the table is empty.
     """
