@@ -89,7 +89,7 @@ def gap(folder: Path) -> str:
             low, high = (f"{value:+.{digits}f}".replace("-", "−") for value in (min(differences), max(differences)))
             ranges.append(f"{MEASURE_LABELS[measure]} {low} to {high}{' points' if unit else ''}")
         title = f"Model {model}" + ("" if descriptor == "none" else f" ({descriptor} instead of VGG-Face)")
-        sentences.append(f"{title}, ours minus the paper's over the three methods: {', '.join(ranges)}.")
+        sentences.append(f"On {title}, our values minus the paper's are {', '.join(ranges)} over the three methods.")
     return "\n\n".join(sentences)
 
 
