@@ -169,7 +169,7 @@ def test_a_file_that_does_not_lie_there_is_named(project, refused):
 
 def commands(beginning: str) -> list[list[str]]:
     """The documented commands with this beginning, with the name of the tests' experiment."""
-    lines = [line.strip() for line in DOCUMENTED.splitlines() if line.startswith(f"    {beginning}")]
+    lines = [line for line in DOCUMENTED.splitlines() if line.startswith(f"{beginning} ")]
     assert lines
     return [["near" if word == "closer" else word for word in shlex.split(line)[1:]] for line in lines]
 
