@@ -13,13 +13,20 @@ def read_set(path: Path) -> np.ndarray:
 
 
 def row_type(
-    method: str, seen_by: str, images: Sequence[str], persons: Sequence[str], image_size: tuple[int, int]
+    method: str,
+    seen_by: str,
+    images: Sequence[str],
+    persons: Sequence[str],
+    image_size: tuple[int, int],
+    *,
+    displaces: bool = False,
 ) -> np.dtype:
     """Define one row of a set's file.
 
     The fields: `method`, its key; `model`, the attacked model, "" without one; `seen_by`, the attacked face
     descriptors, alone or in that model, separated by commas; `image`; `target`, an identity, "" without one; `pixels`,
-    float32 in [0, 1], (3, H, W).
+    float32 in [0, 1], (3, H, W). For a method that displaces pixels also `displacement`, float32, (2, H, W), as in
+    `ShapeAndLight`.
 
     The arguments are the values of the fields, or the longest of them; image_size: height, width.
     """
@@ -31,6 +38,7 @@ def row_type(
             ("image", f"U{max(map(len, images), default=1)}"),
             ("target", f"U{max(map(len, persons))}"),
             ("pixels", np.float32, (3, *image_size)),
+            *([("displacement", np.float32, (2, *image_size))] if displaces else []),
         ]
     )
 

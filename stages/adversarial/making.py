@@ -101,7 +101,12 @@ def write_adversarial_set(method: str, inputs: MethodInputs, out: Path, shard: S
     parameters = module.parameters(attack, record.model)
     descriptors = parameters.get("descriptors", [])
     row = row_type(
-        method, ",".join([*descriptors, record.descriptor]), rows["image"], record.classes, record.image_size
+        method,
+        ",".join([*descriptors, record.descriptor]),
+        rows["image"],
+        record.classes,
+        record.image_size,
+        displaces=getattr(module, "DISPLACES", False),
     )
 
     def make(part: slice) -> bytes:
@@ -117,6 +122,8 @@ def write_adversarial_set(method: str, inputs: MethodInputs, out: Path, shard: S
             results["model"] = record.model
             results["target"] = [record.classes[target] for target in context.targets[: len(results)].tolist()]
         results["pixels"] = adversarial[: len(results)].cpu().numpy()
+        if context.shape_and_light:
+            results["displacement"] = context.shape_and_light.displacement[: len(results)].cpu().numpy()
         return results.tobytes()
 
     files = [*trained.files, inputs.faces, *([inputs.reference] if inputs.reference else [])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -27,6 +27,17 @@ class Gallery:
     read: Callable[[Sequence[str]], Tensor]
 
 
+class ShapeAndLight(NamedTuple):
+    """The smooth part of a perturbation, at the images' size.
+
+    displacement: (B, 2, H, W), x and y in pixels: a pixel at p shows what the original shows at p + displacement.
+    shading: (B, 1, H, W), relative change of brightness.
+    """
+
+    displacement: Tensor
+    shading: Tensor
+
+
 @dataclass
 class Context:
     """The input of a method: images, and further inputs that are created on first access.
@@ -35,6 +46,7 @@ class Context:
     makers: functions without arguments that create the model, targets, gallery, …, by property name.
     strength: strength of a conventional method relative to its settings (1).
     asked: the properties that the method has accessed, from which the dependencies of an image are derived.
+    shape_and_light: set by a method that displaces pixels, together with its result.
     """
 
     images: Tensor
@@ -42,6 +54,7 @@ class Context:
     makers: Mapping[str, Callable[[], Any]]
     strength: float = 1.0
     asked: set[str] = field(default_factory=set)
+    shape_and_light: ShapeAndLight | None = None
     _made: dict[str, Any] = field(default_factory=dict)
 
     @property
