@@ -36,7 +36,8 @@ class SmoothField:
         rows, columns = (
             (torch.arange(count) - 1) * step - 0.5 for count, step in zip(self.shape, self.spacing, strict=True)
         )
-        return torch.meshgrid(rows, columns, indexing="ij")
+        grid_rows, grid_columns = torch.meshgrid(rows, columns, indexing="ij")
+        return grid_rows, grid_columns
 
     def inner(self) -> Tensor:
         """1 for control points that may move, 0 for those near the border: (*shape,)."""
@@ -46,7 +47,7 @@ class SmoothField:
 
 
 def _basis(size: int, cells: int) -> Tensor:
-    """Uniform cubic B-splines (size, cells + 3) at the centres of `size` pixels; control points from −1 to cells + 1."""
+    """Cubic B-splines (size, cells + 3) at the centres of `size` pixels, of control points from −1 to cells + 1."""
     at = (np.arange(size) + 0.5) / size * cells
     distance = np.abs(at[:, None] - np.arange(-1, cells + 2))
     near, far = 2 / 3 - distance**2 + distance**3 / 2, (2 - distance).clip(0) ** 3 / 6
