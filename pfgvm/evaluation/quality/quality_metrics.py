@@ -13,28 +13,12 @@ import numpy as np
 
 from pfgvm.errors import InputError
 from pfgvm.evaluation.metrics import mssim
+from pfgvm.faces.geometry import face_region
 
 Quality = Callable[[np.ndarray, np.ndarray], float]
 
-# Aligned face from brows to chin and cheek to cheek, in rows and columns of CelebA's images.
-_FACE_ROWS, _FACE_COLUMNS = (60, 180), (35, 143)
 # Smallest side at which all six scales of SSIMULACRA2, each half the previous one, have at least 8 pixels.
 _SIX_SCALES = 225
-
-
-def face_region(image_size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the face in CelebA's framing at `image_size` (height, width)."""
-    # Imported here, since the report starts without it.
-    from pfgvm.faces.geometry import CELEBA_SIZE
-
-    return (
-        _scaled(_FACE_ROWS, image_size[0] / CELEBA_SIZE[0]),
-        _scaled(_FACE_COLUMNS, image_size[1] / CELEBA_SIZE[1]),
-    )
-
-
-def _scaled(ends: tuple[int, int], growth: float) -> slice:
-    return slice(round(ends[0] * growth), round(ends[1] * growth))
 
 
 def psnr(image: np.ndarray, original: np.ndarray) -> float:
