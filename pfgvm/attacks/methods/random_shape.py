@@ -1,4 +1,4 @@
-"""Random control of P-FGVM (shape): random shape, light and pixels of its sizes, without a network. Not in the paper."""
+"""Random control of P-FGVM (shape): random shape, light and pixels of its sizes, no network. Not in the paper."""
 
 from __future__ import annotations
 
