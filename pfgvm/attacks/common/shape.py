@@ -21,8 +21,9 @@ from pfgvm.faces.geometry import CELEBA_SIZE, face_region
 if TYPE_CHECKING:
     from pfgvm.settings import PFGVMShape, ShapeSizes
 
-# Cells along height and width: about 16 pixels of a 218 x 178 image for the displacement, 8 for the shading.
-_CELLS_OF_SHAPE, _CELLS_OF_LIGHT = (14, 11), (28, 22)
+# Cells along height and width: about 12 pixels of a 218 x 178 image for the displacement, 8 for the shading. With cells
+# of 16 pixels, a displacement of equal size protects less.
+_CELLS_OF_SHAPE, _CELLS_OF_LIGHT = (18, 15), (28, 23)
 # Mean size of the random start, relative to that of a normalised gradient.
 _START = 0.05
 
