@@ -191,6 +191,9 @@ class PFGVMFeatures(Section):
     views: PositiveInt = Field(description="number of random views per step; their gradients are summed")
     scale: float = Field(ge=0, le=1, description="largest relative enlargement or reduction of a view")
     shift: float = Field(ge=0, le=1, description="largest shift of a view, relative to the image")
+    mirror: bool = Field(description="whether each view is mirrored with probability 1/2")
+    contrast: float = Field(ge=0, le=1, description="largest relative change of a view's contrast about mid-grey")
+    brightness: float = Field(ge=0, le=1, description="largest change of a view's brightness, relative to its range")
     masking: NonNegativeFloat = Field(description="exponent of the visual masking weight; 0: none")
     chroma: float = Field(ge=0, le=1, description="share of the gradient's chroma that remains")
 

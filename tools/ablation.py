@@ -38,21 +38,27 @@ from stages.evaluation.evaluated_set import read_enrolments
 from stages.evaluation.recogniser_settings import open_recognisers
 from stages.networks.computing import configure_device
 
-# Changed parameters of the method; all variants are compared with the first.
+# Changed parameters of the method; all variants are compared with the first. `descriptors` are names of settings.
 VARIANTS: dict[str, dict[str, Any]] = {
     "as set": {},
-    "the image itself, no views": {"views": 1, "scale": 0.0, "shift": 0.0},
+    "no mirror": {"mirror": False},
+    "no contrast and brightness": {"contrast": 0.0, "brightness": 0.0},
+    "contrast and brightness twice": {"contrast": 0.4, "brightness": 0.4},
+    "the image itself, no views": {
+        "views": 1, "scale": 0.0, "shift": 0.0, "mirror": False, "contrast": 0.0, "brightness": 0.0
+    },
     "one view a step": {"views": 1},
     "four views a step": {"views": 4},
-    "views vary half as much": {"scale": 0.05, "shift": 0.025},
     "views vary twice as much": {"scale": 0.2, "shift": 0.1},
     "10 iterations": {"iterations": 10},
     "40 iterations": {"iterations": 40},
     "every pixel alike": {"masking": 0.0},
     "masking in full": {"masking": 1.0},
     "no colour": {"chroma": 0.0},
+    "colour 0.6": {"chroma": 0.6},
     "all colour": {"chroma": 1.0},
-}
+    "surrogates dlib and sface": {"descriptors": ["dlib", "sface"]},
+}  # fmt: skip
 COLUMNS = [
     "variant", "recogniser", "images", "tmr", "low", "high", "difference", "difference_low", "difference_high",
     "tmr_both", "l2", "mssim_face", "flip_face", "seconds",
@@ -69,19 +75,19 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
     names = list(attacked_images(split, attack)["image"])
     clean = read_images(faces, names, size)
     device = configure_device(settings.device)
-    attacked = attack.p_fgvm_features.descriptors
-    descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
     recognisers = {recogniser.name: recogniser for recogniser in open_recognisers(settings, size)}
-    black_box = [
-        enrolment for enrolment in read_enrolments(gallery, settings) if enrolment.recogniser.name not in attacked
-    ]
-    if not black_box:
-        raise InputError("evaluation.recognisers: all of them are white-box; add one that the method does not attack")
+    enrolments = read_enrolments(gallery, settings)
     rows: list[dict[str, Any]] = []
     first: dict[str, np.ndarray] = {}
     for variant, changes in VARIANTS.items():
         values = parameters(attack, MODEL_NAMES[0]) | changes
-        del values["descriptors"]
+        attacked = values.pop("descriptors")
+        descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
+        black_box = [enrolment for enrolment in enrolments if enrolment.recogniser.name not in attacked]
+        if not rows and not black_box:
+            raise InputError(
+                "evaluation.recognisers: all of them are white-box; add one that the method does not attack"
+            )
         started = time.monotonic()
         adversarial = np.concatenate(
             [

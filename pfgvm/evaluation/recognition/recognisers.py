@@ -86,9 +86,9 @@ def _dlib(image_size: tuple[int, int]) -> Recogniser:
 
 
 def _sface(image_size: tuple[int, int]) -> Recogniser:
-    from pfgvm.evaluation.recognition.installed_files import installed_file
+    from pfgvm.models.installed_weights import sface_weights
 
-    return _onnx(INSTALLED["sface"], installed_file("sface"), {"input_size": (112, 112)})
+    return _onnx(INSTALLED["sface"], sface_weights(), {"input_size": (112, 112)})
 
 
 def _onnx(compared: Comparison, path: Path, line: Mapping[str, Any]) -> Recogniser:
