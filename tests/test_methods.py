@@ -331,4 +331,4 @@ def test_the_stub_names_functions_that_exist():
     named = [
         alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname
     ]
-    assert set(named) == set(KEYS) and all(getattr(pfgvm.attacks, name).__name__ == name for name in named)
+    assert set(named) == set(KEYS) and all(callable(getattr(pfgvm.attacks, name)) for name in named)
