@@ -17,11 +17,11 @@ from skimage.transform import AffineTransform, warp
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.recognition.alignment import ARCFACE_POINTS, arcface_points, celeba_points, chips, similarity
+from pfgvm.evaluation.recognition.alignment import arcface_points, celeba_points, chips, similarity
 from pfgvm.evaluation.recognition.embedding_distance import comparison
 from pfgvm.evaluation.recognition.onnx_network import OnnxNetwork
 from pfgvm.evaluation.recognition.recognisers import Recogniser, open_recogniser, trial_faces
-from pfgvm.faces.geometry import CELEBA_POINTS
+from pfgvm.faces.geometry import ARCFACE_POINTS, CELEBA_POINTS
 from pfgvm.faces.images import decode, to_size
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset

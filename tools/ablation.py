@@ -3,9 +3,9 @@
 Black-box recognisers compare all variants at equal mean FLIP of the faces (`flip`): each variant's perturbations are
 scaled by one factor. Reads the output of `dvc repro stages/evaluation/dvc.yaml:gallery`.
 
-ablation.csv has one row per variant and recogniser, in COLUMNS. `tmr` is the true-match rate of protected with clean
-images at the highest false-match rate. `difference` is `tmr` minus that of the first variant, paired by image. The
-intervals are 95 % bootstrap intervals over identities. `seconds` is per image.
+ablation.csv has one row per variant and recogniser that the variant does not attack, in COLUMNS. `tmr` is the
+true-match rate of protected with clean images at the highest false-match rate. `difference` is `tmr` minus that of the
+first variant, paired by image. The intervals are 95 % bootstrap intervals over identities. `seconds` is per image.
 """
 
 import sys
@@ -38,7 +38,7 @@ from stages.evaluation.evaluated_set import read_enrolments
 from stages.evaluation.recogniser_settings import open_recognisers
 from stages.networks.computing import configure_device
 
-# Changed parameters of the method; all variants are compared with the first. `descriptors` are names of settings.
+# Changed parameters of the method; all variants are compared with the first.
 VARIANTS: dict[str, dict[str, Any]] = {
     "as set": {},
     "no mirror": {"mirror": False},
@@ -82,12 +82,10 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
     for variant, changes in VARIANTS.items():
         values = parameters(attack, MODEL_NAMES[0]) | changes
         attacked = values.pop("descriptors")
-        descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
         black_box = [enrolment for enrolment in enrolments if enrolment.recogniser.name not in attacked]
-        if not rows and not black_box:
-            raise InputError(
-                "evaluation.recognisers: all of them are white-box; add one that the method does not attack"
-            )
+        if not black_box:
+            continue
+        descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
         started = time.monotonic()
         adversarial = np.concatenate(
             [
@@ -120,6 +118,8 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
             rates |= dict(zip(ends, over_persons(tmr - baseline, persons), strict=True))
             rows.append(of_variant | {"recogniser": name, "tmr_both": tmr_both} | rates)
             print({key: rows[-1][key] for key in ("variant", "recogniser", "tmr", "tmr_both")}, file=sys.stderr)
+    if not rows:
+        raise InputError("evaluation.recognisers: all of them are white-box; add one that the method does not attack")
     with atomic_write(out / "ablation.csv") as partial:
         partial.write_bytes(csv_text(pd.DataFrame(rows, columns=COLUMNS)))
 

@@ -159,7 +159,12 @@ def ablation() -> str:
     rows = []
     for variant, own in pd.read_csv(CELEBA / "ablation.csv").groupby("variant", sort=False):
         cells = [str(variant)]
-        for _, row in own.set_index("recogniser").loc[list(BLACK_BOX)].iterrows():
+        by_recogniser = own.set_index("recogniser")
+        for name in BLACK_BOX:
+            if name not in by_recogniser.index:
+                cells += ["white-box", ""]
+                continue
+            row = by_recogniser.loc[name]
             difference = with_interval(*(row[f"difference{end}"] for end in ("", "_low", "_high")))
             cells += [with_interval(row["tmr"], row["low"], row["high"]), "" if len(rows) == 0 else difference]
         rows.append([*cells, number(own["mssim_face"].iloc[0], 3)])
