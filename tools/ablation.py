@@ -24,7 +24,7 @@ from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.recognition_rates import over_persons
 from pfgvm.evaluation.findings.verification import Faces, match_rates
 from pfgvm.evaluation.metrics import l2
-from pfgvm.evaluation.quality.quality_metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY, ImagePair
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.images import to_8bit
 from pfgvm.settings import MODEL_NAMES
@@ -145,7 +145,8 @@ def scaled_by(clean: np.ndarray, adversarial: np.ndarray, factor: float) -> np.n
 def mean_quality(name: str, images: np.ndarray, clean: np.ndarray) -> float:
     """Average the metric `name` of QUALITY over images and their originals, float32 in [0, 1], (n, 3, H, W)."""
     [metric] = [metric for metric in QUALITY if metric.name == name]
-    return float(np.mean([metric.function(*pair) for pair in zip(to_8bit(images), to_8bit(clean), strict=True)]))
+    pairs = (ImagePair(*images) for images in zip(to_8bit(images), to_8bit(clean), strict=True))
+    return float(np.mean([metric.function(pair) for pair in pairs]))
 
 
 def true_match_rates(

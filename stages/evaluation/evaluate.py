@@ -11,7 +11,7 @@ from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.evaluation.detectability import FEATURES, features
 from pfgvm.evaluation.metrics import mssim
 from pfgvm.evaluation.quality.lpips import lpips_metric
-from pfgvm.evaluation.quality.quality_metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY, VISIBILITY, ImagePair
 from pfgvm.evaluation.recognition.detection import detect
 from pfgvm.evaluation.scoring import predicted_persons
 from pfgvm.evaluation.transforms import TRANSFORMS
@@ -32,9 +32,9 @@ def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shar
 
     One row per image and view (VIEWS): `method`, `model`, `image`, `target` and `seen_by` as in the set; the `view`;
     each model's prediction (`predicted_A`, …); `mssim` to the clean image in the same view; `found`, whether a
-    detector finds a face; the metrics of QUALITY, and LPIPS; the `features` that separate protected from clean images;
-    and one embedding per recogniser (Comparison.field). Detector, metrics, features and the models that were not
-    attacked take the published image only. Without an attacked model, all models take every view.
+    detector finds a face; the metrics of QUALITY and VISIBILITY, and LPIPS; the `features` that separate protected
+    from clean images; and one embedding per recogniser (Comparison.field). Detector, metrics, features and the models
+    that were not attacked take the published image only. Without an attacked model, all models take every view.
 
     models: the parent folder of all models. faces: the zip of the originals.
     """
@@ -46,7 +46,7 @@ def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shar
     recognisers = open_recognisers(settings, record.image_size)
     of_lpips = settings.evaluation.lpips
     weights = [Path(settings.evaluation.root, of_lpips)] if of_lpips else []
-    metrics = [*QUALITY, *map(lpips_metric, weights)]
+    metrics = [*QUALITY, *VISIBILITY, *map(lpips_metric, weights)]
     longest = max(map(len, record.classes))
     row = np.dtype(
         [
@@ -89,8 +89,10 @@ def main(*, models: Path, faces: Path, adversarial: Path, out: Path, shard: Shar
             predicted = predicted_persons(network(name), _floats(images), trained[name].record.classes, size)
             published[f"predicted_{name}"] = predicted
         published["found"] = [bool(detect(image.transpose(1, 2, 0))) for image in images]
+        displacements = rows["displacement"] if "displacement" in (rows.dtype.names or ()) else [None] * len(rows)
+        pairs = [ImagePair(*values) for values in zip(images, originals, displacements, strict=True)]
         for metric in metrics:
-            published[metric.name] = [metric.function(*pair) for pair in zip(images, originals, strict=True)]
+            published[metric.name] = [metric.function(pair) for pair in pairs]
         published["features"] = [features(image) for image in images]
         return results.tobytes()
 
