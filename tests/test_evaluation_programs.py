@@ -227,6 +227,13 @@ def test_a_displaced_image_is_compared_with_its_displaced_original(faces_on_disk
     assert (published["flip_displaced"] == 0).all() and (published["flip_close"] > 0.01).all()
     assert (published["displacement"] > 1.5).all()
     assert not rows["displacement"][rows["view"] != PUBLISHED].any()
+    # All images are displaced alike, so the mean of the others is the displacement, and its removal the original.
+    unwarped, clean = (rows[rows["view"] == "unwarped"], embeddings(faces_on_disk["pixels"]))
+    distance = {"unwarped": np.abs(unwarped["embedding_found"] - clean).mean()}
+    distance["published"] = np.abs(published["embedding_found"] - clean).mean()
+    assert distance["unwarped"] < 0.3 * distance["published"]
+    # Noise contains no face, so no landmarks.
+    assert not rows["aligned"].any()
 
 
 def test_the_control_is_the_clean_face_under_noise_of_the_same_l2(faces_on_disk):

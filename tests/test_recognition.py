@@ -84,6 +84,7 @@ def test_recognition_counted_by_hand():
             "rank5_clean": 1,
             "rank5_protected": 1,
             "found": 0.25,
+            "aligned": 0.75,
             # Of the attacked images.
             "found_clean": 0.75,
             "images": 4,
