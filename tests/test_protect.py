@@ -10,6 +10,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -453,10 +454,10 @@ def test_the_table_gives_target_and_predictions_and_each_recognisers_verdict():
 # ── The program ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def configure(folder: Path, **data: str) -> None:
-    """Write params.yaml with changes in its section `data`."""
+def configure(folder: Path, changes: dict[str, Any] | None = None, **data: str) -> None:
+    """Write params.yaml with `changes`, and with changes in its section `data`."""
     quick = {"attack.p_fgvm.iterations": 8, "attack.p_fgvm_features.views": 1}
-    values = changed({"device": "cpu", "threads": 1} | quick)
+    values = changed({"device": "cpu", "threads": 1} | quick | (changes or {}))
     values["data"] |= data
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
 
@@ -585,6 +586,23 @@ def test_the_method_on_features_needs_no_trained_model(project: Path, run, monke
     assert not table["same_person"][table["seen"]].any() and (table["l2"] > 0.5).all()
     lines = [line for line in output.splitlines() if re.match(r"\|.*(dlib, attacked|SFace)", line)]
     assert [line.split("|")[1].strip() for line in lines] == ["1", "", "2", ""]
+
+
+def test_two_descriptors_are_attacked_together(project: Path, run):
+    tables = []
+    for names, words in ((["dlib"], "on dlib."), (["dlib", "sface"], "on dlib and SFace.")):
+        configure(project, {"attack.p_fgvm_features.descriptors": names})
+        try:
+            status, output, _ = run("--method", "p_fgvm_features", "--out", "attacked", "IMG_1.webp")
+        finally:
+            configure(project)
+        assert status == 0 and f"P-FGVM (features) {words}" in output
+        tables.append(pd.read_csv(project / "attacked/IMG_1.csv").set_index("recogniser"))
+    alone, both = tables
+    assert alone["seen"].to_dict() == {"dlib": True, "sface": False} and both["seen"].all()
+    assert set(both["descriptor"]) == {"dlib,sface"}
+    assert alone.loc["dlib", "similarity"] < both.loc["dlib", "similarity"]
+    assert both.loc["sface", "similarity"] < alone.loc["sface", "similarity"] - 0.2
 
 
 def test_an_attack_on_descriptors_allows_for_it_too():
