@@ -1,6 +1,5 @@
 """Photos: read, protected and written; pixels outside the faces do not change, and invalid files are refused."""
 
-import dataclasses
 import io
 import os
 import re
@@ -19,17 +18,22 @@ import pytest
 import torch
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 from ruamel.yaml import YAML
+from scipy import ndimage
 from torch import nn
 
 from pfgvm.attacks import p_fgvm
-from pfgvm.attacks.common.context import Context
+from pfgvm.attacks.common.context import Context, ShapeAndLight
+from pfgvm.attacks.common.smooth_fields import displaced
 from pfgvm.errors import InputError
 from pfgvm.evaluation.recognition.alignment import celeba_points, inverse, warped
 from pfgvm.evaluation.recognition.detection import Face
 from pfgvm.evaluation.recognition.recognisers import Recogniser
+from pfgvm.faces.geometry import face_region
+from pfgvm.photographs import placement
 from pfgvm.photographs.photograph import Photograph, png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protection import Classifier, Protector, framed, protect, shown
+from pfgvm.photographs.placement import framed, shown
+from pfgvm.photographs.protection import Classifier, Protector, protect
 from pfgvm.photographs.same_person import verdict
 from stages.networks.trained_model import TrainedModel
 from tests.committed_settings import changed
@@ -154,11 +158,97 @@ def test_the_perturbation_arrives_as_the_method_made_it(scale: float, degrees: f
     assert np.linalg.norm(protected.after - protected.before - perturbation) < 0.15 * np.linalg.norm(perturbation)
 
 
-def test_a_strength_multiplies_the_perturbation():
-    face, perturbation = face_at(1, 0, (100, 100)), detail(1.5)
-    stronger = dataclasses.replace(protector(adds(perturbation)), strength=0.5)
-    _, [protected] = protect(Photograph(smooth((200, 200))), [face], "a.jpg", stronger)
-    assert np.linalg.norm(protected.after - protected.before - perturbation / 2) < 0.1 * np.linalg.norm(perturbation)
+def bump(rows: float, columns: float, size: tuple[int, int] = IMAGE_SIZE) -> np.ndarray:
+    """A smooth field over a frame of any size: at most 1, around a point relative to its size, and 0 at the border."""
+    y, x = ((np.arange(side) + 0.5) / side for side in size)
+    window = np.outer(*(np.sin(np.pi * np.clip(1.3 * side - 0.15, 0, 1)) ** 2 for side in (y, x)))
+    return (window * np.exp(-8 * ((y[:, None] - rows) ** 2 + (x - columns) ** 2))).astype(np.float32)
+
+
+def fields(size: tuple[int, int] = IMAGE_SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """A displacement, (2, H, W), in pixels of a frame of IMAGE_SIZE, and a shading, (1, H, W)."""
+    return 2.5 * np.stack([bump(0.5, 0.4, size), -bump(0.6, 0.5, size)]), 0.08 * bump(0.4, 0.6, size)[None]
+
+
+def displaces(change: np.ndarray, given: list | None = None):
+    """A method that displaces and shades by `fields` and adds `change`, (3, H, W).
+
+    given: receives its result and the images of its descriptor.
+    """
+
+    def deidentify(context: Context) -> torch.Tensor:
+        displacement, shading = (torch.from_numpy(field)[None] for field in fields())
+        context.shape_and_light = ShapeAndLight(displacement, shading)
+        x_adv = (1 + shading) * displaced(context.images, displacement) + torch.from_numpy(change)
+        if given is not None:
+            [descriptor] = context.descriptors(["pixels"])
+            given.extend([x_adv.numpy()[0], descriptor(x_adv).detach().numpy().reshape(3, H, W)])
+        return x_adv
+
+    return deidentify
+
+
+def textured(size: tuple[int, int], sigma: float) -> np.ndarray:
+    """A photo with detail of `sigma` pixels."""
+    noise = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 1, (*size, 3)), (0, 0), sigma)
+    return np.clip(smooth(size) + 15 * noise / noise.std(), 0, 255).astype(np.uint8)
+
+
+def relative_error(values: np.ndarray, expected: np.ndarray, before: np.ndarray) -> float:
+    return float(np.linalg.norm(values - expected) / np.linalg.norm(expected - before))
+
+
+@pytest.mark.parametrize(
+    ("scale", "degrees", "largest"), [(0.3, 10, 0.15), (0.5, -20, 0.15), (1, 0, 0.05), (1.3, 30, 0.1), (4, -15, 0.1)]
+)
+def test_the_photo_is_displaced_and_shaded_as_the_descriptor_is_shown(scale: float, degrees: float, largest: float):
+    given = []
+    # A photo of few pixels loses fine detail of the pixels' part.
+    change = detail(1.5) if scale >= 1 else np.zeros((3, H, W), np.float32)
+    method = Protector(IMAGE_SIZE, displaces(change, given), descriptors={"pixels": Pixels()})
+    photo = Photograph(textured((380, 360), 1.5 * max(1, scale)))
+    _, [protected] = protect(photo, [face_at(scale, degrees, (180, 190))], "a.jpg", method)
+    for images in given:
+        assert relative_error(protected.after, images, protected.before) < largest
+    on_face = np.hypot(*fields()[0])[face_region(IMAGE_SIZE)] * scale
+    assert protected.displacement == pytest.approx(on_face.mean(), rel=1e-3)
+    assert protected.displacement_max == pytest.approx(on_face.max(), rel=1e-3)
+
+
+@pytest.mark.parametrize("band", [50, 512])
+def test_a_photo_finer_than_the_frame_stays_sharp(band: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(placement, "_BAND", band)
+    # Detail of a quarter of the frame's pixel, which the frame does not contain.
+    scale, size = 4, (4 * H, 4 * W)
+    pixels = textured(size, 1.2)
+    face = face_at(scale, 0, ((size[1] - 1) / 2, (size[0] - 1) / 2))
+    done, _ = protect(Photograph(pixels), [face], "a.jpg", Protector(IMAGE_SIZE, displaces(0 * detail(1))))
+    displacement, shading = fields(size)
+    at = np.indices(size) + scale * displacement[::-1]
+    exact = [ndimage.map_coordinates(pixels[..., channel].astype(float), at) for channel in range(3)]
+    expected = ((1 + shading) * exact).transpose(1, 2, 0).clip(0, 255)
+    assert np.abs(done.pixels - expected).mean() < 0.05 * np.abs(pixels - expected).mean()
+
+
+def test_displaced_grey_stays_grey_and_transparency_and_surroundings_stay():
+    grey = np.repeat(textured((200, 200), 1.5)[..., :1], 3, axis=-1)
+    alpha = np.random.default_rng(0).integers(0, 256, grey.shape[:2], dtype=np.uint8)
+    photo, method = Photograph(grey, alpha), Protector(IMAGE_SIZE, displaces(detail(1.5)))
+    done, _ = protect(photo, [face_at(1.5, 20, (100, 90))], "a.jpg", method)
+    assert all(np.array_equal(done.pixels[..., 0], done.pixels[..., channel]) for channel in (1, 2))
+    assert np.array_equal(done.alpha, alpha)
+    rows, columns = np.indices(alpha.shape)
+    beyond = np.hypot(columns - 100, rows - 90) > 1.5 * np.hypot(H, W) / 2 + 2
+    assert np.array_equal(done.pixels[beyond], grey[beyond]) and not np.array_equal(done.pixels, grey)
+
+
+def test_a_displaced_face_that_the_photo_cuts_off_has_no_seam():
+    # At the photo's left edge, through the middle of the face, the displacement is largest.
+    ramp = np.repeat(np.linspace(40, 200, 200).astype(np.uint8)[:, None], 200, axis=1)
+    photo = Photograph(np.repeat(ramp[..., None], 3, axis=-1))
+    done, _ = protect(photo, [face_at(2, 0, (0, 100))], "a.jpg", Protector(IMAGE_SIZE, displaces(0 * detail(1))))
+    change = done.pixels[..., 0].astype(int) - photo.pixels[..., 0]
+    assert np.abs(change).max() > 4 and np.abs(np.diff(change, axis=1)).max() <= 2
 
 
 class Pixels(nn.Module):

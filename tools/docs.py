@@ -25,7 +25,6 @@ from pfgvm.report.table_data import as_records, table3_metrics
 from stages.common.data_frames import read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
-from tools.protect import STRENGTHS
 
 REPORTS = Path("reports")
 CELEBA, BUNDLED = REPORTS / "celeba", REPORTS / "evaluation"
@@ -33,6 +32,8 @@ CELEBA, BUNDLED = REPORTS / "celeba", REPORTS / "evaluation"
 DESCRIPTORS = {"A": "none", "B": "dlib"}
 # Recognisers that P-FGVM (features) does not attack.
 BLACK_BOX = ("sface", "faceres")
+# Factors of the perturbation of P-FGVM (features) in the table of strengths.
+STRENGTHS = {"light": 0.5, "medium": 1.0, "strong": 1.5}
 MEASURE_LABELS = {"l2": "L2", "mssim_legacy": "SI", "mr": "MR"}
 # Identities are not named where the faces are real.
 TABLES = ("recognition", "transfer", "robustness", "adaptive", "minimum_norm", "equal_mr", "quality")
