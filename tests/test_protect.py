@@ -29,19 +29,21 @@ from pfgvm.evaluation.recognition.alignment import celeba_points, inverse, warpe
 from pfgvm.evaluation.recognition.detection import Face
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.geometry import face_region
+from pfgvm.methods import ATTACKS
 from pfgvm.photographs import placement
 from pfgvm.photographs.photograph import Photograph, png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
 from pfgvm.photographs.placement import framed, shown
 from pfgvm.photographs.protection import Classifier, Protector, protect
 from pfgvm.photographs.same_person import verdict
+from stages.adversarial.descriptor_settings import open_descriptor
 from stages.networks.trained_model import TrainedModel
 from tests.committed_settings import changed
 from tests.faces_on_disk import encoded
 from tests.records import training_record
 from tests.small import CLASSES, IMAGE_SIZE, small_a
 from tests.test_detection import FRONTAL, photograph
-from tools.protect import main, named_in
+from tools.protect import MODES, main, named_in
 
 ROOT = Path(__file__).parents[1]
 H, W = IMAGE_SIZE
@@ -517,6 +519,7 @@ def test_a_verdict_compares_the_similarity_of_before_and_after_with_the_threshol
 
 
 ROW = {"face": 1, "width": 20, "height": 25, "model": "B", "descriptor": "dlib", "method": "P-FGVM"}
+ROW |= {"mode": "", "displacement": 0.0, "displacement_max": 0.0, "flip_close": 0.0414}
 MODEL = {"recogniser": "B", "seen": True, "predicted_clean": "7", "predicted": "9", "same_person": False}
 OTHER = {"recogniser": "dlib", "seen": True, "target": None, "distance": "euclidean", "similarity": -0.41}
 
@@ -535,10 +538,11 @@ def test_the_table_gives_target_and_predictions_and_each_recognisers_verdict():
         "distance 0.41",
     ]  # fmt: skip
     assert tables[0].rows[1][2] == "dlib, under Model B"
-    [narrow] = tables[0].notes
+    visible, narrow = tables[0].notes
+    assert "FLIP 0.041" in visible and tables[0].caption == "P-FGVM on Model B (dlib)."
     assert "Face 1 is 20 pixels wide" in narrow
-    assert "threshold" in tables[2].notes[1] and "dlib" in tables[2].notes[1]
-    assert "centred" in tables[3].notes[1] and "dlib" in tables[3].notes[1]
+    assert "threshold" in tables[2].notes[2] and "dlib" in tables[2].notes[2]
+    assert "centred" in tables[3].notes[2] and "dlib" in tables[3].notes[2]
 
 
 # ── The program ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -547,6 +551,7 @@ def test_the_table_gives_target_and_predictions_and_each_recognisers_verdict():
 def configure(folder: Path, changes: dict[str, Any] | None = None, **data: str) -> None:
     """Write params.yaml with `changes`, and with changes in its section `data`."""
     quick = {"attack.p_fgvm.iterations": 8, "attack.p_fgvm_features.views": 1}
+    quick |= {"attack.p_fgvm_shape.iterations": 8, "attack.p_fgvm_shape.views": 1}
     values = changed({"device": "cpu", "threads": 1} | quick | (changes or {}))
     values["data"] |= data
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
@@ -577,7 +582,8 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.chdir(project)
 
     def protect_photographs(*arguments: str) -> tuple[int, str, str]:
-        status = main(["--model", "A", "--method", "p_fgvm", *arguments])
+        method = [] if {"--mode", "--method"} & set(arguments) else ["--method", "p_fgvm"]
+        status = main(["--model", "A", *method, *arguments])
         return status, *capsys.readouterr()
 
     return protect_photographs
@@ -643,7 +649,7 @@ def test_thresholds_measured_on_photos_come_before_published_ones(project: Path,
         configure(project)
     assert status == 0
     table = pd.read_csv(project / source / "IMG_1.csv")
-    assert table["threshold"].tolist()[1:] == pytest.approx([threshold, np.nan], nan_ok=True)
+    assert table["threshold"].tolist()[1:] == [threshold, 0.363]
     assert f"{decision} person (distance" in output
 
 
@@ -666,10 +672,6 @@ def test_the_method_on_features_needs_no_trained_model(project: Path, run, monke
     assert status == 0 and "P-FGVM (features) on dlib" in output
     table = pd.read_csv(project / "features/two faces.csv")
     assert list(table["face"]) == [1, 1, 2, 2] and list(table["recogniser"]) == ["dlib", "sface"] * 2
-    assert run("--method", "p_fgvm_features", "--strength", "light", "--out", "light", "two faces.jpg")[0] == 0
-    light = pd.read_csv(project / "light/two faces.csv")
-    assert light["l2"].tolist() == pytest.approx((table["l2"] / 2).tolist(), rel=0.1)
-    assert (light["similarity"] > table["similarity"]).all()
     assert table["model"].isna().all() and set(table["descriptor"]) == {"dlib"} and table["target"].isna().all()
     assert list(table["seen"]) == [True, False] * 2
     # dlib's published threshold is a distance of 0.6.
@@ -693,6 +695,54 @@ def test_two_descriptors_are_attacked_together(project: Path, run):
     assert set(both["descriptor"]) == {"dlib,sface"}
     assert alone.loc["dlib", "similarity"] < both.loc["dlib", "similarity"]
     assert both.loc["sface", "similarity"] < alone.loc["sface", "similarity"] - 0.2
+
+
+def test_modes_are_compared_and_the_chosen_one_is_written(project: Path, run, monkeypatch: pytest.MonkeyPatch):
+    loaded = []
+    monkeypatch.setattr(
+        "tools.protect.open_descriptor", lambda name, *rest: loaded.append(name) or open_descriptor(name, *rest)
+    )
+    tables, written = {}, {}
+    for mode in ("natural", "pixels"):
+        status, output, _ = run("--mode", mode, "--out", mode, "two faces.jpg")
+        assert status == 0 and f"Mode {mode}: {ATTACKS[MODES[mode]].label} on dlib." in output
+        tables[mode] = pd.read_csv(project / mode / "two faces.csv")
+        written[mode] = png_pixels(project / mode / "two faces.protected.png")
+        with Image.open(project / mode / "two faces.before_after.png") as figure:
+            # Two faces of 600 pixels in four columns.
+            assert figure.width > 4 * 480 and figure.height > 2 * 600
+        first, second = tables[mode].drop_duplicates("face").to_dict("records")
+        for face in (first, second):
+            line = f"FLIP {face['flip_close']:.3f}"
+            assert line in output.replace("\n ", "") and 0.001 < face["flip_close"] < 0.5
+    # Each network is loaded once for the three modes.
+    assert loaded == ["dlib", "dlib"]
+    assert not np.array_equal(written["natural"], written["pixels"])
+    assert set(tables["natural"]["mode"]) == {"natural"} and (tables["pixels"]["displacement_max"] == 0).all()
+    [one, other] = tables["natural"].drop_duplicates("face").to_dict("records")
+    # 0.8 pixels of a frame 218 pixels high, whose faces are 218 and 140 pixels high in the photo.
+    assert one["displacement"] == pytest.approx(0.8, rel=0.25) and one["displacement_max"] > 1.5 * one["displacement"]
+    assert other["displacement"] == pytest.approx(0.8 * 140 / 218, rel=0.25)
+
+
+def test_the_written_mode_is_that_of_its_method_alone(project: Path, run):
+    # The other modes, computed for the figure, leave no trace in the photo.
+    assert run("--mode", "strong", "--out", "by mode", "IMG_1.webp")[0] == 0
+    assert run("--method", MODES["strong"], "--out", "by method", "IMG_1.webp")[0] == 0
+    by_mode, by_method = (png_pixels(project / folder / "IMG_1.protected.png") for folder in ("by mode", "by method"))
+    assert np.array_equal(by_mode, by_method)
+    assert pd.read_csv(project / "by method/IMG_1.csv")["mode"].isna().all()
+
+
+def png_pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_mode_and_a_method_exclude_each_other(run, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        run("--mode", "natural", "--method", "p_fgvm", "IMG_1.webp")
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_an_attack_on_descriptors_allows_for_it_too():
@@ -763,11 +813,32 @@ def test_a_line_names_files_of_any_name(line: str, names: list[str], tmp_path: P
     assert named_in(line) == list(map(Path, names))
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ([], ["--mode", "natural"]),
+        (["MODE=strong"], ["--mode", "strong"]),
+        (["METHOD=p_fgvm"], ["--method", "p_fgvm"]),
+        # The program refuses both.
+        (["METHOD=p_fgvm", "MODE=pixels"], ["--mode", "pixels", "--method", "p_fgvm"]),
+    ],
+)
+def test_make_protect_passes_a_mode_or_a_method(variables: list[str], expected: list[str]):
+    words = protect_command("PHOTO=a.jpg", *variables)
+    first = min(words.index(name) for name in ("--mode", "--method") if name in words)
+    assert words[first : words.index("--out")] == expected
+
+
 # The second contains variables of make and of the shell.
 @pytest.mark.parametrize("line", ["'a b.jpg' c.png", "$HOME$(1).jpg"])
 def test_make_protect_passes_names_on(line: str):
-    asked = ["make", "--dry-run", "protect", f"PHOTO={line}", "OUT=my out"]
+    words = protect_command(f"PHOTO={line}", "OUT=my out")
+    assert f"--line={line}" in words and words[words.index("--out") + 1] == "my out"
+
+
+def protect_command(*variables: str) -> list[str]:
+    """The words of the program's command line that `make protect` runs."""
+    asked = ["make", "--dry-run", "protect", *variables]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
     [command] = [line for line in done.stdout.splitlines() if "tools.protect" in line]
-    words = shlex.split(command.split("&&")[1])
-    assert f"--line={line}" in words and words[words.index("--out") + 1] == "my out"
+    return shlex.split(command.split("&&")[1])

@@ -58,8 +58,8 @@ MODES = {"natural": "p_fgvm_shape", "strong": "p_fgvm_shape_strong", "pixels": "
 DEFAULT_MODE = "natural"
 # Height in pixels at which a face is shown in the image before_after, and up to which its visibility is measured.
 VIEW_HEIGHT = 600
-# Margin around CelebA's framing in that image, as a share of it.
-MARGIN = 0.05
+# In that image, the margin around CelebA's framing, as a share of it; negative, since the face is in its middle.
+MARGIN = -0.1
 # Limits the memory for a photo of many faces.
 MOST_ROWS = 24_000
 
@@ -169,7 +169,9 @@ def open_tools(settings: Settings, model: str, methods: Mapping[str, str], chose
     def descriptor_of(name: str, image_size: tuple[int, int]) -> torch.nn.Module:
         return open_descriptor(name, settings, image_size).to(device)
 
-    protections = {mode: open_method(method, model, settings, descriptor_of) for mode, method in methods.items()}
+    protections = {
+        mode: open_method(method, model, settings, device, descriptor_of) for mode, method in methods.items()
+    }
     recognisers = open_recognisers(settings, protections[chosen].protector.image_size)
     return Tools(protections, chosen, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds(settings))
 
@@ -178,6 +180,7 @@ def open_method(
     method: str,
     model: str,
     settings: Settings,
+    device: torch.device,
     descriptor_of: Callable[[str, tuple[int, int]], torch.nn.Module],
 ) -> Protection:
     """Load the `method` and its model or descriptors. Raises InputError as `open_tools` does.
@@ -186,7 +189,7 @@ def open_method(
     """
     if method not in ATTACKS:
         raise InputError(f"method {method}: is not an attack; use one of {', '.join(ATTACKS)}")
-    attack, device = settings.attack, configure_device(settings.device)
+    attack = settings.attack
     module = load_method(method)
     parameters = module.parameters(attack, model)
     descriptor_names = parameters.get("descriptors", [])
@@ -243,11 +246,14 @@ def protect_file(path: Path, out: Path, tools: Tools) -> str:
     def views(seen: np.ndarray) -> list[np.ndarray]:
         return [shown(seen, face, size, MARGIN) for face in faces]
 
-    # The chosen mode comes last, so that one protected photo is in memory at a time.
-    by_mode = {}
-    for mode in sorted(tools.protections, key=tools.chosen.__eq__):
-        protected, protected_faces = protect(photograph, faces, name, tools.protections[mode].protector)
-        by_mode[mode] = views(protected.seen)
+    # The other modes are shown alone, without their photos in memory.
+    by_mode = {
+        mode: views(protect(photograph, faces, name, protection.protector)[0].seen)
+        for mode, protection in tools.protections.items()
+        if mode != tools.chosen
+    }
+    protected, protected_faces = protect(photograph, faces, name, tools.protection.protector)
+    by_mode[tools.chosen] = views(protected.seen)
     visible = [visibility(photograph, protected, face) for face in faces]
     rows = table_rows(name, digest, protected_faces, visible, tools)
     originals = views(photograph.seen)

@@ -38,8 +38,8 @@ def framed(pixels: np.ndarray, face: Face, image_size: tuple[int, int]) -> np.nd
 def shown(pixels: np.ndarray, face: Face, size: tuple[int, int], margin: float) -> np.ndarray:
     """The upright `face` for display, from the pixels of a photo, uint8 RGB: float32 in [0, 1], (3, H, W).
 
-    size: H, W. margin: margin around CelebA's framing on each side, relative to its width and height. White outside the
-    photo.
+    size: H, W. margin: margin around CelebA's framing on each side, relative to its width and height; negative for a
+    crop. White outside the photo.
     """
     frame = frame_of(face, size, margin)
     return np.where(_inside(frame, pixels.shape[:2], size), _view(pixels, frame, size), np.float32(1))
