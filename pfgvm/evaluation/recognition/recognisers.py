@@ -93,7 +93,8 @@ def _sface(image_size: tuple[int, int]) -> Recogniser:
     from pfgvm.models import sface_file
 
     # In PyTorch in this memory format it takes two thirds of ONNX Runtime's time.
-    network = sface_file.load(None).eval().to(memory_format=torch.channels_last)
+    network = sface_file.load(None).eval()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in PyTorch's stubs
 
     @torch.no_grad()
     def embed(images: np.ndarray) -> np.ndarray:
