@@ -123,6 +123,14 @@ def test_a_displacement_of_any_size_never_folds(x):
     assert displacement.abs().max() > 1
 
 
+def test_the_displacement_is_symmetric(x):
+    for _, (displacement, shading) in (protect(x), random_shape(x, NAMES, **SIZES, seed=3)):
+        mirrored = displacement.flip(3)
+        torch.testing.assert_close(mirrored[:, 0], -displacement[:, 0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(mirrored[:, 1], displacement[:, 1], rtol=0, atol=1e-5)
+        assert not torch.allclose(shading.flip(3), shading, atol=1e-3)
+
+
 def test_lines_bend_less_than_skin():
     plain = torch.full((1, 3, *SIZE), 0.5)
     field = SmoothField(SIZE, (18, 15))

@@ -58,8 +58,9 @@ class ShapeLightPixels:
         return self.normalised(*(torch.from_numpy(values).to(self.images) for values in draws))
 
     def normalised(self, u: Tensor, s: Tensor, δ: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """u, s, δ, weighted at each control point and scaled to a mean size of 1 on the face."""
+        """u, s, δ, weighted at each control point, u made symmetric, and scaled to a mean size of 1 on the face."""
         directions = [part * weight for part, weight in zip((u, s, δ), self._weights, strict=True)]
+        directions[0] = _symmetric(directions[0])
         fields = self._shape(directions[0]), self._light(directions[1]), directions[2]
         u, s, δ = (part / self._mean(values) for part, values in zip(directions, fields, strict=True))
         return u, s, δ
@@ -101,6 +102,12 @@ class ShapeLightPixels:
         return self._shape.adjoint(of_displacement), self._light.adjoint(of_shading)
 
 
+def _symmetric(points: Tensor) -> Tensor:
+    """Mean of a displacement, (B, 2, rows, columns), and its mirror image, since people notice a skewed face first."""
+    mirrored = points.flip(3)
+    return (points + torch.stack([-mirrored[:, 0], mirrored[:, 1]], dim=1)) / 2
+
+
 def p_fgvm_shape(
     descriptors: Sequence[FeatureExtractor],
     images: Tensor,
@@ -129,7 +136,7 @@ def p_fgvm_shape(
 
     W displaces the pixels by the field of u and S is the field of s, both cubic B-splines (`SmoothField`); g_u and g_s
     are the gradients of the loss with respect to their control points. g_δ is weighted by visual masking and reduced in
-    chroma, g_u by `smoothness_weights`. Each part is scaled to its size before x̃ is computed, so that gradients do not
+    chroma, g_u by `smoothness_weights`, and u is symmetric about the vertical axis. Each part is scaled to its size before x̃ is computed, so that gradients do not
     change the size. The displacement is zero at the border and never folds.
 
     descriptors: callables φ from images (B, C, H, W) in [0, 1] to features (B, F); modules run in eval mode and are
