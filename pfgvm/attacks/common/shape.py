@@ -136,8 +136,9 @@ def p_fgvm_shape(
 
     W displaces the pixels by the field of u and S is the field of s, both cubic B-splines (`SmoothField`); g_u and g_s
     are the gradients of the loss with respect to their control points. g_δ is weighted by visual masking and reduced in
-    chroma, g_u by `smoothness_weights`, and u is symmetric about the vertical axis. Each part is scaled to its size before x̃ is computed, so that gradients do not
-    change the size. The displacement is zero at the border and never folds.
+    chroma, g_u is weighted by `smoothness_weights` and made symmetric about the vertical axis. Each part is scaled to
+    its size before x̃ is computed, so that gradients do not change the size. The displacement is zero at the border and
+    never folds.
 
     descriptors: callables φ from images (B, C, H, W) in [0, 1] to features (B, F); modules run in eval mode and are
     restored afterwards. images: x, (B, C, H, W) in [0, 1], faces in CelebA's framing. names: B image names; all draws
