@@ -65,12 +65,13 @@ export: setup  ## write the attacked clean faces as PNG files for other tools: D
 	$(ACTIVATE) && python -m tools.export --faces data/faces.zip --split data/split.csv --out $(call typed,DIR)
 
 MODEL := B
-METHOD := p_fgvm_features
-STRENGTH := medium
+METHOD :=
+# A method is used instead of a mode.
+MODE := $(if $(value METHOD),,natural)
 OUT := protected
-protect: setup  ## protect the faces in your photos: PHOTO="a.jpg 'my b.jpg'" [STRENGTH=strong] (docs/protect.md)
-	@test -n $(call typed,PHOTO) || { echo 'error: name photos: make protect PHOTO="a.jpg b.jpg" [STRENGTH=light|medium|strong] [METHOD=p_fgvm] [MODEL=A] [OUT=protected]'; exit 1; }
-	$(ACTIVATE) && python -m tools.protect --model $(call typed,MODEL) --method $(call typed,METHOD) --strength $(call typed,STRENGTH) --out $(call typed,OUT) --line=$(call typed,PHOTO)
+protect: setup  ## protect the faces in your photos: PHOTO="a.jpg 'my b.jpg'" [MODE=strong] (docs/protect.md)
+	@test -n $(call typed,PHOTO) || { echo 'error: name photos: make protect PHOTO="a.jpg b.jpg" [MODE=natural|strong|pixels] [METHOD=p_fgvm] [MODEL=A] [OUT=protected]'; exit 1; }
+	$(ACTIVATE) && python -m tools.protect --model $(call typed,MODEL) $(if $(value MODE),--mode $(call typed,MODE)) $(if $(value METHOD),--method $(call typed,METHOD)) --out $(call typed,OUT) --line=$(call typed,PHOTO)
 
 # PROFILE: a folder of workflow/profiles. PIPELINE: paper or evaluation.
 PROFILE ?= default

@@ -22,10 +22,13 @@ METHODS = (
     Method("i_fgsm", "I-FGSM", "i_fgsm"),
     Method("p_fgvm_noise", "P-FGVM (noise)", "p_fgvm"),
     Method("p_fgvm_features", "P-FGVM (features)", "features"),
+    Method("p_fgvm_shape", "P-FGVM (shape)", "features"),
+    Method("p_fgvm_shape_strong", "P-FGVM (shape, strong)", "features"),
     Method("ddn", "DDN", "minimum_norm"),
     Method("fmn", "FMN", "minimum_norm"),
     Method("cw_l2", "C&W-L2", "minimum_norm"),
     Method("random_equal_l2", "Random (equal L2)", "control"),
+    Method("random_shape", "Random (equal shape)", "control"),
     Method("pixelation", "Pixelation", "conventional"),
     Method("gaussian_blur", "Gaussian blur", "conventional"),
     Method("masking", "Masking", "conventional"),
@@ -37,6 +40,7 @@ _PLACES = {method.label: place for place, method in enumerate(METHODS)}
 CLEAN = _BY_KEY["clean"].label
 PROPOSED = _BY_KEY["p_fgvm"].label
 FEATURES = _BY_KEY["p_fgvm_features"].label
+SHAPE = (_BY_KEY["p_fgvm_shape"].label, _BY_KEY["p_fgvm_shape_strong"].label)
 # Methods that perturb each image by itself, from its gradient.
 ATTACKS = {key: method for key, method in _BY_KEY.items() if method.family not in ("control", "conventional")}
 PAPER_METHODS = tuple(method.label for method in METHODS if method.family == method.key)

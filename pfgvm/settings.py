@@ -191,8 +191,40 @@ class PFGVMFeatures(Section):
     views: PositiveInt = Field(description="number of random views per step; their gradients are summed")
     scale: float = Field(ge=0, le=1, description="largest relative enlargement or reduction of a view")
     shift: float = Field(ge=0, le=1, description="largest shift of a view, relative to the image")
+    mirror: bool = Field(description="whether each view is mirrored with probability 1/2")
+    contrast: float = Field(ge=0, le=1, description="largest relative change of a view's contrast about mid-grey")
+    brightness: float = Field(ge=0, le=1, description="largest change of a view's brightness, relative to its range")
     masking: NonNegativeFloat = Field(description="exponent of the visual masking weight; 0: none")
     chroma: float = Field(ge=0, le=1, description="share of the gradient's chroma that remains")
+
+
+class ShapeSizes(Section):
+    """Sizes of P-FGVM (shape): means over the face; 0 leaves a part out."""
+
+    displacement: NonNegativeFloat = Field(description="length of the displacement, in pixels of a 218 x 178 image")
+    shading: NonNegativeFloat = Field(description="change of brightness, in per cent")
+    pixels: NonNegativeFloat = Field(description="change of a pixel, in per cent of its range")
+
+
+class PFGVMShape(Section):
+    """P-FGVM (shape): P-FGVM on the shape, the light and the pixels of a face."""
+
+    descriptors: Annotated[list[Annotated[str, AfterValidator(_valid_descriptor)]], AfterValidator(_unique)] = Field(
+        min_length=1, description="face descriptors whose feature distance is maximised"
+    )
+    natural: ShapeSizes
+    strong: ShapeSizes
+    step_size: PositiveFloat = Field(description="α")
+    iterations: PositiveInt = Field(description="N")
+    penalty: NonNegativeFloat = Field(alias="lambda", description="λ, the weight of earlier gradients: 0 keeps all")
+    views: PositiveInt = Field(description="number of random views per step; their gradients are summed")
+    scale: float = Field(ge=0, le=1, description="largest relative enlargement or reduction of a view")
+    shift: float = Field(ge=0, le=1, description="largest shift of a view, relative to the image")
+    mirror: bool = Field(description="whether every second view is mirrored, at random")
+    contrast: float = Field(ge=0, le=1, description="largest relative change of a view's contrast")
+    brightness: float = Field(ge=0, le=1, description="largest change of a view's brightness, in pixel values")
+    masking: NonNegativeFloat = Field(description="exponent of the visual masking weight of the pixels; 0: none")
+    chroma: float = Field(ge=0, le=1, description="share of the pixels' chroma that remains")
 
 
 class MinimumNorm(Section):
@@ -236,6 +268,7 @@ class Attack(Section):
     i_fgsm: IFGSM
     p_fgvm_noise: PFGVMNoise
     p_fgvm_features: PFGVMFeatures
+    p_fgvm_shape: PFGVMShape
     ddn: MinimumNorm
     fmn: MinimumNorm
     cw_l2: CarliniWagner

@@ -7,6 +7,7 @@ import numpy as np
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.sets import EvaluatedSet
 from pfgvm.evaluation.findings.verification import Faces, Threshold
+from pfgvm.evaluation.quality.quality_metrics import QUALITY, VISIBILITY
 from pfgvm.evaluation.recognition.embedding_distance import Comparison
 
 NOTE = "needs 3,000 pairs of other persons; there are 20"
@@ -17,7 +18,8 @@ ROW = np.dtype(
         ("view", "U20"),
         *[(f"predicted_{model}", "U4") for model in "AB"],
         ("found", bool),
-        *[(name, float) for name in ("mssim", "psnr", "flip", "ssimulacra2", "flip_face", "mssim_face")],
+        ("aligned", bool),
+        *[(name, float) for name in ("mssim", *(metric.name for metric in (*QUALITY, *VISIBILITY)))],
         ("features", np.float32, 2),
         # Embeddings: on a line, where distances are plain numbers, and in three dimensions.
         ("embedding_near", np.float32, 1),
@@ -87,7 +89,7 @@ CLEAN = evaluated(
 # with a2; a2 with both; b1 with b2; b2 with both.
 PROTECTED = evaluated(
     "P-FGVM",
-    rows("as is", ATTACKED, near=[0.5, 1.4, 25, 20], found=[1, 0, 0, 0]),
+    rows("as is", ATTACKED, near=[0.5, 1.4, 25, 20], found=[1, 0, 0, 0], aligned=[1, 1, 1, 0]),
     rows("noise", ATTACKED, near=[0.2, 1, 10, 11]),
     seen_by="near",
 )

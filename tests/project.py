@@ -31,6 +31,8 @@ TINY = {
     "attack.batch_size": 4,
     "attack.p_fgvm_noise.images": 2,
     "attack.p_fgvm_features.iterations": 2,
+    "attack.p_fgvm_shape.iterations": 2,
+    "attack.p_fgvm_shape.views": 1,
     "attack.ddn.iterations": 5,
     "attack.fmn.iterations": 5,
     "attack.cw_l2.search_steps": 1,

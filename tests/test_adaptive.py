@@ -37,7 +37,7 @@ def attacked(images: str, method: str, *, turn: int, features: float, purified: 
 
 def by_attacker(image_set: EvaluatedSet, enrolment: Enrolment) -> dict[tuple, dict[str, Any]]:
     clean = attacked(EVERYONE, "Clean", turn=0, features=0, purified="aaaabbbbccca")
-    table = adaptive([clean, image_set], [enrolment], ["purifier"], published="as is", seed=0)
+    table = adaptive([clean, image_set], [enrolment], ["purifier"], published="as is", unwarped="unwarped", seed=0)
     assert list(table) == ADAPTIVE_COLUMNS
     rows = table[table["method"] == image_set.method].to_dict("records")
     return {(row["attacker"], None if math.isnan(row["share"]) else row["share"]): row for row in rows}
@@ -71,9 +71,20 @@ def test_adaptive_attackers_counted_by_hand():
 
 def test_clean_images_have_no_detector():
     clean = attacked(EVERYONE, "Clean", turn=0, features=0, purified="aaaabbbbcccc")
-    table = adaptive([clean], [enrolled()], ["purifier"], published="as is", seed=0)
+    table = adaptive([clean], [enrolled()], ["purifier"], published="as is", unwarped="unwarped", seed=0)
     assert table["attacker"].tolist() == ["retrained", "retrained", "growing gallery", "purifier"]
     assert table["accuracy_protected"].tolist() == table["accuracy_clean"].tolist() == [1, 1, 1, 1]
+
+
+def test_an_unwarped_image_is_identified_among_all_identities():
+    names = EVERYONE.split()
+    warped = attacked(EVERYONE, "P-FGVM (shape)", turn=1, features=5, purified="a" * 12)
+    # Without the mean displacement, the images of a and b are recognised again.
+    turns = [axes(image, 0 if person_of(image) in "ab" else 1)[0] for image in names]
+    image_set = evaluated(warped.method, warped.rows, rows("unwarped", EVERYONE, angle=np.array(turns)))
+    row = by_attacker(image_set, enrolled())["unwarped", None]
+    assert (row["accuracy_protected"], row["accuracy_clean"], row["images"]) == (pytest.approx(8 / 12), 1, 12)
+    assert ("unwarped", None) not in by_attacker(warped, enrolled())
 
 
 def test_without_a_threshold_there_is_no_growing_gallery():

@@ -20,7 +20,10 @@ MODELS = ("A", "B")
 PAPER_METHODS = ("p_fgvm", "i_fgvm", "i_fgsm")
 PAPER_SETS = (*PAPER_METHODS, "p_fgvm_noise", "random_equal_l2")
 MINIMUM_NORM = ("ddn", "fmn", "cw_l2")
-WITHOUT_MODEL = ("p_fgvm_features", "clean", "pixelation", "gaussian_blur", "masking", "k_same")
+WITHOUT_MODEL = (
+    *("p_fgvm_features", "p_fgvm_shape", "p_fgvm_shape_strong", "random_shape"),
+    *("clean", "pixelation", "gaussian_blur", "masking", "k_same"),
+)
 # The methods that a method imports, and its program if that is not `attack`.
 STANDS_ON = {"p_fgvm_noise": ["p_fgvm"]}
 PROGRAMS = {"p_fgvm_noise": "noise", "random_equal_l2": "control"}
@@ -70,7 +73,9 @@ def test_stage_names(stages):
     names = {f"{stage}@{name}" for stage in ("attack", "score", "evaluate") for name in added}
     names |= cells("evaluate_given", MODELS, PAPER_SETS) | {"evaluate_given@any-external"}
     names |= cells("curve", MODELS, PAPER_METHODS) | cells("strengths", ["B"], PAPER_METHODS)
-    names |= {f"strengths@any-{method}" for method in ("p_fgvm_features", "pixelation", "gaussian_blur")}
+    names |= {
+        f"strengths@any-{method}" for method in ("p_fgvm_features", "p_fgvm_shape", "pixelation", "gaussian_blur")
+    }
     names |= {"settings", "external", "score_external", "calibration", "gallery", "recognition", "robustness"}
     names |= {"adaptive", "quality", "visibility", "curves", "minimum_norm", "tables", "figures", "pictures", "page"}
     assert set(stages) == paper | of_evaluation(*names)

@@ -70,7 +70,15 @@ with Computes():
     for method in OF_THE_EVALUATION:
         attack.main(method=method, model=data / "models", **files, out=out / "any" / f"{method}.npy")
 """
-OF_THE_EVALUATION = ("p_fgvm_features", "pixelation", "gaussian_blur", "masking", "k_same")
+OF_THE_EVALUATION = (
+    "p_fgvm_features",
+    "p_fgvm_shape",
+    "random_shape",
+    "pixelation",
+    "gaussian_blur",
+    "masking",
+    "k_same",
+)
 
 
 @pytest.mark.long

@@ -16,13 +16,17 @@ from torchvision.models import alexnet
 
 from pfgvm import seeding
 from pfgvm.attacks import gaussian_blur
+from pfgvm.attacks.common.context import Context, ShapeAndLight
+from pfgvm.attacks.common.smooth_fields import displaced
 from pfgvm.attacks.methods.random_equal_l2 import random_control
 from pfgvm.evaluation.detectability import features
+from pfgvm.evaluation.findings.visibility_rates import MEASURES
 from pfgvm.evaluation.metrics import mssim
-from pfgvm.evaluation.quality.quality_metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY, VISIBILITY, ImagePair
 from pfgvm.evaluation.recognition.alignment import chips
 from pfgvm.evaluation.transforms import POST_PROCESSING, PURIFIERS, TRANSFORMS
 from pfgvm.models.target_models import Recipe
+from pfgvm.settings import Attack
 from stages.adversarial.adversarial_set import row_type
 from stages.common.data_frames import read_table
 from stages.common.face_archive import read_images, write_faces
@@ -39,7 +43,7 @@ from tests.records import training_record
 
 SIZE = (48, 40)
 CLASSES = ["a", "b", "c"]
-FUNCTIONS = {metric.name: metric.function for metric in QUALITY}
+FUNCTIONS = {metric.name: metric.function for metric in (*QUALITY, *VISIBILITY)}
 
 
 @pytest.fixture
@@ -138,10 +142,12 @@ def faces_on_disk(project, tmp_path: Path) -> dict[str, Any]:
     return {"folder": tmp_path, "images": images, "pixels": read_images(tmp_path / "faces.zip", images, SIZE)}
 
 
-def written_set(faces_on_disk: dict[str, Any], method: str, *, attacked: bool = True) -> np.ndarray:
+def written_set(
+    faces_on_disk: dict[str, Any], method: str, *, attacked: bool = True, displaces: bool = False
+) -> np.ndarray:
     """Write the faces with noise of σ = 0.05 as the set of `method`; attacked: with Model A as the attacked model."""
     noise = 0.05 * np.random.default_rng(1).normal(size=faces_on_disk["pixels"].shape)
-    made = np.zeros(5, row_type(method, "none", faces_on_disk["images"], ["a"], SIZE))
+    made = np.zeros(5, row_type(method, "none", faces_on_disk["images"], ["a"], SIZE, displaces=displaces))
     made["method"], made["image"] = method, faces_on_disk["images"]
     if attacked:
         made["model"], made["seen_by"], made["target"] = "A", "none", "a"
@@ -202,13 +208,32 @@ def test_an_image_is_evaluated_in_every_view(faces_on_disk):
         # The other model, detector, metrics and features take the published image only.
         published = view == PUBLISHED
         assert of_view["predicted_B"].tolist() == (predictions(faces_on_disk, "B", values) if published else [""] * 5)
-        for name in ("psnr", "ssimulacra2", "flip"):
+        for name in ("psnr", "ssimulacra2", "flip", "flip_close_p95"):
             assert (of_view[name] != 0).tolist() == [published] * 5
         assert of_view["features"].any(axis=1).tolist() == [published] * 5
     published = rows[rows["view"] == PUBLISHED]
     psnr = [peak_signal_noise_ratio(*pair) for pair in zip(clean, protected, strict=True)]
     assert published["psnr"] == pytest.approx(psnr)
     assert published["features"] == pytest.approx(np.stack([features(image) for image in protected]))
+
+
+def test_a_displaced_image_is_compared_with_its_displaced_original(faces_on_disk):
+    made = written_set(faces_on_disk, "p_fgvm", displaces=True)
+    by = Displacing.displacement(1.5).expand(5, 2, *SIZE)
+    made["displacement"], made["pixels"] = by, displaced(torch.from_numpy(faces_on_disk["pixels"]), by)
+    np.save(faces_on_disk["folder"] / "p_fgvm.npy", made)
+    rows = evaluated(faces_on_disk, "p_fgvm")
+    published = rows[rows["view"] == PUBLISHED]
+    assert (published["flip_displaced"] == 0).all() and (published["flip_close"] > 0.01).all()
+    assert (published["displacement"] > 1.5).all()
+    assert not rows["displacement"][rows["view"] != PUBLISHED].any()
+    # All images are displaced alike, so the mean of the others is the displacement, and its removal the original.
+    unwarped, clean = (rows[rows["view"] == "unwarped"], embeddings(faces_on_disk["pixels"]))
+    distance = {"unwarped": np.abs(unwarped["embedding_found"] - clean).mean()}
+    distance["published"] = np.abs(published["embedding_found"] - clean).mean()
+    assert distance["unwarped"] < 0.3 * distance["published"]
+    # Noise contains no face, so no landmarks.
+    assert not rows["aligned"].any()
 
 
 def test_the_control_is_the_clean_face_under_noise_of_the_same_l2(faces_on_disk):
@@ -281,8 +306,8 @@ def test_an_attacks_perturbation_is_multiplied_by_the_strength(faces_on_disk):
         clean = faces_on_disk["pixels"][place]
         image = of_8_bit((clean + np.float32(row["strength"]) * (made["pixels"][place] - clean)).clip(0, 1))
         assert row["embedding_found"] == pytest.approx(embeddings(as_float(image)[None])[0], abs=1e-3)
-        for name in ("mssim_face", "flip_face"):
-            assert row[name] == pytest.approx(FUNCTIONS[name](image, of_8_bit(clean)))
+        for name in MEASURES:
+            assert row[name] == pytest.approx(FUNCTIONS[name](ImagePair(image, of_8_bit(clean))))
 
 
 def test_a_conventional_method_runs_at_the_strength(faces_on_disk):
@@ -291,9 +316,50 @@ def test_a_conventional_method_runs_at_the_strength(faces_on_disk):
     for row in rows:
         clean = torch.from_numpy(faces_on_disk["pixels"][[faces_on_disk["images"].index(row["image"])]])
         [blurred] = gaussian_blur(clean, sigma=0.03 * row["strength"]).numpy()
-        expected = FUNCTIONS["mssim_face"](of_8_bit(blurred), of_8_bit(clean[0].numpy()))
+        expected = FUNCTIONS["mssim_face"](ImagePair(of_8_bit(blurred), of_8_bit(clean[0].numpy())))
         assert row["mssim_face"] == pytest.approx(expected)
     assert len({*rows["mssim_face"].tolist()}) == 6
+
+
+class Displacing:
+    """A method that displaces each image's pixels along x by `length`, a seventh of that along y."""
+
+    def parameters(self, attack: Attack, model: str) -> dict[str, Any]:
+        return {"descriptors": ["dlib"], "length": 1.5}
+
+    def deidentify(self, context: Context, *, descriptors: list[str], length: float) -> torch.Tensor:
+        [dlib] = context.descriptors(descriptors)
+        assert dlib(context.images).shape == (4, 128) and len(context.names) == 4
+        displacement = self.displacement(length * context.strength).expand(len(context.images), 2, *SIZE)
+        context.shape_and_light = ShapeAndLight(displacement, torch.zeros(len(context.images), 1, *SIZE))
+        return displaced(context.images, displacement)
+
+    @staticmethod
+    def displacement(length: float) -> torch.Tensor:
+        return torch.tensor([length, length / 7], dtype=torch.float32)[:, None, None].expand(2, *SIZE)
+
+
+def test_a_method_that_displaces_pixels_runs_at_the_strength(faces_on_disk, monkeypatch):
+    monkeypatch.setattr(strengths, "load_method", lambda method: Displacing())
+    # An empty file in place of Model B's weights: the installed ones.
+    weights = faces_on_disk["folder"] / "data/installed-weights"
+    weights.parent.mkdir()
+    weights.touch()
+    written_set(faces_on_disk, "p_fgvm", displaces=True)
+    rows = at_strengths(faces_on_disk, "p_fgvm")
+    assert len(rows) == 6
+    for row in rows:
+        clean = faces_on_disk["pixels"][faces_on_disk["images"].index(row["image"])]
+        by = Displacing.displacement(1.5 * row["strength"])
+        image = of_8_bit(displaced(torch.from_numpy(clean)[None], by[None]).numpy()[0])
+        pair = ImagePair(image, of_8_bit(clean), by.numpy())
+        assert row["embedding_found"] == pytest.approx(embeddings(as_float(image)[None])[0], abs=1e-3)
+        assert {name: row[name] for name in MEASURES} == pytest.approx(
+            {name: FUNCTIONS[name](pair) for name in MEASURES}
+        )
+        # No double edges: the image is its displaced original.
+        assert row["flip_displaced"] == 0 < row["flip_face"]
+    assert len({*rows["displacement"].tolist()}) == 2
 
 
 # ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -332,7 +398,7 @@ def files(project) -> dict[str, Path]:
             made[name] = axes(EVERYONE, turn=int(attacked))[:, None]
         save(folder / "evaluated" / f"{path}.npy", made.ravel())
 
-    row = [*fields, ("image", "U4"), ("strength", float), ("mssim_face", float), ("flip_face", float), *EMBEDDINGS]
+    row = [*fields, ("image", "U4"), ("strength", float), *((name, float) for name in MEASURES), *EMBEDDINGS]
     for path, method in {"B/p_fgvm": "p_fgvm", "any/pixelation": "pixelation"}.items():
         made = np.zeros((12, 2), row)
         made["method"], made["image"], made["strength"] = method, np.reshape(names, (-1, 1)), [0.5, 1.0]

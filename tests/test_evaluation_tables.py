@@ -256,6 +256,22 @@ def test_the_table_of_quality_has_a_column_for_each_measured_metric():
     ]
 
 
+def test_the_table_of_visibility_shows_the_face_from_far_and_from_close():
+    row = {"model": "A", "method": "X"}
+    values = {"flip_face": 0.05, "flip_face_p95": 0.09, "flip_close": 0.1, "flip_close_p95": 0.25, "displacement": 1.5}
+    for name, value in values.items():
+        row |= {name: value, f"{name}_low": value / 2, f"{name}_high": value * 2}
+    _, table = evaluation_tables(tables(quality=[row, {"model": "A", "method": "of an older file"}]))
+    assert table.label == "table:visibility"
+    assert table.groups == [("", 2), ("FLIP, far", 1), ("FLIP, close", 3), ("Displacement", 2)]
+    assert table.rows == [
+        [
+            "A", "X", "0.050 (0.025 to 0.100)", "0.100 (0.050 to 0.200)", "0.250 (0.125 to 0.500)", "–",
+            "1.50 (0.75 to 3.00)", "–",
+        ]
+    ]  # fmt: skip
+
+
 def test_the_table_by_identity_has_the_tenth_at_either_end():
     row = {"model": "A", "method": "X", "recogniser": "sface", "images": 2, "tmr_clean": 0.95}
     rows = [row | {"person": f"p{number}", "tmr_protected": number / 20} for number in range(20)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from pfgvm import seeding
 from pfgvm.attacks import p_fgvm_features
 from pfgvm.attacks.common.features import feature_gradient
-from pfgvm.attacks.common.views import random_view
+from pfgvm.attacks.common.views import Views
 from pfgvm.attacks.common.visual_weights import masking_weights, reduced_chroma
 from pfgvm.errors import InputError
 
@@ -19,18 +20,11 @@ SHAPE = (3, 14, 12)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.uniform(size=(3, *SHAPE)).round(1)  # some values lie on 0 and 1
 NAMES = ["a.jpg", "b.jpg", "李小龍/c.jpg"]
-# Two descriptors of different lengths, F = 7 and 4.
+# Two descriptors of different scales, F = 7 and 4.
 WEIGHTS = [RANDOM.normal(size=(7, X[0].size)), 30 * RANDOM.normal(size=(4, X[0].size))]
-SETTINGS = {
-    "step_size": 0.3,
-    "iterations": 3,
-    "penalty": 0.9,
-    "views": 1,
-    "scale": 0.0,
-    "shift": 0.0,
-    "masking": 0.7,
-    "chroma": 0.4,
-}
+STILL: dict[str, Any] = {"scale": 0.0, "shift": 0.0, "mirror": False, "contrast": 0.0, "brightness": 0.0}
+VARIED: dict[str, Any] = {"scale": 0.2, "shift": 0.1, "mirror": True, "contrast": 0.3, "brightness": 0.2}
+SETTINGS = {"step_size": 0.3, "iterations": 3, "penalty": 0.9, "views": 1, **STILL, "masking": 0.7, "chroma": 0.4}
 
 
 def linear(weight: np.ndarray) -> nn.Module:
@@ -68,7 +62,8 @@ def by_hand(x: np.ndarray, name: str) -> np.ndarray:
         g = np.zeros(x.size)
         for weight in WEIGHTS:
             moved = weight @ (x_adv - x).ravel()
-            g -= weight.T @ moved / np.linalg.norm(moved) / np.linalg.norm(weight @ x.ravel())
+            of_descriptor = weight.T @ moved / np.linalg.norm(moved)
+            g -= of_descriptor / np.abs(of_descriptor).mean()
         g = g.reshape(x.shape)
         grey = g.mean(axis=0)
         g = hidden(x) ** 0.7 * (grey + 0.4 * (g - grey))
@@ -83,13 +78,13 @@ def test_p_fgvm_features_is_its_equation():
 
 
 def test_an_image_depends_on_no_other():
-    alone = made(images=X[1:2], names=NAMES[1:2], views=2, scale=0.2, shift=0.1)
-    among = made(views=2, scale=0.2, shift=0.1)
+    alone = made(images=X[1:2], names=NAMES[1:2], views=2, **VARIED)
+    among = made(views=2, **VARIED)
     np.testing.assert_allclose(alone, among[1:2], rtol=0, atol=1e-12)
 
 
 def test_random_numbers_depend_on_seed_and_name():
-    jittered = partial(made, views=2, scale=0.2, shift=0.1)
+    jittered = partial(made, views=2, **VARIED)
     first = jittered()
     assert torch.equal(first, jittered())
     for other in (jittered(seed=6), jittered(names=["x", "y", "z"])):
@@ -104,7 +99,7 @@ def test_no_steps_leave_the_start_and_no_images_nothing():
 
 def test_features_move_away():
     descriptor = linear(WEIGHTS[0])
-    x_adv = made([descriptor], iterations=20, views=2, scale=0.1, shift=0.05)
+    x_adv = made([descriptor], iterations=20, views=2, **STILL | {"scale": 0.1, "shift": 0.05})
     control = torch.tensor(X) + 0.01 * torch.from_numpy(np.random.default_rng(1).normal(size=X.shape))
 
     def moved(images: Tensor) -> Tensor:
@@ -116,22 +111,98 @@ def test_features_move_away():
 # ── The parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_view_that_neither_grows_nor_moves_is_the_image():
-    images = torch.tensor(X)
-    np.testing.assert_allclose(random_view(NAMES, 0, scale=0, shift=0)(images), images, rtol=0, atol=1e-12)
+def drawn(images: np.ndarray, step: int = 0, names: list[str] = NAMES, **settings: Any) -> np.ndarray:
+    """The views of one step, (count, B, C, H, W)."""
+    views = Views(**{"count": 1, **STILL, **settings}).draw(names, 3, step)
+    return np.stack([view(torch.tensor(images)).numpy() for view in views])
 
 
-def test_a_view_shows_each_image_at_its_own_scale_and_place():
+def test_views_that_vary_in_nothing_are_the_image():
+    np.testing.assert_allclose(drawn(X, count=2), [X, X], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_view_shows_each_image_at_its_own_scale_and_place(mirror: bool):
     # Every sample of a linear ramp is known, except at the replicated border.
     rows, columns = np.meshgrid(np.arange(14.0), np.arange(12.0), indexing="ij")
-    ramp = torch.tensor(np.broadcast_to(rows + 100 * columns, (3, 1, 14, 12)).copy())
-    x_adv = random_view(NAMES, 3, "view", scale=0.2, shift=0.1)(ramp).numpy()
-    for image, name in zip(x_adv, NAMES, strict=True):
-        growth, down, right = seeding.rng(3, "view", name).uniform(-1, 1, 3) * (0.2, 0.1, 0.1)
+    ramp = np.broadcast_to(rows + 100 * columns, (3, 1, 14, 12))
+    [views] = drawn(ramp, scale=0.2, shift=0.1, mirror=mirror)
+    for image, name in zip(views, NAMES, strict=True):
+        growth, down, right, side = seeding.rng(3, "view", 0, 0, name).uniform(-1, 1, 4) * (0.2, 0.1, 0.1, 1)
+        across = (1 + growth) * (-1 if mirror and side < 0 else 1)
         row = np.clip(6.5 + (rows - 6.5) * (1 + growth) + 14 * down, 0, 13)
-        column = np.clip(5.5 + (columns - 5.5) * (1 + growth) + 12 * right, 0, 11)
+        column = np.clip(5.5 + (columns - 5.5) * across + 12 * right, 0, 11)
         np.testing.assert_allclose(image[0], row + 100 * column, rtol=0, atol=1e-9)
-    assert len({image.tobytes() for image in x_adv}) == 3
+    assert len({image.tobytes() for image in views}) == 3
+
+
+def test_about_half_of_all_views_are_mirrored():
+    mirrored = 0
+    for views in (drawn(X, step, count=4, mirror=True) for step in range(20)):
+        for view in views.reshape(-1, 3, *SHAPE):
+            as_given, reversed_ = (np.abs(view - image).max(axis=(1, 2, 3)) < 1e-9 for image in (X, X[..., ::-1]))
+            assert (as_given != reversed_).all()
+            mirrored += reversed_.sum()
+    # 240 views: 6 standard deviations of the binomial distribution are 46.
+    assert abs(mirrored - 120) < 46
+
+
+def test_contrast_and_brightness_of_a_view_are_drawn_for_each_image():
+    views = drawn(X, count=50, contrast=0.3, brightness=0.2)
+    # Two pixels give the gain and the offset, and every pixel follows from them.
+    low, high = X.reshape(3, -1).argmin(axis=1), X.reshape(3, -1).argmax(axis=1)
+    flat, images = views.reshape(50, 3, -1), np.arange(3)
+    contrast = np.ptp(flat, axis=2) / np.ptp(X.reshape(3, -1), axis=1) - 1
+    brightness = flat[:, images, low] - (1 + contrast) * (X.reshape(3, -1)[images, low] - 0.5) - 0.5
+    expected = (1 + contrast)[..., None] * (X.reshape(3, -1) - 0.5) + 0.5 + brightness[..., None]
+    np.testing.assert_allclose(flat, expected, rtol=0, atol=1e-12)
+    assert (flat.argmax(axis=2) == high).all()
+    for values, most in ((contrast, 0.3), (brightness, 0.2)):
+        assert len(np.unique(values.round(9))) == 150
+        assert 0.95 * most < values.max() <= most and -most <= values.min() < -0.95 * most
+    assert abs(np.corrcoef(contrast.ravel(), brightness.ravel())[0, 1]) < 0.3
+
+
+def test_a_view_depends_on_seed_step_number_and_name_alone():
+    views = drawn(X, count=2, **VARIED)
+    np.testing.assert_array_equal(views, drawn(X, count=3, **VARIED)[:2])
+    np.testing.assert_allclose(views[:, 1:2], drawn(X[1:2], names=NAMES[1:2], count=2, **VARIED), rtol=0, atol=1e-12)
+    assert (views[0] != views[1]).any(axis=(1, 2, 3)).all()
+    assert (views != drawn(X, 1, count=2, **VARIED)).any(axis=(2, 3, 4)).all()
+    assert (views != drawn(X, count=2, names=["x", "y", "z"], **VARIED)).any(axis=(2, 3, 4)).all()
+
+
+def gradient_at(descriptors: list, x_adv: np.ndarray, images: np.ndarray = X) -> Tensor:
+    with feature_gradient(descriptors, torch.tensor(images)) as gradient:
+        views = Views(2, **VARIED).draw(NAMES[: len(images)], 0, 0)
+        return gradient(torch.tensor(x_adv), views)
+
+
+def test_descriptors_weigh_alike_whatever_their_scale():
+    x_adv = X + np.random.default_rng(1).normal(0, 0.01, X.shape)
+    first, second = (linear(weight) for weight in WEIGHTS)
+    alone = [gradient_at([descriptor], x_adv) for descriptor in (first, second)]
+    for gradient in alone:
+        np.testing.assert_allclose(gradient.abs().mean(dim=(1, 2, 3)), 1, rtol=0, atol=1e-12)
+    together = gradient_at([first, second], x_adv)
+    np.testing.assert_allclose(together, sum(alone), rtol=0, atol=1e-9)
+    steep = linear(1e4 * WEIGHTS[1])
+    np.testing.assert_allclose(gradient_at([first, steep], x_adv), together, rtol=0, atol=1e-9)
+
+
+def test_weights_of_descriptors_do_not_depend_on_other_images():
+    descriptors = [linear(weight) for weight in WEIGHTS]
+    x_adv = X + np.array([0.001, 0.01, 0.1])[:, None, None, None] * np.random.default_rng(1).normal(size=X.shape)
+    alone = gradient_at(descriptors, x_adv[:1], X[:1])
+    np.testing.assert_allclose(gradient_at(descriptors, x_adv)[:1], alone, rtol=0, atol=1e-9)
+
+
+def test_a_descriptor_without_a_gradient_adds_nothing():
+    def constant(images: Tensor) -> Tensor:
+        return 1 + 0 * images.flatten(1)
+
+    x_adv, descriptor = X + 0.01, linear(WEIGHTS[0])
+    assert torch.equal(gradient_at([descriptor, constant], x_adv), gradient_at([descriptor], x_adv))
 
 
 def test_masking_weights_are_large_at_edges_and_small_on_plain_areas():
@@ -189,7 +260,7 @@ def test_half_precision_features_are_measured_in_float32():
         return images.flatten(1)[:, :8].half()
 
     with feature_gradient([half], torch.tensor(X)) as gradient:
-        assert gradient(torch.tensor(X) + 0.01, lambda images: images).isfinite().all()
+        assert gradient(torch.tensor(X) + 0.01, [lambda images: images]).isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -220,6 +291,9 @@ def test_a_descriptor_that_cannot_be_used_is_refused(descriptors: list[Callable]
         ({"views": 0}, "views must be a whole number, at least 1"),
         ({"scale": 1.5}, r"scale must lie in \[0, 1\]"),
         ({"shift": -0.1}, r"shift must lie in \[0, 1\]"),
+        ({"mirror": 1}, "mirror must be True or False"),
+        ({"contrast": 1.5}, r"contrast must lie in \[0, 1\]"),
+        ({"brightness": -0.1}, r"brightness must lie in \[0, 1\]"),
         ({"masking": -1}, "masking must be at least 0"),
         ({"chroma": float("nan")}, "chroma must be finite"),
         ({"names": ["a"]}, "names must contain one name per image"),

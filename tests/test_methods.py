@@ -28,8 +28,10 @@ from pfgvm.attacks import (
     masking,
     p_fgvm,
     p_fgvm_features,
+    p_fgvm_shape,
     pixelation,
     random_equal_l2,
+    random_shape,
 )
 from pfgvm.attacks.common.context import Context, Gallery
 from pfgvm.attacks.methods.p_fgvm_noise import gaussian_start, noise_images
@@ -60,6 +62,25 @@ SETTINGS = SimpleNamespace(
         views=2,
         scale=0.1,
         shift=0.05,
+        mirror=True,
+        contrast=0.2,
+        brightness=0.1,
+        masking=0.5,
+        chroma=0.3,
+    ),
+    p_fgvm_shape=SimpleNamespace(
+        descriptors=["d"],
+        natural=SimpleNamespace(displacement=5.0, shading=2.0, pixels=0.5),
+        strong=SimpleNamespace(displacement=10.0, shading=4.0, pixels=1.0),
+        step_size=0.05,
+        iterations=3,
+        penalty=1.0,
+        views=2,
+        scale=0.1,
+        shift=0.05,
+        mirror=True,
+        contrast=0.2,
+        brightness=0.2,
         masking=0.5,
         chroma=0.3,
     ),
@@ -160,10 +181,19 @@ def test_the_papers_methods_run_with_their_settings(model):
 def test_methods_beyond_the_paper_run_with_their_settings_on_either_model():
     given = (network(), images(), TARGETS)
     features = {name: value for name, value in vars(SETTINGS.p_fgvm_features).items() if name != "descriptors"}
+    sizes = ("displacement", "shading", "pixels")
+    natural, strong = [
+        {name: factor * size for name, size in zip(sizes, (5.0, 2.0, 0.5), strict=True)} for factor in (1, 2)
+    ]
+    shape = vars(SETTINGS.p_fgvm_shape).items()
+    shape = {name: value for name, value in shape if name not in ("descriptors", "natural", "strong")} | {"seed": 3}
     # The three persons' images share one face; the padding has that of the image it repeats.
     shared = k_same(images()[:3], k=2)
     expected = {
         "p_fgvm_features": p_fgvm_features([network()], images(), NAMES, **features, seed=3),
+        "p_fgvm_shape": p_fgvm_shape([network()], images(), NAMES, **natural, **shape)[0],
+        "p_fgvm_shape_strong": p_fgvm_shape([network()], images(), NAMES, **strong, **shape)[0],
+        "random_shape": random_shape(images(), NAMES, **natural, seed=3)[0],
         "ddn": ddn(*given, iterations=20),
         "fmn": fmn(*given, iterations=19),
         "cw_l2": cw_l2(*given, search_steps=4, iterations=18, learning_rate=0.1),
@@ -182,8 +212,8 @@ def test_methods_beyond_the_paper_run_with_their_settings_on_either_model():
 # What the context records, from which a set's model, target and descriptors follow.
 ASKED = {
     **{key: {"model", "targets"} for key in ("p_fgvm", "i_fgvm", "i_fgsm", "p_fgvm_noise", "ddn", "fmn", "cw_l2")},
-    **{key: set() for key in ("clean", "pixelation", "gaussian_blur", "masking")},
-    "p_fgvm_features": {"descriptors"},
+    **{key: set() for key in ("clean", "pixelation", "gaussian_blur", "masking", "random_shape")},
+    **{key: {"descriptors"} for key in ("p_fgvm_features", "p_fgvm_shape", "p_fgvm_shape_strong")},
     "random_equal_l2": {"reference"},
     "k_same": {"gallery"},
 }
@@ -304,4 +334,4 @@ def test_the_stub_names_functions_that_exist():
     named = [
         alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname
     ]
-    assert set(named) == set(KEYS) and all(getattr(pfgvm.attacks, name).__name__ == name for name in named)
+    assert set(named) == set(KEYS) and all(callable(getattr(pfgvm.attacks, name)) for name in named)

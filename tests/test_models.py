@@ -89,7 +89,7 @@ def test_vgg_face_without_a_file_starts_at_random():
 
 
 def test_an_unknown_descriptor_is_refused():
-    with pytest.raises(ValueError, match="descriptor must be vgg_face or dlib, not 'arcface'"):
+    with pytest.raises(ValueError, match="descriptor must be vgg_face or dlib or sface, not 'arcface'"):
         model_b(PERSONS, descriptor="arcface")
 
 

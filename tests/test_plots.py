@@ -18,7 +18,7 @@ from pfgvm.evaluation.findings.robustness_rates import ROBUSTNESS_COLUMNS
 from pfgvm.evaluation.findings.visibility_rates import VISIBILITY_COLUMNS
 from pfgvm.report.plots.drawing import svg
 from pfgvm.report.plots.learning_curves import learning_curves
-from pfgvm.report.plots.palette import KNOWN
+from pfgvm.report.plots.palette import KNOWN, styles
 from pfgvm.report.plots.persons_plot import persons_figure
 from pfgvm.report.plots.recognised_persons import recognised_persons_figure
 from pfgvm.report.plots.recognition_plot import recognition_figure
@@ -129,9 +129,13 @@ def test_a_sentence_replaces_the_row_of_an_equal_mr():
 # ── Visibility ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def strengths(model: str, method: str, recogniser: str, *, seen: bool, tmr: tuple[float, ...]) -> pd.DataFrame:
+def strengths(
+    model: str, method: str, recogniser: str, *, seen: bool, tmr: tuple[float, ...], displaces: bool = False
+) -> pd.DataFrame:
     values = [0.5, 1.0, 4.0]
     table = pd.DataFrame({"strength": values, "tmr": tmr, "mssim_face": [0.99, 0.95, 0.7], "flip_face": values})
+    table["flip_close"], table["flip_displaced"] = 2 * table["flip_face"], 0.1
+    table["displacement"] = 3 * table["strength"] if displaces else 0.0
     table = table.assign(low=table["tmr"] - 0.1, high=table["tmr"] + 0.1, fmr=0.01, images=12)
     return table.assign(model=model, method=method, recogniser=recogniser, seen=seen)[VISIBILITY_COLUMNS]
 
@@ -145,19 +149,35 @@ def test_visibility_by_recogniser_with_white_box_lines_dashed():
         ]
     )
     figure = visibility_figure(table)
-    assert titles(figure) == ["dlib", "", "mine", ""]
+    # No method displaces pixels, so there is no panel of the displacement.
+    assert titles(figure) == ["dlib", "", "", "mine", "", ""]
     assert "1 %" in figure.axes[0].get_ylabel()
     # The lowest visibility is at the left: the highest MSSIM, the lowest FLIP.
-    assert [ax.xaxis_inverted() for ax in figure.axes] == [True, False, True, False]
+    assert [ax.xaxis_inverted() for ax in figure.axes] == [True, False, False, True, False, False]
     dashes = [
         {line.get_linestyle() for line in ax.lines if line.get_color() == P_FGVM.colour} - {"None"}
         for ax in figure.axes
     ]
-    assert dashes == [{"--"}, {"--"}, {"-"}, {"-"}]
-    [set_at] = [line for line in figure.axes[2].lines if line.get_markersize() == 8]
+    assert dashes == [{"--"}] * 3 + [{"-"}] * 3
+    [set_at] = [line for line in figure.axes[3].lines if line.get_markersize() == 8]
     assert set_at.get_xydata().tolist() == [[0.95, 0.7]]
     methods, dashed = list(legend(figure))[:-1], list(legend(figure).values())[-1]
     assert methods == ["P-FGVM (Model B)", "Pixelation"] and dashed.get_linestyle() == "--"
+
+
+def test_only_methods_that_displace_pixels_have_a_line_over_the_displacement():
+    table = pd.concat(
+        [
+            strengths("B", "P-FGVM", "dlib", seen=False, tmr=(0.7, 0.1, 0.0)),
+            strengths("", "Pixelation", "dlib", seen=False, tmr=(0.5, 0.4, 0.1), displaces=True),
+        ]
+    )
+    *others, last = visibility_figure(table).axes
+    assert "displacement" in last.get_xlabel() and len(others) == 3
+    assert {line.get_color() for line in last.lines} == {styles(table["method"])["Pixelation"].colour}
+    lengths = {length for line in last.lines for length in line.get_xdata()}
+    assert lengths == {1.5, 3, 12}
+    assert all(len({line.get_color() for line in ax.lines}) == 2 for ax in others)
 
 
 # ── Recognition ───────────────────────────────────────────────────────────────────────────────────────────────────

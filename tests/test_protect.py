@@ -1,6 +1,5 @@
 """Photos: read, protected and written; pixels outside the faces do not change, and invalid files are refused."""
 
-import dataclasses
 import io
 import os
 import re
@@ -10,6 +9,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,25 +18,32 @@ import pytest
 import torch
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 from ruamel.yaml import YAML
+from scipy import ndimage
 from torch import nn
 
 from pfgvm.attacks import p_fgvm
-from pfgvm.attacks.common.context import Context
+from pfgvm.attacks.common.context import Context, ShapeAndLight
+from pfgvm.attacks.common.smooth_fields import displaced
 from pfgvm.errors import InputError
 from pfgvm.evaluation.recognition.alignment import celeba_points, inverse, warped
 from pfgvm.evaluation.recognition.detection import Face
 from pfgvm.evaluation.recognition.recognisers import Recogniser
+from pfgvm.faces.geometry import face_region
+from pfgvm.methods import ATTACKS
+from pfgvm.photographs import placement
 from pfgvm.photographs.photograph import Photograph, png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protection import Classifier, Protector, framed, protect, shown
+from pfgvm.photographs.placement import framed, shown
+from pfgvm.photographs.protection import Classifier, Protector, protect
 from pfgvm.photographs.same_person import verdict
+from stages.adversarial.descriptor_settings import open_descriptor
 from stages.networks.trained_model import TrainedModel
 from tests.committed_settings import changed
 from tests.faces_on_disk import encoded
 from tests.records import training_record
 from tests.small import CLASSES, IMAGE_SIZE, small_a
 from tests.test_detection import FRONTAL, photograph
-from tools.protect import main, named_in
+from tools.protect import MODES, main, named_in
 
 ROOT = Path(__file__).parents[1]
 H, W = IMAGE_SIZE
@@ -153,11 +160,97 @@ def test_the_perturbation_arrives_as_the_method_made_it(scale: float, degrees: f
     assert np.linalg.norm(protected.after - protected.before - perturbation) < 0.15 * np.linalg.norm(perturbation)
 
 
-def test_a_strength_multiplies_the_perturbation():
-    face, perturbation = face_at(1, 0, (100, 100)), detail(1.5)
-    stronger = dataclasses.replace(protector(adds(perturbation)), strength=0.5)
-    _, [protected] = protect(Photograph(smooth((200, 200))), [face], "a.jpg", stronger)
-    assert np.linalg.norm(protected.after - protected.before - perturbation / 2) < 0.1 * np.linalg.norm(perturbation)
+def bump(rows: float, columns: float, size: tuple[int, int] = IMAGE_SIZE) -> np.ndarray:
+    """A smooth field over a frame of any size: at most 1, around a point relative to its size, and 0 at the border."""
+    y, x = ((np.arange(side) + 0.5) / side for side in size)
+    window = np.outer(*(np.sin(np.pi * np.clip(1.3 * side - 0.15, 0, 1)) ** 2 for side in (y, x)))
+    return (window * np.exp(-8 * ((y[:, None] - rows) ** 2 + (x - columns) ** 2))).astype(np.float32)
+
+
+def fields(size: tuple[int, int] = IMAGE_SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """A displacement, (2, H, W), in pixels of a frame of IMAGE_SIZE, and a shading, (1, H, W)."""
+    return 2.5 * np.stack([bump(0.5, 0.4, size), -bump(0.6, 0.5, size)]), 0.08 * bump(0.4, 0.6, size)[None]
+
+
+def displaces(change: np.ndarray, given: list | None = None):
+    """A method that displaces and shades by `fields` and adds `change`, (3, H, W).
+
+    given: receives its result and the images of its descriptor.
+    """
+
+    def deidentify(context: Context) -> torch.Tensor:
+        displacement, shading = (torch.from_numpy(field)[None] for field in fields())
+        context.shape_and_light = ShapeAndLight(displacement, shading)
+        x_adv = (1 + shading) * displaced(context.images, displacement) + torch.from_numpy(change)
+        if given is not None:
+            [descriptor] = context.descriptors(["pixels"])
+            given.extend([x_adv.numpy()[0], descriptor(x_adv).detach().numpy().reshape(3, H, W)])
+        return x_adv
+
+    return deidentify
+
+
+def textured(size: tuple[int, int], sigma: float) -> np.ndarray:
+    """A photo with detail of `sigma` pixels."""
+    noise = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 1, (*size, 3)), (0, 0), sigma)
+    return np.clip(smooth(size) + 15 * noise / noise.std(), 0, 255).astype(np.uint8)
+
+
+def relative_error(values: np.ndarray, expected: np.ndarray, before: np.ndarray) -> float:
+    return float(np.linalg.norm(values - expected) / np.linalg.norm(expected - before))
+
+
+@pytest.mark.parametrize(
+    ("scale", "degrees", "largest"), [(0.3, 10, 0.15), (0.5, -20, 0.15), (1, 0, 0.05), (1.3, 30, 0.1), (4, -15, 0.1)]
+)
+def test_the_photo_is_displaced_and_shaded_as_the_descriptor_is_shown(scale: float, degrees: float, largest: float):
+    given = []
+    # A photo of few pixels loses fine detail of the pixels' part.
+    change = detail(1.5) if scale >= 1 else np.zeros((3, H, W), np.float32)
+    method = Protector(IMAGE_SIZE, displaces(change, given), descriptors={"pixels": Pixels()})
+    photo = Photograph(textured((380, 360), 1.5 * max(1, scale)))
+    _, [protected] = protect(photo, [face_at(scale, degrees, (180, 190))], "a.jpg", method)
+    for images in given:
+        assert relative_error(protected.after, images, protected.before) < largest
+    on_face = np.hypot(*fields()[0])[face_region(IMAGE_SIZE)] * scale
+    assert protected.displacement == pytest.approx(on_face.mean(), rel=1e-3)
+    assert protected.displacement_max == pytest.approx(on_face.max(), rel=1e-3)
+
+
+@pytest.mark.parametrize("band", [50, 512])
+def test_a_photo_finer_than_the_frame_stays_sharp(band: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(placement, "_BAND", band)
+    # Detail of a quarter of the frame's pixel, which the frame does not contain.
+    scale, size = 4, (4 * H, 4 * W)
+    pixels = textured(size, 1.2)
+    face = face_at(scale, 0, ((size[1] - 1) / 2, (size[0] - 1) / 2))
+    done, _ = protect(Photograph(pixels), [face], "a.jpg", Protector(IMAGE_SIZE, displaces(0 * detail(1))))
+    displacement, shading = fields(size)
+    at = np.indices(size) + scale * displacement[::-1]
+    exact = [ndimage.map_coordinates(pixels[..., channel].astype(float), at) for channel in range(3)]
+    expected = ((1 + shading) * exact).transpose(1, 2, 0).clip(0, 255)
+    assert np.abs(done.pixels - expected).mean() < 0.05 * np.abs(pixels - expected).mean()
+
+
+def test_displaced_grey_stays_grey_and_transparency_and_surroundings_stay():
+    grey = np.repeat(textured((200, 200), 1.5)[..., :1], 3, axis=-1)
+    alpha = np.random.default_rng(0).integers(0, 256, grey.shape[:2], dtype=np.uint8)
+    photo, method = Photograph(grey, alpha), Protector(IMAGE_SIZE, displaces(detail(1.5)))
+    done, _ = protect(photo, [face_at(1.5, 20, (100, 90))], "a.jpg", method)
+    assert all(np.array_equal(done.pixels[..., 0], done.pixels[..., channel]) for channel in (1, 2))
+    assert np.array_equal(done.alpha, alpha)
+    rows, columns = np.indices(alpha.shape)
+    beyond = np.hypot(columns - 100, rows - 90) > 1.5 * np.hypot(H, W) / 2 + 2
+    assert np.array_equal(done.pixels[beyond], grey[beyond]) and not np.array_equal(done.pixels, grey)
+
+
+def test_a_displaced_face_that_the_photo_cuts_off_has_no_seam():
+    # At the photo's left edge, through the middle of the face, the displacement is largest.
+    ramp = np.repeat(np.linspace(40, 200, 200).astype(np.uint8)[:, None], 200, axis=1)
+    photo = Photograph(np.repeat(ramp[..., None], 3, axis=-1))
+    done, _ = protect(photo, [face_at(2, 0, (0, 100))], "a.jpg", Protector(IMAGE_SIZE, displaces(0 * detail(1))))
+    change = done.pixels[..., 0].astype(int) - photo.pixels[..., 0]
+    assert np.abs(change).max() > 4 and np.abs(np.diff(change, axis=1)).max() <= 2
 
 
 class Pixels(nn.Module):
@@ -426,6 +519,7 @@ def test_a_verdict_compares_the_similarity_of_before_and_after_with_the_threshol
 
 
 ROW = {"face": 1, "width": 20, "height": 25, "model": "B", "descriptor": "dlib", "method": "P-FGVM"}
+ROW |= {"mode": "", "displacement": 0.0, "displacement_max": 0.0, "flip_close": 0.0414}
 MODEL = {"recogniser": "B", "seen": True, "predicted_clean": "7", "predicted": "9", "same_person": False}
 OTHER = {"recogniser": "dlib", "seen": True, "target": None, "distance": "euclidean", "similarity": -0.41}
 
@@ -444,19 +538,21 @@ def test_the_table_gives_target_and_predictions_and_each_recognisers_verdict():
         "distance 0.41",
     ]  # fmt: skip
     assert tables[0].rows[1][2] == "dlib, under Model B"
-    [narrow] = tables[0].notes
+    visible, narrow = tables[0].notes
+    assert "FLIP 0.041" in visible and tables[0].caption == "P-FGVM on Model B (dlib)."
     assert "Face 1 is 20 pixels wide" in narrow
-    assert "threshold" in tables[2].notes[1] and "dlib" in tables[2].notes[1]
-    assert "centred" in tables[3].notes[1] and "dlib" in tables[3].notes[1]
+    assert "threshold" in tables[2].notes[2] and "dlib" in tables[2].notes[2]
+    assert "centred" in tables[3].notes[2] and "dlib" in tables[3].notes[2]
 
 
 # ── The program ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def configure(folder: Path, **data: str) -> None:
-    """Write params.yaml with changes in its section `data`."""
+def configure(folder: Path, changes: dict[str, Any] | None = None, **data: str) -> None:
+    """Write params.yaml with `changes`, and with changes in its section `data`."""
     quick = {"attack.p_fgvm.iterations": 8, "attack.p_fgvm_features.views": 1}
-    values = changed({"device": "cpu", "threads": 1} | quick)
+    quick |= {"attack.p_fgvm_shape.iterations": 8, "attack.p_fgvm_shape.views": 1}
+    values = changed({"device": "cpu", "threads": 1} | quick | (changes or {}))
     values["data"] |= data
     YAML(typ="safe", pure=True).dump(values, folder / "params.yaml")
 
@@ -486,7 +582,8 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.chdir(project)
 
     def protect_photographs(*arguments: str) -> tuple[int, str, str]:
-        status = main(["--model", "A", "--method", "p_fgvm", *arguments])
+        method = [] if {"--mode", "--method"} & set(arguments) else ["--method", "p_fgvm"]
+        status = main(["--model", "A", *method, *arguments])
         return status, *capsys.readouterr()
 
     return protect_photographs
@@ -552,7 +649,7 @@ def test_thresholds_measured_on_photos_come_before_published_ones(project: Path,
         configure(project)
     assert status == 0
     table = pd.read_csv(project / source / "IMG_1.csv")
-    assert table["threshold"].tolist()[1:] == pytest.approx([threshold, np.nan], nan_ok=True)
+    assert table["threshold"].tolist()[1:] == [threshold, 0.363]
     assert f"{decision} person (distance" in output
 
 
@@ -575,16 +672,77 @@ def test_the_method_on_features_needs_no_trained_model(project: Path, run, monke
     assert status == 0 and "P-FGVM (features) on dlib" in output
     table = pd.read_csv(project / "features/two faces.csv")
     assert list(table["face"]) == [1, 1, 2, 2] and list(table["recogniser"]) == ["dlib", "sface"] * 2
-    assert run("--method", "p_fgvm_features", "--strength", "light", "--out", "light", "two faces.jpg")[0] == 0
-    light = pd.read_csv(project / "light/two faces.csv")
-    assert light["l2"].tolist() == pytest.approx((table["l2"] / 2).tolist(), rel=0.1)
-    assert (light["similarity"] > table["similarity"]).all()
     assert table["model"].isna().all() and set(table["descriptor"]) == {"dlib"} and table["target"].isna().all()
     assert list(table["seen"]) == [True, False] * 2
     # dlib's published threshold is a distance of 0.6.
     assert not table["same_person"][table["seen"]].any() and (table["l2"] > 0.5).all()
     lines = [line for line in output.splitlines() if re.match(r"\|.*(dlib, attacked|SFace)", line)]
     assert [line.split("|")[1].strip() for line in lines] == ["1", "", "2", ""]
+
+
+def test_two_descriptors_are_attacked_together(project: Path, run):
+    tables = []
+    for names, words in ((["dlib"], "on dlib."), (["dlib", "sface"], "on dlib and SFace.")):
+        configure(project, {"attack.p_fgvm_features.descriptors": names})
+        try:
+            status, output, _ = run("--method", "p_fgvm_features", "--out", "attacked", "IMG_1.webp")
+        finally:
+            configure(project)
+        assert status == 0 and f"P-FGVM (features) {words}" in output
+        tables.append(pd.read_csv(project / "attacked/IMG_1.csv").set_index("recogniser"))
+    alone, both = tables
+    assert alone["seen"].to_dict() == {"dlib": True, "sface": False} and both["seen"].all()
+    assert set(both["descriptor"]) == {"dlib,sface"}
+    assert alone.loc["dlib", "similarity"] < both.loc["dlib", "similarity"]
+    assert both.loc["sface", "similarity"] < alone.loc["sface", "similarity"] - 0.2
+
+
+def test_modes_are_compared_and_the_chosen_one_is_written(project: Path, run, monkeypatch: pytest.MonkeyPatch):
+    loaded = []
+    monkeypatch.setattr(
+        "tools.protect.open_descriptor", lambda name, *rest: loaded.append(name) or open_descriptor(name, *rest)
+    )
+    tables, written = {}, {}
+    for mode in ("natural", "pixels"):
+        status, output, _ = run("--mode", mode, "--out", mode, "two faces.jpg")
+        assert status == 0 and f"Mode {mode}: {ATTACKS[MODES[mode]].label} on dlib." in output
+        tables[mode] = pd.read_csv(project / mode / "two faces.csv")
+        written[mode] = png_pixels(project / mode / "two faces.protected.png")
+        with Image.open(project / mode / "two faces.before_after.png") as figure:
+            # Two faces of 600 pixels in four columns.
+            assert figure.width > 4 * 480 and figure.height > 2 * 600
+        first, second = tables[mode].drop_duplicates("face").to_dict("records")
+        for face in (first, second):
+            line = f"FLIP {face['flip_close']:.3f}"
+            assert line in output.replace("\n ", "") and 0.001 < face["flip_close"] < 0.5
+    # Each network is loaded once for the three modes.
+    assert loaded == ["dlib", "dlib"]
+    assert not np.array_equal(written["natural"], written["pixels"])
+    assert set(tables["natural"]["mode"]) == {"natural"} and (tables["pixels"]["displacement_max"] == 0).all()
+    [one, other] = tables["natural"].drop_duplicates("face").to_dict("records")
+    # 0.8 pixels of a frame 218 pixels high, whose faces are 218 and 140 pixels high in the photo.
+    assert one["displacement"] == pytest.approx(0.8, rel=0.25) and one["displacement_max"] > 1.5 * one["displacement"]
+    assert other["displacement"] == pytest.approx(0.8 * 140 / 218, rel=0.25)
+
+
+def test_the_written_mode_is_that_of_its_method_alone(project: Path, run):
+    # The other modes, computed for the figure, leave no trace in the photo.
+    assert run("--mode", "strong", "--out", "by mode", "IMG_1.webp")[0] == 0
+    assert run("--method", MODES["strong"], "--out", "by method", "IMG_1.webp")[0] == 0
+    by_mode, by_method = (png_pixels(project / folder / "IMG_1.protected.png") for folder in ("by mode", "by method"))
+    assert np.array_equal(by_mode, by_method)
+    assert pd.read_csv(project / "by method/IMG_1.csv")["mode"].isna().all()
+
+
+def png_pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_mode_and_a_method_exclude_each_other(run, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        run("--mode", "natural", "--method", "p_fgvm", "IMG_1.webp")
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_an_attack_on_descriptors_allows_for_it_too():
@@ -655,11 +813,32 @@ def test_a_line_names_files_of_any_name(line: str, names: list[str], tmp_path: P
     assert named_in(line) == list(map(Path, names))
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ([], ["--mode", "natural"]),
+        (["MODE=strong"], ["--mode", "strong"]),
+        (["METHOD=p_fgvm"], ["--method", "p_fgvm"]),
+        # The program refuses both.
+        (["METHOD=p_fgvm", "MODE=pixels"], ["--mode", "pixels", "--method", "p_fgvm"]),
+    ],
+)
+def test_make_protect_passes_a_mode_or_a_method(variables: list[str], expected: list[str]):
+    words = protect_command("PHOTO=a.jpg", *variables)
+    first = min(words.index(name) for name in ("--mode", "--method") if name in words)
+    assert words[first : words.index("--out")] == expected
+
+
 # The second contains variables of make and of the shell.
 @pytest.mark.parametrize("line", ["'a b.jpg' c.png", "$HOME$(1).jpg"])
 def test_make_protect_passes_names_on(line: str):
-    asked = ["make", "--dry-run", "protect", f"PHOTO={line}", "OUT=my out"]
+    words = protect_command(f"PHOTO={line}", "OUT=my out")
+    assert f"--line={line}" in words and words[words.index("--out") + 1] == "my out"
+
+
+def protect_command(*variables: str) -> list[str]:
+    """The words of the program's command line that `make protect` runs."""
+    asked = ["make", "--dry-run", "protect", *variables]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
     [command] = [line for line in done.stdout.splitlines() if "tools.protect" in line]
-    words = shlex.split(command.split("&&")[1])
-    assert f"--line={line}" in words and words[words.index("--out") + 1] == "my out"
+    return shlex.split(command.split("&&")[1])

@@ -8,17 +8,34 @@ import flip_evaluator
 import numpy as np
 import pytest
 import ssimulacra2 as ssimulacra2_package
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.lib.recfunctions import append_fields
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from pfgvm.attacks.common.smooth_fields import displaced
 from pfgvm.errors import InputError
 from pfgvm.evaluation.findings.mean_quality import QUALITY_COLUMNS, quality
-from pfgvm.evaluation.quality.quality_metrics import QUALITY, face_region, flip, on_face, psnr, ssimulacra2
+from pfgvm.evaluation.quality.quality_metrics import (
+    QUALITY,
+    VISIBILITY,
+    ImagePair,
+    flip,
+    flip_close,
+    on_face,
+    psnr,
+    ssimulacra2,
+)
+from pfgvm.faces.geometry import face_region
+from pfgvm.faces.images import to_8bit
 from tests.hand_made_sets import ATTACKED, Persons, evaluated, rows
 
-BY_NAME = {metric.name: metric.function for metric in QUALITY}
+# All metrics but the lengths of the displacement.
+OF_PIXELS = (*QUALITY, *(metric for metric in VISIBILITY if not metric.name.startswith("displacement")))
+BY_NAME = {metric.name: metric.function for metric in (*QUALITY, *VISIBILITY)}
 
 
 def structured_image(size: tuple[int, int] = (109, 89)) -> np.ndarray:
@@ -38,40 +55,45 @@ def saved(path, values: np.ndarray) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", OF_PIXELS, ids=lambda metric: metric.name)
 def test_more_noise_is_worse(metric):
-    values = [metric.function(noisy(structured_image(), scale), structured_image()) for scale in (0, 1, 3, 9, 27)]
+    pairs = [ImagePair(noisy(structured_image(), scale), structured_image()) for scale in (0, 1, 3, 9, 27)]
+    values = [metric.function(pair) for pair in pairs]
     assert all(type(value) is float for value in values)
     assert values == sorted(values, reverse=not metric.smaller_is_better) and len(set(values)) == len(values)
 
 
 def test_equal_images_have_the_best_values():
     best = {"psnr": math.inf, "flip": 0, "ssimulacra2": 100, "flip_face": 0, "mssim_face": 1}
-    assert {name: function(structured_image(), structured_image()) for name, function in BY_NAME.items()} == best
+    best |= dict.fromkeys((metric.name for metric in VISIBILITY), 0)
+    pair = ImagePair(structured_image(), structured_image())
+    assert {name: function(pair) for name, function in BY_NAME.items()} == best
 
 
-@pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", OF_PIXELS, ids=lambda metric: metric.name)
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (218, 178)], ids=str)
 def test_images_of_any_size_are_supported(metric, size):
     original = structured_image(size)
-    assert math.isfinite(metric.function(noisy(original, 4), original))
+    assert math.isfinite(metric.function(ImagePair(noisy(original, 4), original)))
 
 
 def test_psnr_is_that_of_scikit_image():
     pair = noisy(structured_image(), 5), structured_image()
-    assert psnr(*pair) == pytest.approx(peak_signal_noise_ratio(*pair, data_range=255), abs=1e-9)
+    assert psnr(ImagePair(*pair)) == pytest.approx(peak_signal_noise_ratio(*pair, data_range=255), abs=1e-9)
     black = np.zeros((3, 8, 8), np.uint8)
-    assert (psnr(black + 255, black), psnr(black + 1, black)) == pytest.approx((0, 48.1308), abs=1e-4)
+    assert (psnr(ImagePair(black + 255, black)), psnr(ImagePair(black + 1, black))) == pytest.approx(
+        (0, 48.1308), abs=1e-4
+    )
 
 
 def test_flip_is_that_of_two_files(tmp_path):
     image, original = noisy(structured_image(), 5), structured_image()
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
-    assert flip(image, original) == pytest.approx(flip_evaluator.evaluate(*files, "LDR")[1], abs=1e-6)
+    assert flip(ImagePair(image, original)) == pytest.approx(flip_evaluator.evaluate(*files, "LDR")[1], abs=1e-6)
     # FLIP's scale ends at green against blue (Andersson et al., section 4.1).
     green, blue = (np.zeros((3, 64, 64), np.uint8) for _ in range(2))
     green[1] = blue[2] = 255
-    assert flip(green, blue) == pytest.approx(1, abs=0.01)
+    assert flip(ImagePair(green, blue)) == pytest.approx(1, abs=0.01)
 
 
 def test_ssimulacra2_of_a_large_image_is_that_of_two_files(tmp_path):
@@ -79,8 +101,8 @@ def test_ssimulacra2_of_a_large_image_is_that_of_two_files(tmp_path):
     # A blur, since the metric distinguishes lost from added detail.
     image = np.rint(gaussian_filter(original.astype(float), (0, 1, 1))).astype(np.uint8)
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
-    assert ssimulacra2(image, original) == ssimulacra2_package.compute_ssimulacra2(*files)
-    assert ssimulacra2(original, image) != pytest.approx(ssimulacra2(image, original), abs=0.1)
+    assert ssimulacra2(ImagePair(image, original)) == ssimulacra2_package.compute_ssimulacra2(*files)
+    assert ssimulacra2(ImagePair(original, image)) != pytest.approx(ssimulacra2(ImagePair(image, original)), abs=0.1)
 
 
 def test_ssimulacra2_of_a_small_image_is_that_of_its_reflections(tmp_path):
@@ -89,16 +111,16 @@ def test_ssimulacra2_of_a_small_image_is_that_of_its_reflections(tmp_path):
     for name, small in (("original", original), ("image", image)):
         wide = np.concatenate([small, small[:, :, ::-1]], axis=2)
         files.append(saved(tmp_path / f"{name}.png", np.concatenate([wide, wide[:, ::-1], wide], axis=1)))
-    assert ssimulacra2(image, original) == ssimulacra2_package.compute_ssimulacra2(*files)
+    assert ssimulacra2(ImagePair(image, original)) == ssimulacra2_package.compute_ssimulacra2(*files)
 
 
 def test_ssimulacra2_of_a_part_is_like_that_of_the_whole(tmp_path):
     whole = noisy(structured_image((436, 356)), 5), structured_image((436, 356))
     # Half and a quarter of each side, away from the image's edge.
     half, quarter = ([values[:, 100 : 100 + h, 100 : 100 + w] for values in whole] for h, w in ((218, 178), (109, 89)))
-    expected = ssimulacra2(*whole)
-    assert ssimulacra2(*half) == pytest.approx(expected, abs=3)
-    assert ssimulacra2(*quarter) == pytest.approx(expected, abs=3)
+    expected = ssimulacra2(ImagePair(*whole))
+    assert ssimulacra2(ImagePair(*half)) == pytest.approx(expected, abs=3)
+    assert ssimulacra2(ImagePair(*quarter)) == pytest.approx(expected, abs=3)
     # The package's own value shows why small images are extended.
     image, original = quarter
     files = saved(tmp_path / "original.png", original), saved(tmp_path / "image.png", image)
@@ -116,18 +138,18 @@ def test_metrics_of_the_face_depend_on_the_face_alone(name):
     rows, columns = slice(30, 90), slice(18, 72)
     changed = np.zeros_like(original)
     changed[:, rows, columns] = original[:, rows, columns]
-    assert BY_NAME[name](changed, original) == BY_NAME[name](original, original)
+    assert BY_NAME[name](ImagePair(changed, original)) == BY_NAME[name](ImagePair(original, original))
     for row, column in ((30, 40), (89, 40), (50, 18), (50, 71)):
         changed = original.copy()
         changed[:, row, column] += 128
-        assert BY_NAME[name](changed, original) != BY_NAME[name](original, original)
+        assert BY_NAME[name](ImagePair(changed, original)) != BY_NAME[name](ImagePair(original, original))
 
 
 def test_metrics_of_the_face_are_those_of_the_cut():
     image, original = noisy(structured_image(), 5), structured_image()
     cut = [values[:, 30:90, 18:72] for values in (image, original)]
-    assert BY_NAME["flip_face"](image, original) == flip(*cut)
-    assert on_face(psnr)(image, original) == psnr(*cut)
+    assert BY_NAME["flip_face"](ImagePair(image, original)) == flip(ImagePair(*cut))
+    assert on_face(psnr)(ImagePair(image, original)) == psnr(ImagePair(*cut))
     expected = structural_similarity(
         *(values / 255 for values in cut),
         channel_axis=0,
@@ -136,10 +158,9 @@ def test_metrics_of_the_face_are_those_of_the_cut():
         sigma=1.5,
         use_sample_covariance=False,
     )
-    assert BY_NAME["mssim_face"](image, original) == pytest.approx(expected, abs=1e-9)
+    assert BY_NAME["mssim_face"](ImagePair(image, original)) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("metric", QUALITY, ids=lambda metric: metric.name)
 @pytest.mark.parametrize(
     ("image", "original", "message"),
     [
@@ -149,9 +170,96 @@ def test_metrics_of_the_face_are_those_of_the_cut():
     ],
     ids=["floats", "channels last", "shapes"],
 )
-def test_what_is_no_pair_of_images_is_refused(metric, image, original, message):
+def test_what_is_no_pair_of_images_is_refused(image, original, message):
     with pytest.raises(InputError, match=message):
-        metric.function(image, original)
+        ImagePair(image, original)
+
+
+def test_flip_close_is_that_of_a_face_of_10_degrees():
+    pair = ImagePair(noisy(structured_image(), 5), structured_image())
+    # At 109 x 89 the face has 54 columns.
+    reference, test = (
+        np.float32(values[:, 30:90, 18:72].transpose(1, 2, 0)) / 255 for values in (pair.original, pair.image)
+    )
+    of_pixels, mean, _ = flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False, parameters={"ppd": 5.4})
+    assert BY_NAME["flip_close"](pair) == pytest.approx(mean, abs=1e-6)
+    assert BY_NAME["flip_close_p95"](pair) == pytest.approx(np.percentile(of_pixels, 95), abs=1e-6)
+    # Half the size on the screen at half the distance.
+    pair = ImagePair(noisy(structured_image((218, 178)), 5), structured_image((218, 178)))
+    assert flip_close(pair.face) == pair.face.flip_map(10.8)[1]
+
+
+@given(width=st.integers(1, 3), contrast=st.integers(2, 60))
+@settings(max_examples=20, deadline=None)
+def test_a_fine_grid_is_more_visible_from_close(width, contrast):
+    # Lines above and below the grey of the original, which merge into it from afar.
+    original = np.full((3, 109, 89), 128, np.uint8)
+    above = np.arange(89) // width % 2 == 0
+    image = np.where(above, original + np.uint8(contrast), original - np.uint8(contrast))
+    pair = ImagePair(image, original)
+    assert BY_NAME["flip_close"](pair) > BY_NAME["flip_face"](pair) > 0
+    assert BY_NAME["flip_close_p95"](pair) > BY_NAME["flip_face_p95"](pair)
+
+
+def moved(original: np.ndarray, length: float) -> ImagePair:
+    """The original, displaced alone: by up to `length` pixels, smoothly, and by none at the border."""
+    height, width = original.shape[1:]
+    x, y = (np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2 for size in (width, height))
+    displacement = np.stack([length * np.outer(y, x), np.zeros((height, width))]).astype(np.float32)
+    images = displaced(torch.from_numpy(original[None] / np.float32(255)), torch.from_numpy(displacement[None]))
+    return ImagePair(to_8bit(images.numpy())[0], original, displacement)
+
+
+@given(length=st.floats(0.5, 4))
+@settings(max_examples=20, deadline=None)
+def test_a_displacement_alone_is_invisible_against_the_displaced_original(length):
+    pair = moved(structured_image(), length)
+    for name in ("flip_displaced", "flip_displaced_p95", "flip_close_displaced"):
+        assert BY_NAME[name](pair) == 0
+    assert BY_NAME["flip_face"](pair) > 0.05 and BY_NAME["flip_close_p95"](pair) > 0.05
+
+
+def test_the_rest_of_a_perturbation_is_visible_against_the_displaced_original():
+    pair = moved(structured_image(), 2)
+    shaded = ImagePair(noisy(pair.image, 3), pair.original, pair.displacement)
+    alone = ImagePair(shaded.image, pair.image)
+    assert BY_NAME["flip_displaced"](shaded) == BY_NAME["flip_face"](alone)
+    assert BY_NAME["flip_displaced_p95"](shaded) == BY_NAME["flip_face_p95"](alone)
+    assert BY_NAME["flip_close_displaced"](shaded) == BY_NAME["flip_close"](alone)
+    # The other metrics compare with the original where it was.
+    without = ImagePair(shaded.image, shaded.original)
+    for metric in OF_PIXELS:
+        if "displaced" not in metric.name:
+            assert metric.function(shaded) == metric.function(without)
+
+
+def test_without_displacement_each_map_of_flip_is_computed_once(monkeypatch):
+    calls, evaluate = [], flip_evaluator.evaluate
+    monkeypatch.setattr(flip_evaluator, "evaluate", lambda *given, **more: calls.append(1) or evaluate(*given, **more))
+    pair = ImagePair(noisy(structured_image(), 5), structured_image())
+    values = {name: function(pair) for name, function in BY_NAME.items()}
+    # The whole image, the face from afar, and close.
+    assert len(calls) == 3
+    assert values["flip_displaced"] == values["flip_face"] != values["flip_close"] == values["flip_close_displaced"]
+    assert values["displacement"] == values["displacement_max"] == 0
+
+
+@given(scale=st.integers(1, 3), x=st.floats(-3, 3), y=st.floats(-3, 3))
+def test_displacements_are_in_pixels_of_celebas_images(scale, x, y):
+    # A part of the face, and more outside it.
+    displacement = np.zeros((2, 218 * scale, 178 * scale), np.float32)
+    displacement[:, : 60 * scale] = 100
+    displacement[0, 60 * scale : 120 * scale], displacement[1, 60 * scale : 120 * scale] = x * scale, y * scale
+    blank = np.zeros((3, 218 * scale, 178 * scale), np.uint8)
+    pair = ImagePair(blank, blank, displacement)
+    assert BY_NAME["displacement_max"](pair) == pytest.approx(math.hypot(x, y), rel=1e-5, abs=1e-9)
+    assert BY_NAME["displacement"](pair) == pytest.approx(math.hypot(x, y) / 2, rel=1e-5, abs=1e-9)
+
+
+def test_displacements_along_width_and_height_have_their_own_scale():
+    blank, displacement = np.zeros((3, 109, 178), np.uint8), np.zeros((2, 109, 178), np.float32)
+    displacement[0], displacement[1] = 3, 2
+    assert BY_NAME["displacement"](ImagePair(blank, blank, displacement)) == pytest.approx(5)
 
 
 def test_the_table_of_metrics_is_read_without_pytorch():

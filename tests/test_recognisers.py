@@ -17,17 +17,16 @@ from skimage.transform import AffineTransform, warp
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.recognition import installed_files
-from pfgvm.evaluation.recognition.alignment import ARCFACE_POINTS, arcface_points, celeba_points, chips, similarity
+from pfgvm.evaluation.recognition.alignment import arcface_points, celeba_points, chips, similarity
 from pfgvm.evaluation.recognition.embedding_distance import comparison
-from pfgvm.evaluation.recognition.installed_files import installed_file
 from pfgvm.evaluation.recognition.onnx_network import OnnxNetwork
 from pfgvm.evaluation.recognition.recognisers import Recogniser, open_recogniser, trial_faces
-from pfgvm.faces.geometry import CELEBA_POINTS
+from pfgvm.faces.geometry import ARCFACE_POINTS, CELEBA_POINTS
 from pfgvm.faces.images import decode, to_size
 from pfgvm.faces.sources import open_source
 from pfgvm.faces.subset import select_subset
-from pfgvm.models import dlib_descriptor
+from pfgvm.models import dlib_descriptor, installed_weights
+from pfgvm.models.installed_weights import onnx_file
 from pfgvm.settings import OnnxRecogniser, parse
 from tests.committed_settings import changed
 
@@ -117,7 +116,7 @@ def test_dlibs_embedding_is_that_of_the_descriptor():
 
 def test_sfaces_embedding_is_that_of_opencv(tmp_path: Path):
     # OpenCV does not take inputs that no node reads.
-    model = onnx.load(installed_file("sface"))
+    model = onnx.load(onnx_file("sface"))
     [data] = [given for given in model.graph.input if given.name == "data"]
     del model.graph.input[:]
     model.graph.input.append(data)
@@ -315,8 +314,8 @@ def test_weights_and_what_nodes_compute_are_no_inputs(tmp_path: Path):
     images = noise(3, 2, 3)
     assert OnnxNetwork(path)(images) == pytest.approx(images.reshape(3, 6) @ weights, abs=1e-5)
     # SFace's file lists more than a hundred.
-    model = onnx.load(installed_file("sface"))
-    assert len(model.graph.input) > 100 and len(OnnxNetwork(installed_file("sface"))(noise(1, 3, 112, 112))) == 1
+    model = onnx.load(onnx_file("sface"))
+    assert len(model.graph.input) > 100 and len(OnnxNetwork(onnx_file("sface"))(noise(1, 3, 112, 112))) == 1
 
 
 @pytest.mark.parametrize(
@@ -465,37 +464,37 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         def locate_file(self, name: str) -> Path:
             return tmp_path / name
 
-    monkeypatch.setattr(installed_files.metadata, "distribution", lambda package: Distribution())
-    installed_file.cache_clear()
+    monkeypatch.setattr(installed_weights.metadata, "distribution", lambda package: Distribution())
+    onnx_file.cache_clear()
     yield folder
-    installed_file.cache_clear()
+    onnx_file.cache_clear()
 
 
 @pytest.mark.parametrize("network", ["sface", "yunet"])
 def test_installed_networks_are_checked_by_their_hash(network: str, elsewhere: Path):
-    name, _ = installed_files._FILES[network]
+    name, _ = installed_weights._ONNX_FILES[network]
     path = elsewhere / name
-    message = refusal(lambda: installed_file(network))
+    message = refusal(lambda: onnx_file(network))
     assert name in message and "is not installed; run `make setup`" in message
     path.write_bytes(b"another network")
-    message = refusal(lambda: installed_file(network))
+    message = refusal(lambda: onnx_file(network))
     assert message.startswith(f"{path}: is another file than expected (SHA-256 ") and "run `make setup`" in message
     if network == "sface":
         assert refusal(lambda: open_recogniser("sface", "installed", Path(), FULL)) == message
 
 
-YUNET = installed_file("yunet").read_bytes()
+YUNET = onnx_file("yunet").read_bytes()
 
 
 def test_one_changed_byte_is_noticed(elsewhere: Path):
-    name, _ = installed_files._FILES["yunet"]
+    name, _ = installed_weights._ONNX_FILES["yunet"]
     content = bytearray(YUNET)
     (elsewhere / name).write_bytes(content)
-    assert installed_file("yunet") == elsewhere / name
-    installed_file.cache_clear()
+    assert onnx_file("yunet") == elsewhere / name
+    onnx_file.cache_clear()
     content[len(content) // 2] ^= 1
     (elsewhere / name).write_bytes(content)
-    assert "is another file" in refusal(lambda: installed_file("yunet"))
+    assert "is another file" in refusal(lambda: onnx_file("yunet"))
 
 
 LINE = {"file": "mine.onnx", "input_size": [112, 112]}

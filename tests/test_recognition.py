@@ -84,6 +84,7 @@ def test_recognition_counted_by_hand():
             "rank5_clean": 1,
             "rank5_protected": 1,
             "found": 0.25,
+            "aligned": 0.75,
             # Of the attacked images.
             "found_clean": 0.75,
             "images": 4,
@@ -222,7 +223,14 @@ def test_a_single_model_has_no_other_judge():
 
 def test_recognition_at_several_strengths_counted_by_hand():
     whole = rows(
-        "as is", ATTACKED, near=[0.5, 1.4, 25, 20], mssim_face=[0.9, 0.8, 0.7, 0.6], flip_face=[0, 0.1, 0.2, 0.1]
+        "as is",
+        ATTACKED,
+        near=[0.5, 1.4, 25, 20],
+        mssim_face=[0.9, 0.8, 0.7, 0.6],
+        flip_face=[0, 0.1, 0.2, 0.1],
+        flip_close=[0.1, 0.2, 0.3, 0.2],
+        flip_displaced=[0, 0, 0.1, 0.1],
+        displacement=[0.5, 1, 2, 0.5],
     )
     half = rows("as is", ATTACKED, near=[0, 1, 10, 11], mssim_face=[1, 1, 1, 0.9])
     points = [AtStrength("", "X", "other,near", 1.0, whole), AtStrength("", "X", "other", 0.5, half)]
@@ -233,6 +241,7 @@ def test_recognition_at_several_strengths_counted_by_hand():
         {
             "model": "", "method": "X", "strength": 1, "images": 4, "mssim_face": 0.75, "flip_face": 0.1,
             "recogniser": "near", "seen": True, "fmr": 0.01, "tmr": 0.25, "low": 0, "high": 0.5,
+            "flip_close": 0.2, "flip_displaced": 0.05, "displacement": 1,
         }
     )  # fmt: skip
     assert (weak["strength"], weak["tmr"], weak["seen"]) == (0.5, 0.75, False)

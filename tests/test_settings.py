@@ -223,6 +223,9 @@ def test_a_null_cap_means_all():
         ("data.root", "", ["data.root"]),
         ("split.test", 0, ["split.test", "greater than 0"]),
         ("split.train", 1, ["split.train", "less than 1"]),
+        ("attack.p_fgvm_features.mirror", "sometimes", ["attack.p_fgvm_features.mirror", "boolean", "'sometimes'"]),
+        ("attack.p_fgvm_features.contrast", 1.5, ["attack.p_fgvm_features.contrast", "less than or equal to 1"]),
+        ("attack.p_fgvm_features.brightness", -0.1, ["brightness", "greater than or equal to 0"]),
         # unknown values
         ("data.source", "celebA", ["data.source", "'celeba'", "'celebA'"]),
         ("device", "gpu", ["device", "'cuda'", "'gpu'"]),
@@ -232,7 +235,12 @@ def test_a_null_cap_means_all():
         ("split.train", 0.8, ["split", "sum to 1", "1.1"]),
         ("data.source", "celeba", ["data", "celeba", "set data.root"]),
         ("data.source", "folder", ["data", "folder", "set data.root"]),
-        ("train.B.descriptor", "arcface", ["train.B.descriptor", "vgg_face or dlib", "'arcface'"]),
+        ("train.B.descriptor", "arcface", ["train.B.descriptor", "vgg_face or dlib or sface", "'arcface'"]),
+        (
+            "attack.p_fgvm_features.descriptors",
+            ["dlib", "arcface"],
+            ["attack.p_fgvm_features.descriptors", "vgg_face or dlib or sface", "'arcface'"],
+        ),
         ("train.B.weights", None, ["train.B.weights", "string"]),
         ("train.B.weights", "", ["train.B.weights"]),
         (

@@ -3,9 +3,9 @@
 Black-box recognisers compare all variants at equal mean FLIP of the faces (`flip`): each variant's perturbations are
 scaled by one factor. Reads the output of `dvc repro stages/evaluation/dvc.yaml:gallery`.
 
-ablation.csv has one row per variant and recogniser, in COLUMNS. `tmr` is the true-match rate of protected with clean
-images at the highest false-match rate. `difference` is `tmr` minus that of the first variant, paired by image. The
-intervals are 95 % bootstrap intervals over identities. `seconds` is per image.
+ablation.csv has one row per variant and recogniser that the variant does not attack, in COLUMNS. `tmr` is the
+true-match rate of protected with clean images at the highest false-match rate. `difference` is `tmr` minus that of the
+first variant, paired by image. The intervals are 95 % bootstrap intervals over identities. `seconds` is per image.
 """
 
 import sys
@@ -24,7 +24,7 @@ from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.recognition_rates import over_persons
 from pfgvm.evaluation.findings.verification import Faces, match_rates
 from pfgvm.evaluation.metrics import l2
-from pfgvm.evaluation.quality.quality_metrics import QUALITY
+from pfgvm.evaluation.quality.quality_metrics import QUALITY, ImagePair
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.images import to_8bit
 from pfgvm.settings import MODEL_NAMES
@@ -41,18 +41,24 @@ from stages.networks.computing import configure_device
 # Changed parameters of the method; all variants are compared with the first.
 VARIANTS: dict[str, dict[str, Any]] = {
     "as set": {},
-    "the image itself, no views": {"views": 1, "scale": 0.0, "shift": 0.0},
+    "no mirror": {"mirror": False},
+    "no contrast and brightness": {"contrast": 0.0, "brightness": 0.0},
+    "contrast and brightness twice": {"contrast": 0.4, "brightness": 0.4},
+    "the image itself, no views": {
+        "views": 1, "scale": 0.0, "shift": 0.0, "mirror": False, "contrast": 0.0, "brightness": 0.0
+    },
     "one view a step": {"views": 1},
     "four views a step": {"views": 4},
-    "views vary half as much": {"scale": 0.05, "shift": 0.025},
     "views vary twice as much": {"scale": 0.2, "shift": 0.1},
     "10 iterations": {"iterations": 10},
     "40 iterations": {"iterations": 40},
     "every pixel alike": {"masking": 0.0},
     "masking in full": {"masking": 1.0},
     "no colour": {"chroma": 0.0},
+    "colour 0.6": {"chroma": 0.6},
     "all colour": {"chroma": 1.0},
-}
+    "surrogates dlib and sface": {"descriptors": ["dlib", "sface"]},
+}  # fmt: skip
 COLUMNS = [
     "variant", "recogniser", "images", "tmr", "low", "high", "difference", "difference_low", "difference_high",
     "tmr_both", "l2", "mssim_face", "flip_face", "seconds",
@@ -69,19 +75,17 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
     names = list(attacked_images(split, attack)["image"])
     clean = read_images(faces, names, size)
     device = configure_device(settings.device)
-    attacked = attack.p_fgvm_features.descriptors
-    descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
     recognisers = {recogniser.name: recogniser for recogniser in open_recognisers(settings, size)}
-    black_box = [
-        enrolment for enrolment in read_enrolments(gallery, settings) if enrolment.recogniser.name not in attacked
-    ]
-    if not black_box:
-        raise InputError("evaluation.recognisers: all of them are white-box; add one that the method does not attack")
+    enrolments = read_enrolments(gallery, settings)
     rows: list[dict[str, Any]] = []
     first: dict[str, np.ndarray] = {}
     for variant, changes in VARIANTS.items():
         values = parameters(attack, MODEL_NAMES[0]) | changes
-        del values["descriptors"]
+        attacked = values.pop("descriptors")
+        black_box = [enrolment for enrolment in enrolments if enrolment.recogniser.name not in attacked]
+        if not black_box:
+            continue
+        descriptors = [open_descriptor(name, settings, size).to(device) for name in attacked]
         started = time.monotonic()
         adversarial = np.concatenate(
             [
@@ -114,6 +118,8 @@ def main(*, faces: Path, split: Path, gallery: Path, out: Path, flip: float = 0.
             rates |= dict(zip(ends, over_persons(tmr - baseline, persons), strict=True))
             rows.append(of_variant | {"recogniser": name, "tmr_both": tmr_both} | rates)
             print({key: rows[-1][key] for key in ("variant", "recogniser", "tmr", "tmr_both")}, file=sys.stderr)
+    if not rows:
+        raise InputError("evaluation.recognisers: all of them are white-box; add one that the method does not attack")
     with atomic_write(out / "ablation.csv") as partial:
         partial.write_bytes(csv_text(pd.DataFrame(rows, columns=COLUMNS)))
 
@@ -139,7 +145,8 @@ def scaled_by(clean: np.ndarray, adversarial: np.ndarray, factor: float) -> np.n
 def mean_quality(name: str, images: np.ndarray, clean: np.ndarray) -> float:
     """Average the metric `name` of QUALITY over images and their originals, float32 in [0, 1], (n, 3, H, W)."""
     [metric] = [metric for metric in QUALITY if metric.name == name]
-    return float(np.mean([metric.function(*pair) for pair in zip(to_8bit(images), to_8bit(clean), strict=True)]))
+    pairs = (ImagePair(*images) for images in zip(to_8bit(images), to_8bit(clean), strict=True))
+    return float(np.mean([metric.function(pair) for pair in pairs]))
 
 
 def true_match_rates(

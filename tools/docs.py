@@ -6,13 +6,14 @@ are generated as a whole. A number that stands in a document comes from here, or
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from ruamel.yaml import YAML
 
 from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
-from pfgvm.methods import FEATURES, PAPER_METHODS, PROPOSED
+from pfgvm.methods import FEATURES, PAPER_METHODS, PROPOSED, SHAPE, label_of
 from pfgvm.report.evaluation.document import evaluation_document
 from pfgvm.report.evaluation.summary import claims, summary_table
 from pfgvm.report.numbers import number, per_cent, with_interval
@@ -25,7 +26,7 @@ from pfgvm.report.table_data import as_records, table3_metrics
 from stages.common.data_frames import read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
-from tools.protect import STRENGTHS
+from tools.protect import MODES
 
 REPORTS = Path("reports")
 CELEBA, BUNDLED = REPORTS / "celeba", REPORTS / "evaluation"
@@ -33,6 +34,8 @@ CELEBA, BUNDLED = REPORTS / "celeba", REPORTS / "evaluation"
 DESCRIPTORS = {"A": "none", "B": "dlib"}
 # Recognisers that P-FGVM (features) does not attack.
 BLACK_BOX = ("sface", "faceres")
+# Labels of the methods of `make protect`, by mode.
+METHODS = {mode: label_of(key) for mode, key in MODES.items()}
 MEASURE_LABELS = {"l2": "L2", "mssim_legacy": "SI", "mr": "MR"}
 # Identities are not named where the faces are real.
 TABLES = ("recognition", "transfer", "robustness", "adaptive", "minimum_norm", "equal_mr", "quality")
@@ -111,16 +114,17 @@ def protection(folder: Path) -> str:
 
 
 def protection_in_short(folder: Path) -> str:
-    """TMR and rank-1 rate of P-FGVM and P-FGVM (features), by recognisers that neither attacks."""
+    """TMR and rank-1 rate of P-FGVM and its extensions, by recognisers that none of them attacks."""
+    methods = (PROPOSED, FEATURES, *SHAPE)
     recognition = read_numbers(folder / "recognition.csv")
     chosen = recognition[
-        recognition["method"].isin([PROPOSED, FEATURES])
+        recognition["method"].isin(methods)
         & recognition["recogniser"].isin(BLACK_BOX)
         & (recognition["fmr"] == recognition["fmr"].max())
     ]
-    # P-FGVM (features) attacks no classifier: its rows of both models are equal.
+    # The extensions attack no classifier: their rows of both models are equal.
     chosen = chosen.drop_duplicates(["method", "recogniser", "tmr_protected"])
-    chosen = pd.concat(chosen[chosen["method"] == method] for method in (PROPOSED, FEATURES))
+    chosen = pd.concat(chosen[chosen["method"] == method] for method in methods)
     rows = [
         [
             row.method + (f", Model {row.model}" if row.method == PROPOSED else ""),
@@ -143,15 +147,17 @@ def evaluation(folder: Path) -> str:
     return evaluation_document(tables | {"recognised_persons": pd.DataFrame()})
 
 
-def strengths() -> str:
-    """What each strength of `make protect` changes, and what black-box recognisers still match."""
-    table = of_features("visibility")
-    rows = []
-    for name, strength in STRENGTHS.items():
-        own = table[table["strength"] == strength].set_index("recogniser")
-        visible = [number(own[measure].iloc[0], 3) for measure in ("mssim_face", "flip_face")]
-        rows.append([name, *visible, *(with_interval(*own.loc[by, ["tmr", "low", "high"]]) for by in BLACK_BOX)])
-    return plain_table(["Strength", "MSSIM, face", "FLIP, face", "TMR, SFace (%)", "TMR, faceres (%)"], rows)
+def modes() -> str:
+    """What each mode of `make protect` changes, and what black-box recognisers still match."""
+    clean = at_one_per_cent(FEATURES)["tmr_clean"]
+    rows = [["(clean)", *(["0"] * len(VISIBLE)), *(per_cent(clean[by]) for by in BLACK_BOX)]]
+    for mode, method in METHODS.items():
+        quality, recognition = of_method("quality", method).iloc[0], at_one_per_cent(method)
+        visible = [number(quality[name], digits) for name, digits in VISIBLE.items()]
+        matched = [with_interval(*recognition.loc[by, ["tmr_protected", "low", "high"]]) for by in BLACK_BOX]
+        rows.append([mode, *visible, *matched])
+    heads = ["Displacement (pixels)", "FLIP, close", "FLIP, close, without displacement"]
+    return plain_table(["Mode", *heads, "TMR, SFace (%)", "TMR, faceres (%)"], rows)
 
 
 def ablation() -> str:
@@ -159,7 +165,12 @@ def ablation() -> str:
     rows = []
     for variant, own in pd.read_csv(CELEBA / "ablation.csv").groupby("variant", sort=False):
         cells = [str(variant)]
-        for _, row in own.set_index("recogniser").loc[list(BLACK_BOX)].iterrows():
+        by_recogniser = own.set_index("recogniser")
+        for name in BLACK_BOX:
+            if name not in by_recogniser.index:
+                cells += ["white-box", ""]
+                continue
+            row = by_recogniser.loc[name]
             difference = with_interval(*(row[f"difference{end}"] for end in ("", "_low", "_high")))
             cells += [with_interval(row["tmr"], row["low"], row["high"]), "" if len(rows) == 0 else difference]
         rows.append([*cells, number(own["mssim_face"].iloc[0], 3)])
@@ -168,38 +179,107 @@ def ablation() -> str:
 
 
 def goals() -> str:
-    """What P-FGVM (features) was to reach, and what it reaches."""
-    recognition = of_features("recognition").query("fmr == 0.01").set_index("recogniser")
-    robustness, quality = of_features("robustness"), of_features("quality").iloc[0]
-    worst = robustness.loc[robustness["sface_tmr"].idxmax()]
-    full = pd.read_csv(CELEBA / "table3_evaluated.csv")
-    similarity = full[full["method"].eq(FEATURES) & full["pixels"].eq("8bit")]["mssim_legacy"].iloc[0]
-
-    def both(column: str) -> str:
-        return " / ".join(per_cent(recognition.loc[by, column]) for by in BLACK_BOX) + " %"
-
-    rows = [
-        ["TMR, protected with clean images", "≤ 2 / ≤ 4 %", both("tmr_protected")],
-        [
-            f"TMR after the weakest transform ({worst['transform']})",
-            "≤ 8 % each",
-            " / ".join(per_cent(worst[f"{by}_tmr"]) for by in BLACK_BOX) + " %",
-        ],
-        ["TMR, protected with protected images", "≤ 15 %", both("tmr_both")],
-        ["Rank-1 identification rate", "≤ 5 %", both("rank1_protected")],
-        ["MSSIM (Wang), face", "≥ 0.965", number(quality["mssim_face"], 3)],
-        ["FLIP, face", "≤ 0.055", number(quality["flip_face"], 3)],
-        ["SI, image", "≥ 0.993", number(similarity, 3)],
-        ["Face detected", "≥ 99 %", f"{per_cent(recognition.loc['sface', 'found'])} %"],
-    ]
-    return plain_table(["Measure (SFace / faceres)", "Goal", "Measured"], rows)
+    """What the methods against black-box recognisers were to reach, and what they reach."""
+    rows = []
+    for label, measured, targets in GOALS:
+        cells = [
+            f"{measured(method)} (≤ {target})" if target else measured(method)
+            for method, target in zip(METHODS.values(), targets, strict=True)
+        ]
+        rows.append([label, *cells])
+    return plain_table(["Measure (SFace / faceres; in brackets the goal)", *METHODS.values()], rows)
 
 
-def of_features(name: str) -> pd.DataFrame:
-    """The rows of P-FGVM (features) in a table of reports/celeba, of one model: both have the same images."""
+def recognition_rate(value: str, low: str, high: str) -> Callable[[str], str]:
+    """Cell of a rate of recognition.csv for a method: both black-box recognisers with their intervals."""
+    return lambda method: " / ".join(
+        with_interval(*at_one_per_cent(method).loc[by, [value, low, high]]) for by in BLACK_BOX
+    )
+
+
+def weakest_transform(method: str) -> str:
+    """The highest TMR of each black-box recogniser over all transforms, and the transform."""
+    table = of_method("robustness", method)
+    worst = [(by, table.loc[table[f"{by}_tmr"].idxmax()]) for by in BLACK_BOX]
+    return " / ".join(f"{per_cent(row[f'{by}_tmr'])} ({row['transform']})" for by, row in worst)
+
+
+def accuracy(attacker: str, share: float | None = None) -> Callable[[str], str]:
+    """Cell of the accuracy of an adaptive attacker for a method: both black-box recognisers with their intervals."""
+
+    def of(method: str) -> str:
+        table = of_method("adaptive", method)
+        table = table[table["attacker"].eq(attacker) & (table["share"].eq(share) if share else True)]
+        by_recogniser = table.set_index("recogniser")
+        columns = ["accuracy_protected", "low", "high"]
+        applicable = [by for by in BLACK_BOX if by in by_recogniser.index]
+        return " / ".join(with_interval(*by_recogniser.loc[by, columns]) for by in applicable) or "–"
+
+    return of
+
+
+def detector_auc(method: str) -> str:
+    """AUC of the detector of protected images, with its interval."""
+    [row] = of_method("adaptive", method).query("attacker == 'detector'").to_dict("records")
+    return with_interval(row["auc"], row["auc_low"], row["auc_high"], partial(number, digits=2))
+
+
+def visible(*names: str, digits: int = 3) -> Callable[[str], str]:
+    """Cell of the means of columns of quality.csv for a method, with their intervals."""
+
+    def of(method: str) -> str:
+        row = of_method("quality", method).iloc[0]
+        shown = partial(number, digits=digits)
+        return " / ".join(
+            with_interval(*(row[f"{name}{end}"] for end in ("", "_low", "_high")), shown) for name in names
+        )
+
+    return of
+
+
+def found(method: str) -> str:
+    """Shares of images with a detected face, and with the clean image's landmarks."""
+    row = at_one_per_cent(method).iloc[0]
+    return f"{per_cent(row['found'])} / {per_cent(row['aligned'])}"
+
+
+# Each with the highest value that was aimed at: natural, strong, pixels; "" without a goal.
+GOALS: Sequence[tuple[str, Callable[[str], str], tuple[str, str, str]]] = (
+    ("TMR, protected with clean images (%)", recognition_rate("tmr_protected", "low", "high"), ("5", "2", "8")),
+    ("TMR after the weakest transform (%)", weakest_transform, ("8", "3", "15")),
+    ("Rank-1 identification rate (%)", recognition_rate("rank1_protected", "rank1_low", "rank1_high"), ("15", "5", "")),
+    (
+        "TMR, protected with protected images (%)",
+        recognition_rate("tmr_both", "both_low", "both_high"),
+        ("50", "40", ""),
+    ),
+    ("Accuracy, retrained on protected images (%)", accuracy("retrained", 1.0), ("50", "35", "")),
+    ("Accuracy, growing gallery (%)", accuracy("growing gallery"), ("", "", "")),
+    ("Accuracy, mean displacement removed (%)", accuracy("unwarped"), ("", "", "")),
+    ("AUC of a detector", detector_auc, ("", "", "")),
+    ("FLIP without displacement, mean", visible("flip_displaced"), ("0.03", "", "0.055")),
+    ("FLIP without displacement, 95th percentile", visible("flip_displaced_p95"), ("0.10", "", "")),
+    ("FLIP, close: mean", visible("flip_close"), ("", "", "")),
+    ("FLIP, close: 95th percentile", visible("flip_close_p95"), ("", "", "")),
+    ("Displacement on the face, mean (pixels)", visible("displacement", digits=2), ("0.8", "2", "")),
+    ("Displacement on the face, maximum (pixels)", visible("displacement_max", digits=1), ("4", "9", "")),
+    ("MSSIM (Wang), face (goal of pixels: ≥ 0.965)", visible("mssim_face"), ("", "", "")),
+    ("Face detected / with its landmarks (%; goals ≥ 99, ≥ 97)", found, ("", "", "")),
+)
+# Columns of quality.csv in the table of modes, and their decimals.
+VISIBLE = {"displacement": 2, "flip_close": 3, "flip_close_displaced": 3}
+
+
+def of_method(name: str, method: str) -> pd.DataFrame:
+    """The rows of a method without a model in a table of reports/celeba, of one model: all have the same images."""
     table = read_numbers(CELEBA / f"{name}.csv")
-    own = table[table["method"] == FEATURES]
-    return own[own["model"] == own["model"].iloc[-1]]
+    rows = table[table["method"] == method]
+    return rows[rows["model"] == rows["model"].iloc[-1]]
+
+
+def at_one_per_cent(method: str) -> pd.DataFrame:
+    """The rows of a method in recognition.csv at FMR 1 %, by recogniser."""
+    return of_method("recognition", method).query("fmr == 0.01").set_index("recogniser")
 
 
 def published() -> Mapping:
@@ -221,7 +301,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "seeds, bundled faces": lambda: first_table(seeds(REPORTS)),
     "protection in short, CelebA": lambda: protection_in_short(CELEBA),
     "protection, bundled faces": lambda: protection(BUNDLED),
-    "strengths": strengths,
+    "modes": modes,
     "ablation": ablation,
     "goals": goals,
 }

@@ -1,6 +1,6 @@
-"""Protect photos: python -m tools.protect PHOTO… [--method p_fgvm_features] [--out protected] (make protect).
+"""Protect photos: python -m tools.protect PHOTO… [--mode natural] [--out protected] (make protect).
 
-docs/protect.md describes the method, the output and the limits.
+docs/protect.md describes the modes, the output and the limits.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,20 @@ import pandas as pd
 import torch
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.recognition.detection import find_faces
+from pfgvm.evaluation.quality.quality_metrics import ImagePair, flip_close, on_face
+from pfgvm.evaluation.recognition.alignment import pixels_under
+from pfgvm.evaluation.recognition.detection import Face, find_faces
 from pfgvm.evaluation.recognition.embedding_distance import recogniser_label
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 from pfgvm.faces.geometry import CELEBA_SIZE
+from pfgvm.faces.images import to_8bit
 from pfgvm.methods import ATTACKS, Method
 from pfgvm.models.training_record import TrainingRecord
-from pfgvm.photographs.before_after import before_after
-from pfgvm.photographs.photograph import png, read_photograph
+from pfgvm.photographs.before_after import before_after, modes_compared
+from pfgvm.photographs.photograph import Photograph, png, read_photograph
 from pfgvm.photographs.photograph_table import photograph_table
-from pfgvm.photographs.protection import Classifier, ProtectedFace, Protector, protect, shown
+from pfgvm.photographs.placement import frame_of, framed, shown
+from pfgvm.photographs.protection import Classifier, ProtectedFace, Protector, protect
 from pfgvm.photographs.same_person import PUBLISHED_THRESHOLDS, verdict
 from pfgvm.report.paper_figures import png as drawn
 from pfgvm.report.render import markdown
@@ -49,28 +53,48 @@ from stages.networks.trained_model import TrainedModel
 MODELS = Path("data/models")
 THRESHOLDS = Path("reports/evaluation/thresholds.csv")
 FALSE_MATCH_RATE = 0.01
-# Factors of the perturbation; visibility.csv has the recognition rate and the visibility at each.
-STRENGTHS = {"light": 0.5, "medium": 1.0, "strong": 1.5}
-# In the image before_after: a face's height in pixels, and the margin around the model's frame, as a share of it.
-VIEW_HEIGHT, MARGIN = 400, 0.15
-# Matplotlib cannot draw 65,536 pixels or more.
-MOST_ROWS = 60_000
+# The methods that users choose from, by mode.
+MODES = {"natural": "p_fgvm_shape", "strong": "p_fgvm_shape_strong", "pixels": "p_fgvm_features"}
+DEFAULT_MODE = "natural"
+# Height in pixels at which a face is shown in the image before_after, and up to which its visibility is measured.
+VIEW_HEIGHT = 600
+# In that image, the margin around CelebA's framing, as a share of it; negative, since the face is in its middle.
+MARGIN = -0.1
+# Limits the memory for a photo of many faces.
+MOST_ROWS = 24_000
+
+
+@dataclass(frozen=True)
+class Protection:
+    """A method for all photos.
+
+    record: the training record of the attacked classifier, None without one. attacked: the attacked face descriptors,
+    alone or in the classifier.
+    """
+
+    method: Method
+    protector: Protector
+    record: TrainingRecord | None
+    attacked: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Tools:
-    """The method and the recognisers for all photos.
+    """The methods and the recognisers for all photos.
 
-    record: the training record of the attacked classifier, None without one. attacked: the attacked face descriptors,
-    alone or in the classifier. thresholds: of similarities, by the recogniser's name.
+    protections: by mode; under "" that of a single method. chosen: the mode that is written. thresholds: of
+    similarities, by the recogniser's name.
     """
 
-    record: TrainingRecord | None
-    attacked: Sequence[str]
-    method: Method
-    protector: Protector
+    protections: Mapping[str, Protection]
+    chosen: str
     recognisers: Sequence[Recogniser]
     thresholds: Mapping[str, float]
+
+    @property
+    def protection(self) -> Protection:
+        """The chosen method."""
+        return self.protections[self.chosen]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,9 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.protect", description="Protect the faces in photos.")
     parser.add_argument("photographs", metavar="PHOTO", type=Path, nargs="*", help="a photo")
     parser.add_argument("--line", help="several photos as one string, as passed by make")
-    parser.add_argument("--method", default="p_fgvm_features", help="name of a file in pfgvm/attacks/methods")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--mode", choices=MODES, help=f"how faces are changed (default: {DEFAULT_MODE})")
+    ways.add_argument("--method", help="name of a file in pfgvm/attacks/methods, instead of a mode")
     parser.add_argument("--model", choices=MODEL_NAMES, default="B", help="attacked model, for methods that attack one")
-    parser.add_argument("--strength", choices=STRENGTHS, default="medium", help="strength of the perturbation")
     parser.add_argument("--out", type=Path, default=Path("protected"), help="output folder")
     options = parser.parse_args(arguments)
     photographs = [*options.photographs, *(named_in(options.line) if options.line else ())]
@@ -90,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = 0
     try:
         with input_errors():
-            tools = open_tools(read_settings(), options.model, options.method, STRENGTHS[options.strength])
+            methods, chosen = ({"": options.method}, "") if options.method else (MODES, options.mode or DEFAULT_MODE)
+            tools = open_tools(read_settings(), options.model, methods, chosen)
             options.out.mkdir(parents=True, exist_ok=True)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -130,19 +156,42 @@ def _expanded(word: str) -> list[str]:
     return sorted(glob.glob(word)) or [word]
 
 
-def open_tools(settings: Settings, model: str, method: str, strength: float) -> Tools:
-    """Load the `method`, its model or descriptors, and the settings' recognisers.
+def open_tools(settings: Settings, model: str, methods: Mapping[str, str], chosen: str) -> Tools:
+    """Load the `methods` by mode, of which the `chosen` one is written, their networks, and the settings' recognisers.
 
     Raises InputError for a method that is not an attack, an untrained model and an unusable recogniser.
+    """
+    # The number of threads changes the order of sums, and with it the perturbation.
+    torch.set_num_threads(settings.threads)
+    device = configure_device(settings.device)
+
+    @functools.cache
+    def descriptor_of(name: str, image_size: tuple[int, int]) -> torch.nn.Module:
+        return open_descriptor(name, settings, image_size).to(device)
+
+    protections = {
+        mode: open_method(method, model, settings, device, descriptor_of) for mode, method in methods.items()
+    }
+    recognisers = open_recognisers(settings, protections[chosen].protector.image_size)
+    return Tools(protections, chosen, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds(settings))
+
+
+def open_method(
+    method: str,
+    model: str,
+    settings: Settings,
+    device: torch.device,
+    descriptor_of: Callable[[str, tuple[int, int]], torch.nn.Module],
+) -> Protection:
+    """Load the `method` and its model or descriptors. Raises InputError as `open_tools` does.
+
+    descriptor_of: loads a descriptor by its name and the image size.
     """
     if method not in ATTACKS:
         raise InputError(f"method {method}: is not an attack; use one of {', '.join(ATTACKS)}")
     attack = settings.attack
     module = load_method(method)
     parameters = module.parameters(attack, model)
-    # The number of threads changes the order of sums, and with it the perturbation.
-    torch.set_num_threads(settings.threads)
-    device = configure_device(settings.device)
     descriptor_names = parameters.get("descriptors", [])
     attacked = [*descriptor_names]
     if not descriptor_names:
@@ -154,12 +203,10 @@ def open_tools(settings: Settings, model: str, method: str, strength: float) -> 
         attacked.append(record.descriptor)
     else:
         record, image_size, classifier = None, CELEBA_SIZE, None
-    descriptors = {name: open_descriptor(name, settings, image_size).to(device) for name in descriptor_names}
+    descriptors = {name: descriptor_of(name, image_size) for name in descriptor_names}
     deidentify = functools.partial(module.deidentify, **parameters)
-    protector = Protector(image_size, deidentify, classifier, descriptors, device, strength)
-    recognisers = open_recognisers(settings, image_size)
-    thresholds = PUBLISHED_THRESHOLDS | measured_thresholds(settings)
-    return Tools(record, attacked, ATTACKS[method], protector, recognisers, thresholds)
+    protector = Protector(image_size, deidentify, classifier, descriptors, device)
+    return Protection(ATTACKS[method], protector, record, attacked)
 
 
 def measured_thresholds(settings: Settings) -> dict[str, float]:
@@ -194,11 +241,27 @@ def protect_file(path: Path, out: Path, tools: Tools) -> str:
             f"{path}: no face was found on its {width} x {height} pixels; turn the photo upright, or use one with "
             "frontal faces at least 20 pixels wide"
         )
-    protected, protected_faces = protect(photograph, faces, name, tools.protector)
-    rows = table_rows(name, digest, protected_faces, tools)
-    size = view_size(len(protected_faces), tools.protector.image_size)
-    views = [[shown(pixels, face, size, MARGIN) for face in faces] for pixels in (photograph.seen, protected.seen)]
-    files = {comparison: drawn(before_after(*views)), written: png(protected), table: csv_text(pd.DataFrame(rows))}
+    size = view_size(len(faces))
+
+    def views(seen: np.ndarray) -> list[np.ndarray]:
+        return [shown(seen, face, size, MARGIN) for face in faces]
+
+    # The other modes are shown alone, without their photos in memory.
+    by_mode = {
+        mode: views(protect(photograph, faces, name, protection.protector)[0].seen)
+        for mode, protection in tools.protections.items()
+        if mode != tools.chosen
+    }
+    protected, protected_faces = protect(photograph, faces, name, tools.protection.protector)
+    by_mode[tools.chosen] = views(protected.seen)
+    visible = [visibility(photograph, protected, face) for face in faces]
+    rows = table_rows(name, digest, protected_faces, visible, tools)
+    originals = views(photograph.seen)
+    if tools.chosen:
+        figure = modes_compared(originals, {mode: by_mode[mode] for mode in tools.protections}, tools.chosen)
+    else:
+        figure = before_after(originals, by_mode[tools.chosen])
+    files = {comparison: drawn(figure), written: png(protected), table: csv_text(pd.DataFrame(rows))}
     # All files or none. The table is closed first: it identifies the photo of the images.
     with contextlib.ExitStack() as open_files:
         for file, bytes_ in files.items():
@@ -222,18 +285,40 @@ def photographs_of(table: Path) -> set[str]:
         return set()
 
 
-def view_size(faces: int, image_size: tuple[int, int]) -> tuple[int, int]:
-    """Choose the displayed height and width of each of `faces` faces, in the aspect ratio of `image_size`."""
-    height = min(VIEW_HEIGHT, MOST_ROWS // faces)
-    return height, round(height * image_size[1] / image_size[0])
+def view_size(faces: int) -> tuple[int, int]:
+    """Choose the displayed height and width of each of `faces` faces, in the aspect ratio of CelebA's framing."""
+    return in_framing(min(VIEW_HEIGHT, MOST_ROWS // faces))
 
 
-def table_rows(name: str, digest: str, faces: Sequence[ProtectedFace], tools: Tools) -> list[dict[str, Any]]:
-    """Build the table of the photo `name`: for each face, a row of the attacked classifier and of each recogniser."""
-    record, rows = tools.record, []
-    model, descriptor = (record.model, record.descriptor) if record else ("", ",".join(tools.attacked))
-    attack = {"model": model, "descriptor": descriptor, "method": tools.method.label}
-    for number, face in enumerate(faces, start=1):
+def in_framing(height: int) -> tuple[int, int]:
+    """The size `height`, width in the aspect ratio of CelebA's framing."""
+    return height, round(height * CELEBA_SIZE[1] / CELEBA_SIZE[0])
+
+
+def visibility(photograph: Photograph, protected: Photograph, face: Face) -> float:
+    """Mean FLIP on a face that is 10 degrees wide, at the photo's own resolution up to VIEW_HEIGHT."""
+    in_photograph = CELEBA_SIZE[0] * pixels_under(frame_of(face, CELEBA_SIZE))
+    size = in_framing(min(VIEW_HEIGHT, math.ceil(in_photograph)))
+    image, original = to_8bit(np.stack([framed(seen, face, size) for seen in (protected.seen, photograph.seen)]))
+    return on_face(flip_close)(ImagePair(image, original))
+
+
+def table_rows(
+    name: str, digest: str, faces: Sequence[ProtectedFace], visible: Sequence[float], tools: Tools
+) -> list[dict[str, Any]]:
+    """Build the table of the photo `name`: for each face, a row of the attacked classifier and of each recogniser.
+
+    visible: `visibility` of each face.
+    """
+    protection, rows = tools.protection, []
+    record, attacked = protection.record, protection.attacked
+    model, descriptor = (record.model, record.descriptor) if record else ("", ",".join(attacked))
+    attack = {"model": model, "descriptor": descriptor, "method": protection.method.label}
+    for number, (face, flip) in enumerate(zip(faces, visible, strict=True), start=1):
+        last = {
+            "mode": tools.chosen, "displacement": round(face.displacement, 3),
+            "displacement_max": round(face.displacement_max, 3), "flip_close": round(flip, 4),
+        }  # fmt: skip
         box = dict(zip(("left", "top", "width", "height"), np.rint(face.face.box).astype(int).tolist(), strict=True))
         l2 = round(float(np.linalg.norm(face.after - face.before)), 3)
         row = {"photograph": name, "sha256": digest, "face": number, **box, **attack, "l2": l2}
@@ -242,30 +327,30 @@ def table_rows(name: str, digest: str, faces: Sequence[ProtectedFace], tools: To
             rows.append(row | {
                 "recogniser": record.model, "seen": True, "predicted_clean": clean, "predicted": protected,
                 "target": target, "distance": None, "similarity": None, "threshold": None,
-                "same_person": protected == clean,
+                "same_person": protected == clean, **last,
             })  # fmt: skip
         for recogniser in tools.recognisers:
             threshold = tools.thresholds.get(recogniser.name, math.nan)
             result = verdict(recogniser, face.before, face.after, threshold)
             rows.append(row | {
-                "recogniser": recogniser.name, "seen": recogniser.name in tools.attacked, "predicted_clean": None,
+                "recogniser": recogniser.name, "seen": recogniser.name in attacked, "predicted_clean": None,
                 "predicted": None, "target": None, "distance": recogniser.distance,
                 "similarity": round(result.similarity, 4), "threshold": result.threshold,
-                "same_person": result.same_person,
+                "same_person": result.same_person, **last,
             })  # fmt: skip
     return rows
 
 
 def disclaimer(tools: Tools) -> str:
     """State the limits of the protection, in two sentences."""
-    if record := tools.record:
+    if record := tools.protection.record:
         model = model_name(record.model, {record.model: record.descriptor})
         limits = (
             f"The attack targets {model} alone, which this pipeline trained on {DATASETS[record.dataset]}: protection "
             "from other recognisers is not guaranteed, and the tables show the results of those installed here."
         )
     else:
-        names = " and ".join(recogniser_label(name) for name in tools.attacked)
+        names = " and ".join(recogniser_label(name) for name in tools.protection.attacked)
         limits = (
             f"The attack targets {names}; protection from other recognisers is not guaranteed. The tables show the "
             "results of the recognisers installed here, and `make evaluation` measures their match rates."

@@ -6,13 +6,12 @@
 import importlib
 import pkgutil
 from collections.abc import Callable
-
-from torch import Tensor
+from typing import Any
 
 from pfgvm.attacks import methods
 
 
-def __getattr__(name: str) -> Callable[..., Tensor]:
+def __getattr__(name: str) -> Callable[..., Any]:
     """Import the method `name` on first access. Raises AttributeError for an unknown name."""
     if name not in _names():
         raise AttributeError(f"module {__name__!r} has no attack {name!r}; there are: {', '.join(_names())}")

@@ -1,4 +1,4 @@
-"""The pretrained face descriptors of Model B, one entry each."""
+"""The pretrained face descriptors of Model B and of P-FGVM (features), one entry each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from pfgvm.models.installed_weights import dlib_weights
+from pfgvm.models.installed_weights import dlib_weights, sface_weights
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Descriptor:
 DESCRIPTORS = {
     "vgg_face": Descriptor("VGG-Face", "VGG-Face CNN descriptor (VGG-16)", "pfgvm.models.vgg_face"),
     "dlib": Descriptor("dlib", "dlib face descriptor (29-layer ResNet)", "pfgvm.models.dlib_descriptor", dlib_weights),
+    "sface": Descriptor("SFace", "SFace face descriptor (MobileNet)", "pfgvm.models.sface_descriptor", sface_weights),
 }
 
 

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
+from pfgvm.faces.geometry import CELEBA_SIZE
+from pfgvm.models.face_chips import Chips
 
 CHIP_SIZE = 150
 DESCRIPTOR_SIZE = 128
@@ -106,57 +107,14 @@ class DlibFace(nn.Module):
         return self.descriptor(x.mean(dim=(2, 3)))
 
 
-class FaceChips(nn.Module):
+class FaceChips(Chips):
     """Aligned faces (B, 3, *image_size) in CelebA's framing to chips (B, 3, 150, 150), both in [0, 1].
 
-    One fixed warp for every image: the least-squares similarity without rotation from dlib's chip template to
-    CelebA's mean landmarks (see `chip_placement`), sampled bilinearly. Without rotation it is separable: two small
-    matrix products, whose gradient is deterministic (unlike that of `grid_sample` on CUDA). In a 218 x 178 image
-    a chip covers columns 35 to 143 and rows 78 to 186, inside the image, and enlarges them 1.39 times; bilinear
-    sampling skips pixels only in images above 302 x 247.
-
-    image_size: (height, width); CelebA's framing at any scale.
+    A free rotation of the warp (see `Chips`) would be -0.18 degrees: a quarter of a pixel at the corners, within the
+    landmarks' rounding. It would change descriptors by about 0.01. In a 218 x 178 image a chip covers columns 35 to 143
+    and rows 78 to 186, and enlarges them 1.39 times.
     """
-
-    rows: Tensor
-    columns: Tensor
 
     def __init__(self, image_size: tuple[int, int] = CELEBA_SIZE) -> None:
-        super().__init__()
-        scale, left, top = chip_placement()
-        self.under_rows, rows = _sampling(scale, top, image_size[0], CELEBA_SIZE[0])
-        self.under_columns, columns = _sampling(scale, left, image_size[1], CELEBA_SIZE[1])
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("columns", columns.T.contiguous(), persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Chips (B, 3, 150, 150) of `images`."""
-        # pixels outside the chip have weight 0; omitting them halves the time
-        return self.rows @ (images[..., self.under_rows, self.under_columns] @ self.columns)
-
-
-def chip_placement() -> tuple[float, float, float]:
-    """Position of the chip in a 218 x 178 image: (scale, left, top).
-
-    image point = scale * chip point + (left, top). Chip points run from 0 to 150 between the chip's edges,
-    image points count pixel centres from 0. The three numbers minimise the squared distances between the
-    transformed template and CelebA's mean landmarks. A free rotation would be -0.18 degrees: a quarter of a
-    pixel at the corners, within the landmarks' rounding. It would change descriptors by about 0.01.
-    """
-    template = (TEMPLATE_PADDING + np.array(TEMPLATE_POINTS)) / (1 + 2 * TEMPLATE_PADDING) * CHIP_SIZE
-    landmarks = np.array(CELEBA_POINTS)
-    spread = template - template.mean(axis=0)
-    scale = (spread * landmarks).sum() / (spread**2).sum()
-    left, top = landmarks.mean(axis=0) - scale * template.mean(axis=0)
-    return float(scale), float(left), float(top)
-
-
-def _sampling(scale: float, start: float, size: int, celeba_size: int) -> tuple[slice, Tensor]:
-    """Rows (or columns) of an image under its chip, and their interpolation weights (150, rows)."""
-    in_celeba = scale * (np.arange(CHIP_SIZE) + 0.5) + start
-    # images of different sizes share their edges, not their pixel centres
-    positions = (in_celeba + 0.5) * size / celeba_size - 0.5
-    weights = np.maximum(0, 1 - np.abs(positions[:, None] - np.arange(size)))
-    used = np.flatnonzero(weights.any(axis=0))
-    under = slice(int(used[0]), int(used[-1]) + 1)
-    return under, torch.from_numpy(weights[:, under].astype(np.float32))
+        template = (TEMPLATE_PADDING + np.array(TEMPLATE_POINTS)) / (1 + 2 * TEMPLATE_PADDING) * CHIP_SIZE
+        super().__init__(template, CHIP_SIZE, image_size)

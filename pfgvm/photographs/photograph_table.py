@@ -20,7 +20,7 @@ def photograph_table(rows: Sequence[Row], notes: Sequence[str] = ()) -> Formatte
     return FormattedTable(
         label="",
         title=f"{count} {'face' if count == 1 else 'faces'}",
-        caption=f"{first['method']} on {_attacked(first)}.",
+        caption=f"{_mode(first)}{first['method']} on {_attacked(first)}.",
         columns=[("", name) for name in ("Face", "Pixels", "Recogniser", "Before", "After")],
         rows=[
             # A face is named only in its first row.
@@ -31,8 +31,12 @@ def photograph_table(rows: Sequence[Row], notes: Sequence[str] = ()) -> Formatte
             for before, row in zip([None, *(row["face"] for row in rows)], rows, strict=False)
         ],
         left=5,
-        notes=(*notes, *_remarks(rows)),
+        notes=(*notes, _visibility(rows), *_remarks(rows)),
     )
+
+
+def _mode(row: Row) -> str:
+    return f"Mode {row['mode']}: " if row["mode"] else ""
 
 
 def _attacked(row: Row) -> str:
@@ -60,6 +64,17 @@ def _of_recogniser(row: Row) -> list[str]:
             f"{'the same' if row['same_person'] else 'another'} person ({verdict}, limit {sign * row['threshold']:.2f})"
         )
     return [recogniser_label(row["recogniser"]) + (role if row["seen"] else ""), MISSING, verdict]
+
+
+def _visibility(rows: Sequence[Row]) -> str:
+    """Displacement and visibility of each face."""
+    of_faces = {row["face"]: row for row in rows}.values()
+    parts = [
+        f"face {row['face']}: displacement {row['displacement']:.1f} pixels (at most {row['displacement_max']:.1f}), "
+        f"FLIP {row['flip_close']:.3f}"
+        for row in of_faces
+    ]
+    return f"Visibility at close range: {'; '.join(parts)}."
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:

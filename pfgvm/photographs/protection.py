@@ -1,35 +1,23 @@
-"""De-identification of the faces in one photo: each is aligned, attacked, and its perturbation warped back."""
+"""De-identification of the faces in one photo: each is aligned, attacked, and its change placed in the photo."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pfgvm.attacks.common.context import Context
+from pfgvm.attacks.common.smooth_fields import displaced
 from pfgvm.attacks.common.targets import choose_targets
-from pfgvm.evaluation.recognition.alignment import (
-    celeba_points,
-    inverse,
-    of_part,
-    part_seen,
-    pixels_under,
-    similarity,
-    warped,
-)
+from pfgvm.evaluation.recognition.alignment import pixels_under
 from pfgvm.evaluation.recognition.detection import Face
+from pfgvm.faces.geometry import face_region
 from pfgvm.photographs.colour import without_colour
 from pfgvm.photographs.photograph import Photograph
-
-# Width of the fade-out of the perturbation, relative to the shorter side of a frame, against visible seams.
-_FADE = 0.08
-# Iterations that compensate the blur of interpolation; further ones have almost no effect.
-_ROUNDS = 3
+from pfgvm.photographs.placement import add, frame_of, framed, transfer_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +38,6 @@ class Protector:
 
     image_size: H, W of the frames. deidentify: function of the method, with its parameters. classifier: None if the
     method attacks no classifier. descriptors: attacked descriptors by name, in eval mode. All networks are on `device`.
-    strength: factor of the perturbation.
     """
 
     image_size: tuple[int, int]
@@ -58,7 +45,6 @@ class Protector:
     classifier: Classifier | None = None
     descriptors: Mapping[str, nn.Module] = field(default_factory=dict)
     device: torch.device | str = "cpu"
-    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,31 +60,16 @@ class Predictions:
 class ProtectedFace:
     """One protected face: before and after, in the method's framing, float32 in [0, 1], (3, H, W).
 
-    predictions: None without a classifier.
+    predictions: None without a classifier. displacement, displacement_max: mean and maximum length of the displacement
+    on the face, in pixels of the photo; 0 for a method that displaces no pixels.
     """
 
     face: Face
     before: np.ndarray
     after: np.ndarray
     predictions: Predictions | None
-
-
-def framed(pixels: np.ndarray, face: Face, image_size: tuple[int, int]) -> np.ndarray:
-    """The `face` in CelebA's framing, from the pixels of a photo, uint8 RGB: float32 in [0, 1], (3, H, W).
-
-    image_size: H, W. Border pixels are replicated outside the photo.
-    """
-    return _view(pixels, _frame(face, image_size), image_size)
-
-
-def shown(pixels: np.ndarray, face: Face, size: tuple[int, int], margin: float) -> np.ndarray:
-    """The upright `face` for display, from the pixels of a photo, uint8 RGB: float32 in [0, 1], (3, H, W).
-
-    size: H, W. margin: margin around CelebA's framing on each side, relative to its width and height. White outside the
-    photo.
-    """
-    frame = _frame(face, size, margin)
-    return np.where(_inside(frame, pixels.shape[:2], size), _view(pixels, frame, size), np.float32(1))
+    displacement: float
+    displacement_max: float
 
 
 def protect(
@@ -106,24 +77,25 @@ def protect(
 ) -> tuple[Photograph, list[ProtectedFace]]:
     """De-identify `faces` in the `photograph` one after the other; the result and the protected faces.
 
-    Only the perturbation is added to the photo: pixels outside the frames are unchanged, and a grey photo remains grey.
+    The photo itself is displaced and shaded at its own resolution, and the rest of the perturbation is added to it:
+    pixels outside the frames are unchanged, and a grey photo remains grey.
     Since the identity is unknown to the classifier, the target differs from the predicted class; it is chosen by (seed,
     `name`, position in `faces`). Raises InputError as the method does.
     """
     protected = dataclasses.replace(photograph, pixels=photograph.pixels.copy())
-    targets = [
+    changes = [
         _deidentify_in(protected, face, f"{name}, face {number}", protector)
         for number, face in enumerate(faces, start=1)
     ]
     photos = photograph.seen, protected.seen
     protected_faces = []
-    for face, target in zip(faces, targets, strict=True):
+    for face, (target, lengths) in zip(faces, changes, strict=True):
         before, after = (framed(pixels, face, protector.image_size) for pixels in photos)
         predictions = None
         if protector.classifier:
             classes = (_class_of(view, protector.classifier, protector.device) for view in (before, after))
             predictions = Predictions(target, *classes)
-        protected_faces.append(ProtectedFace(face, before, after, predictions))
+        protected_faces.append(ProtectedFace(face, before, after, predictions, *lengths))
     return protected, protected_faces
 
 
@@ -132,11 +104,16 @@ def _class_of(view: np.ndarray, classifier: Classifier, device: torch.device | s
         return int(classifier.network(_images(view, device)).argmax())
 
 
-def _deidentify_in(photograph: Photograph, face: Face, name: str, protector: Protector) -> int:
-    """Add the perturbation of one face to the pixels of the `photograph`; returns the target class, 0 without one."""
-    frame, shape = _frame(face, protector.image_size), photograph.pixels.shape[:2]
+def _deidentify_in(
+    photograph: Photograph, face: Face, name: str, protector: Protector
+) -> tuple[int, tuple[float, float]]:
+    """De-identify one face in the pixels of the `photograph`.
+
+    Returns the target class, 0 without one, and the mean and maximum displacement as in `ProtectedFace`.
+    """
+    frame, shape = frame_of(face, protector.image_size), photograph.pixels.shape[:2]
     images = _images(framed(photograph.seen, face, protector.image_size), protector.device)
-    transfer = _transfer(frame, shape, protector.image_size, grey=without_colour(photograph.pixels))
+    transfer = transfer_of(frame, shape, protector.image_size, grey=without_colour(photograph.pixels))
 
     def through_photograph(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda x_adv: network(images + transfer(x_adv - images))
@@ -154,83 +131,21 @@ def _deidentify_in(photograph: Photograph, face: Face, name: str, protector: Pro
         return [through_photograph(protector.descriptors[key]) for key in names]
 
     context = Context(images, [name], makers)
-    scaled = (images + protector.strength * (protector.deidentify(context) - images)).clamp(0, 1)
-    [perturbation] = transfer(scaled - images).cpu().numpy()
-    _add(perturbation.transpose(1, 2, 0), frame, photograph.pixels)
-    return int(targets)
+    x_adv = protector.deidentify(context)
+    original, lengths, shape_and_light = images, (0.0, 0.0), None
+    if fields := context.shape_and_light:
+        original = (1 + fields.shading) * displaced(images, fields.displacement)
+        on_face = fields.displacement[0][:, *face_region(protector.image_size)].norm(dim=0) * pixels_under(frame)
+        lengths = on_face.mean().item(), on_face.max().item()
+        shape_and_light = _last_axis(torch.cat(fields, dim=1))
+    add(_last_axis(transfer(x_adv - original)), frame, photograph.pixels, shape_and_light)
+    return int(targets), lengths
 
 
-def _view(pixels: np.ndarray, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.clip(warped(pixels, frame, size) / 255, 0, 1).transpose(2, 0, 1)
-
-
-def _frame(face: Face, image_size: tuple[int, int], margin: float = 0) -> np.ndarray:
-    """2 x 3 matrix from points of the photo to points of `framed`, or of `shown` with a margin."""
-    middle = (np.array([image_size[1], image_size[0]]) - 1) / 2
-    return similarity(face.points, middle + (celeba_points(image_size) - middle) / (1 + 2 * margin))
+def _last_axis(values: Tensor) -> np.ndarray:
+    """Values (1, C, H, W) as (H, W, C)."""
+    return values[0].permute(1, 2, 0).cpu().numpy()
 
 
 def _images(framed_face: np.ndarray, device: torch.device | str) -> Tensor:
     return torch.from_numpy(framed_face[None]).to(device)
-
-
-def _transfer(
-    frame: np.ndarray, shape: tuple[int, int], image_size: tuple[int, int], *, grey: bool
-) -> Callable[[Tensor], Tensor]:
-    """Linear function from a perturbation of the frame, (1, 3, H, W), to that in a photo of `shape` (height, width).
-
-    The attack differentiates through it. Otherwise it would miss its target in the photo, above all where the face has
-    fewer pixels in the photo than in the frame.
-    """
-    weights = torch.from_numpy((_fade(image_size) * _inside(frame, shape, image_size)).astype(np.float32))
-    scale = min(1, pixels_under(frame))
-    over_rows, over_columns = (torch.from_numpy(_resolved(size, scale)) for size in image_size)
-
-    def transfer(change: Tensor) -> Tensor:
-        resolved = over_rows.to(change) @ change @ over_columns.to(change).T * weights.to(change)
-        return resolved.mean(1, keepdim=True).expand_as(resolved) if grey else resolved
-
-    return transfer
-
-
-def _inside(frame: np.ndarray, shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """Mask (H, W) of the frame's points inside a photo of `shape` (height, width)."""
-    columns, rows = np.meshgrid(np.arange(size[1]), np.arange(size[0]))
-    x, y = np.tensordot(inverse(frame), np.stack([columns, rows, np.ones_like(rows)]), axes=1)
-    return (x >= 0) & (x <= shape[1] - 1) & (y >= 0) & (y <= shape[0] - 1)
-
-
-def _fade(image_size: tuple[int, int]) -> np.ndarray:
-    """Weights (H, W) that rise from 0 at the border to 1."""
-    over = max(1, round(_FADE * min(image_size)))
-    to_border = [np.minimum(np.arange(size), np.arange(size)[::-1]) for size in image_size]
-    rows, columns = (0.5 - 0.5 * np.cos(math.pi * np.minimum(1, distance / over)) for distance in to_border)
-    return np.outer(rows, columns)
-
-
-def _resolved(size: int, scale: float) -> np.ndarray:
-    """Matrix (size, size) that downscales a line of `size` pixels by `scale` <= 1 and enlarges it again."""
-    small = max(1, round(scale * size))
-    shrink = cv2.resize(np.eye(size, dtype=np.float32), (size, small), interpolation=cv2.INTER_AREA)
-    enlarge = cv2.resize(np.eye(small, dtype=np.float32), (small, size), interpolation=cv2.INTER_LINEAR)
-    return enlarge @ shrink
-
-
-def _add(perturbation: np.ndarray, frame: np.ndarray, pixels: np.ndarray) -> None:
-    """Change `pixels`, uint8 RGB, so that their frame changes by `perturbation`, (H, W, 3), as closely as possible."""
-    image_size = (perturbation.shape[0], perturbation.shape[1])
-    rows, columns = part_seen(pixels.shape, frame, image_size)
-    part, size = of_part(frame, columns.start, rows.start), (rows.stop - rows.start, columns.stop - columns.start)
-
-    def in_photograph(change: np.ndarray) -> np.ndarray:
-        return warped(change, inverse(part), size, cv2.BORDER_CONSTANT)
-
-    # Interpolation to the photo and back blurs: the difference is added (Van Cittert's iteration).
-    source, fade = perturbation, _fade(image_size)[..., None].astype(np.float32)
-    for _ in range(_ROUNDS):
-        source = source + fade * (perturbation - warped(in_photograph(source), part, image_size))
-    # In place: for a large photo this is the largest array.
-    change = in_photograph(source)
-    change *= 255
-    change += pixels[rows, columns]
-    pixels[rows, columns] = np.rint(change.clip(0, 255, out=change), out=change)

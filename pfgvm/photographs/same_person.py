@@ -8,8 +8,9 @@ import numpy as np
 from pfgvm.evaluation.recognition.recognisers import Recogniser
 
 # Similarity thresholds published by the recognisers' authors, on their own photos.
-# dlib: a distance of 0.6 (dnn_face_recognition_ex.cpp).
-PUBLISHED_THRESHOLDS = {"dlib": -0.6}
+# dlib: a distance of 0.6 (dnn_face_recognition_ex.cpp). SFace: a cosine similarity of 0.363 on LFW (OpenCV's tutorial
+# "DNN-based Face Detection And Recognition").
+PUBLISHED_THRESHOLDS = {"dlib": -0.6, "sface": 0.363}
 
 
 @dataclass(frozen=True)

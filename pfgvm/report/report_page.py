@@ -40,6 +40,7 @@ EVALUATION_SOURCES = {
     "table:minimum-norm": ("minimum_norm.csv",),
     "table:equal-mr": ("equal_mr.csv", "curves.csv"),
     "table:quality": ("quality.csv",),
+    "table:visibility": ("quality.csv", "visibility.csv"),
     "table:recognised-persons": ("recognised_persons.csv",),
     "table:results-full": ("table3.csv",),
 }

@@ -17,7 +17,9 @@ GLOSSARY = {
     "SI": "Similarity of clean and protected images: mean MSSIM, legacy protocol; 1 for equal images.",
     "MSSIM": "Mean structural similarity after Wang et al. (2004): Gaussian window (σ 1.5), data range 1. The legacy "
     "protocol has a 7 x 7 uniform window and data range 2.",
-    "FLIP": "Visible difference of two images (Andersson et al., 2020), from 0 (none) to 1.",
+    "FLIP": "Visible difference of two images (Andersson et al., 2020), from 0 (none) to 1. It depends on the viewing "
+    "angle: far, 67 pixels per degree; close, a face 10 degrees wide.",
+    "Displacement": "Distance by which a method moves the pixels of the face, at 178 x 218 pixels; 0 for most methods.",
     "TMR": "True-match rate: the share of image pairs of one identity that a recogniser matches.",
     "FMR": "False-match rate: the share of image pairs of different identities that match. It sets the threshold.",
     "Rank-1": "The share of images whose identity comes first among all enrolled identities.",

@@ -7,7 +7,7 @@ from pfgvm.evaluation.transforms import PURIFIERS
 from stages.common.data_frames import write_table
 from stages.common.program import read_settings, run
 from stages.evaluation.evaluated_set import read_enrolments, read_evaluated
-from stages.evaluation.image_forms import PUBLISHED
+from stages.evaluation.image_forms import PUBLISHED, UNWARPED
 
 
 def main(*, evaluated: Path, gallery: Path, out: Path) -> None:
@@ -17,7 +17,8 @@ def main(*, evaluated: Path, gallery: Path, out: Path) -> None:
     """
     settings = read_settings()
     enrolments, seed = read_enrolments(gallery, settings), settings.attack.seed
-    write_table(adaptive(read_evaluated(evaluated), enrolments, PURIFIERS, published=PUBLISHED, seed=seed), out)
+    views = {"published": PUBLISHED, "unwarped": UNWARPED}
+    write_table(adaptive(read_evaluated(evaluated), enrolments, PURIFIERS, **views, seed=seed), out)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,13 @@ def count(name: str, value: Any, least: int = 0) -> int:
     return number
 
 
+def switch(name: str, value: Any) -> bool:
+    """`value` of the argument `name` unchanged. Raises InputError unless it is True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
 def _require_tensor(name: str, values: Any) -> None:
     if not isinstance(values, Tensor):
         raise InputError(f"{name} must be a torch tensor, not {type(values).__name__}; convert it with torch.as_tensor")

@@ -31,13 +31,9 @@ class SmoothField:
         """Values (B, C, H, W) at the centres of all pixels, from control points (B, C, *shape)."""
         return self._rows.to(points) @ points @ self._columns.to(points).T
 
-    def positions(self) -> tuple[Tensor, Tensor]:
-        """Rows and columns of the control points, in pixels of the image: (*shape,) each."""
-        rows, columns = (
-            (torch.arange(count) - 1) * step - 0.5 for count, step in zip(self.shape, self.spacing, strict=True)
-        )
-        grid_rows, grid_columns = torch.meshgrid(rows, columns, indexing="ij")
-        return grid_rows, grid_columns
+    def adjoint(self, values: Tensor) -> Tensor:
+        """Sum of `values`, (B, C, H, W), around each control point, weighted by its spline: (B, C, *shape)."""
+        return self._rows.to(values).T @ values @ self._columns.to(values)
 
     def inner(self) -> Tensor:
         """1 for control points that may move, 0 for those near the border: (*shape,)."""

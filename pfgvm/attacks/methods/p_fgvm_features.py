@@ -12,8 +12,8 @@ from torch import Tensor
 from pfgvm import seeding
 from pfgvm.attacks.common.arguments import checked_images, checked_names, count, non_negative, positive, share
 from pfgvm.attacks.common.context import Context
-from pfgvm.attacks.common.features import FeatureExtractor, feature_gradient
-from pfgvm.attacks.common.views import random_view
+from pfgvm.attacks.common.features import FeatureExtractor, feature_gradient, unit_mean
+from pfgvm.attacks.common.views import Views
 from pfgvm.attacks.common.visual_weights import masking_weights, reduced_chroma
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def p_fgvm_features(
     views: int,
     scale: float,
     shift: float,
+    mirror: bool,
+    contrast: float,
+    brightness: float,
     masking: float,
     chroma: float,
     seed: int,
@@ -43,22 +46,22 @@ def p_fgvm_features(
     """P-FGVM with the negative feature distance on face descriptors φ as loss, in the symbols of Section 3:
 
         x̃₀ = x + n,  x̃ᵢ₊₁ = Π[0,1]( x̃ᵢ − α ( ĝᵢ + λ (x̃ᵢ − x) ) ),  ĝ = 0.01 g / mean|g|
-        g = w^γ ⊙ C( Σ_T ∇ −Σ_φ ‖φ(T(x̃)) − φ(x)‖₂ / ‖φ(x)‖₂ )
+        g = w^γ ⊙ C( Σ_φ g_φ / mean|g_φ| ),  g_φ = Σ_T ∇ −‖φ(T(x̃)) − φ(x)‖₂
 
-    T are random views, drawn for each image and step; w are the weights of visual masking (`masking_weights`); C scales
-    the chroma of the gradient (`reduced_chroma`); n is Gaussian noise of standard deviation 0.002.
+    T are random views, drawn for each image and step (`Views`); w are the weights of visual masking
+    (`masking_weights`); C scales the chroma of the gradient (`reduced_chroma`); n is Gaussian noise of standard
+    deviation 0.002.
 
     descriptors: callables φ from images (B, C, H, W) in [0, 1] to features (B, F); modules run in eval mode and are
     restored afterwards. images: x, (B, C, H, W) in [0, 1]. names: B image names; all draws depend on (seed, name).
-    step_size: α > 0. iterations: N ≥ 0. penalty: λ ≥ 0. views: number of views T per step, ≥ 1. scale, shift: of the
-    views, in [0, 1] (see `random_view`). masking: exponent γ ≥ 0 of visual masking; 0 disables it. chroma: share of
-    the gradient's chroma that remains, in [0, 1].
+    step_size: α > 0. iterations: N ≥ 0. penalty: λ ≥ 0. views: number of views T per step, ≥ 1. scale, shift, contrast,
+    brightness: of the views, in [0, 1]; mirror: whether views are mirrored at random (see `Views`). masking: exponent
+    γ ≥ 0 of visual masking; 0 disables it. chroma: share of the gradient's chroma that remains, in [0, 1].
     Returns x̃_N, like `images`. Raises InputError for invalid arguments.
     """
     α, λ = positive("step_size", step_size), non_negative("penalty", penalty)
-    iterations, views = count("iterations", iterations), count("views", views, least=1)
-    scale, shift, chroma = share("scale", scale), share("shift", shift), share("chroma", chroma)
-    γ = non_negative("masking", masking)
+    iterations, γ, chroma = count("iterations", iterations), non_negative("masking", masking), share("chroma", chroma)
+    random_views = Views(views, scale, shift, mirror, contrast, brightness)
     x = checked_images(images)
     checked_names(names, x)
     if not len(x):
@@ -68,10 +71,8 @@ def p_fgvm_features(
     w = masking_weights(x) ** γ
     with feature_gradient(descriptors, x) as gradient:
         for step in range(iterations):
-            step_views = [random_view(names, seed, "view", step, n, scale=scale, shift=shift) for n in range(views)]
-            g = w * reduced_chroma(torch.stack([gradient(x_adv, view) for view in step_views]).sum(dim=0), chroma)
-            smallest = torch.finfo(g.dtype).tiny
-            g_hat = _UNIT * g / g.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=smallest)
+            g = w * reduced_chroma(gradient(x_adv, random_views.draw(names, seed, step)), chroma)
+            g_hat = _UNIT * unit_mean(g)
             x_adv = (x_adv - α * (g_hat + λ * (x_adv - x))).clamp(0, 1)
     return x_adv
 
@@ -92,6 +93,9 @@ def parameters(settings: Attack, model: str) -> dict[str, Any]:
         "views": features.views,
         "scale": features.scale,
         "shift": features.shift,
+        "mirror": features.mirror,
+        "contrast": features.contrast,
+        "brightness": features.brightness,
         "masking": features.masking,
         "chroma": features.chroma,
         "seed": settings.seed,

@@ -14,7 +14,7 @@ from pfgvm.evaluation.detectability import detector_auc
 from pfgvm.evaluation.findings.enrolment import Enrolment
 from pfgvm.evaluation.findings.recognition_rates import over_persons
 from pfgvm.evaluation.findings.sets import EvaluatedSet, clean_set
-from pfgvm.evaluation.findings.verification import Faces
+from pfgvm.evaluation.findings.verification import Faces, ranks
 from pfgvm.methods import CLEAN
 
 ADAPTIVE_COLUMNS = [
@@ -31,17 +31,19 @@ def adaptive(
     purifiers: Sequence[str],
     *,
     published: str,
+    unwarped: str,
     seed: int,
 ) -> pd.DataFrame:
     """One row per set, attacker and recogniser, in ADAPTIVE_COLUMNS; rates in [0, 1], 95 % intervals over identities.
 
-    purifiers: views of purified images. published: view of published images.
+    purifiers: views of purified images. published: view of published images. unwarped: view without the mean
+    displacement, for sets that have it.
 
     Attackers: `retrained`, with the `share` of protected training images; `growing gallery`, which starts with half of
     each identity's clean images and all images of other identities, with the attacked images of the other half as
-    probes; the purifiers, followed by the set's model; and `detector`, a detector of protected images, with its `auc`.
-    `accuracy_clean` is the accuracy of the same attacker on clean images. `note` states why an attacker is not
-    applicable.
+    probes; the purifiers, followed by the set's model; `unwarped`, who removes the method's mean displacement and names
+    the identity of rank 1; and `detector`, a detector of protected images, with its `auc`. `accuracy_clean` is the
+    accuracy of the same attacker on clean images. `note` states why an attacker is not applicable.
     """
     rows: list[dict[str, Any]] = []
     for image_set in sets:
@@ -52,6 +54,8 @@ def adaptive(
             protected, original = enrolment.probes(published_rows), enrolment.probes(clean_rows)
             results = [_retrained(protected, original, share, seed) for share in SHARES]
             results.append(_growing(enrolment, protected, original, seed))
+            if unwarped in image_set.rows["view"]:
+                results.append(_unwarped(enrolment, enrolment.probes(image_set.view(unwarped, images)), original))
             rows += [of_set | {"recogniser": enrolment.recogniser.name} | row for row in results]
         persons = enrolments[0].probes(published_rows).persons
         for purifier in purifiers:
@@ -81,6 +85,12 @@ def _retrained(protected: Faces, clean: Faces, share: float, seed: int) -> dict[
     if np.isnan(hits).all():
         return row | {"note": "fewer than two persons have two attacked images each; attack more"}
     return row | _accuracies(hits, hits_clean, protected.persons)
+
+
+def _unwarped(enrolment: Enrolment, unwarped: Faces, clean: Faces) -> dict[str, Any]:
+    gallery = enrolment.gallery + enrolment.others
+    hits, hits_clean = (ranks(enrolment.recogniser, probes, gallery) == 1 for probes in (unwarped, clean))
+    return {"attacker": "unwarped"} | _accuracies(hits, hits_clean, clean.persons)
 
 
 def _growing(enrolment: Enrolment, protected: Faces, clean: Faces, seed: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Mean visual quality of protected images."""
+"""Mean visual quality of protected images, and mean visibility of their perturbations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from pfgvm.evaluation.findings.sets import EvaluatedSet
-from pfgvm.evaluation.quality.quality_metrics import LPIPS, QUALITY
+from pfgvm.evaluation.quality.quality_metrics import LPIPS, QUALITY, VISIBILITY
 from pfgvm.evaluation.statistics import mean_over_clusters
 
-_NAMES = ("mssim", *(metric.name for metric in (*QUALITY, LPIPS)))
+_NAMES = ("mssim", *(metric.name for metric in (*QUALITY, LPIPS, *VISIBILITY)))
 QUALITY_COLUMNS = ["model", "method", "images", *(name + end for name in _NAMES for end in ("", "_low", "_high"))]
 
 

@@ -16,7 +16,7 @@ RECOGNITION_COLUMNS = [
     "model", "method", "recogniser", "seen", "fmr", "threshold", "tmr_clean", "tmr_protected", "low", "high",
     "tmr_both", "drop_over_random", "drop_low", "drop_high", "rank1_clean", "rank1_protected", "found",
     "images", "rank1_low", "rank1_high", "rank5_clean", "rank5_protected", "found_clean", "both_low", "both_high",
-    "note",
+    "note", "aligned",
 ]  # fmt: skip
 
 
@@ -31,7 +31,8 @@ def recognition(
     protected images (`tmr_both`). `drop_over_random` is the drop of the true-match rate in excess of the control's.
     Ranks are among all enrolled identities. `low` and `high`, also as suffixes: 95 % interval by bootstrap over
     identities. `seen`: whether the recogniser is a white-box recogniser of the attack. `found`: share of images with a
-    detected face; `found_clean`: the same for clean images. `note` states if there are too few pairs for a threshold.
+    detected face; `found_clean`: the same for clean images; `aligned`: share with the clean image's landmarks (see
+    stages/evaluation/evaluate.py). `note` states if there are too few pairs for a threshold.
     """
     rows: list[dict[str, Any]] = []
     for image_set in sets:
@@ -42,6 +43,7 @@ def recognition(
             "found": mean(published_rows["found"]),
             "found_clean": mean(clean_set(sets, image_set).view(published, published_rows["image"])["found"]),
             "images": len(published_rows),
+            "aligned": mean(published_rows["aligned"]),
         }
         for enrolment in enrolments:
             protected, random = (

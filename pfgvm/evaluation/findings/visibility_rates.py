@@ -14,8 +14,9 @@ from pfgvm.evaluation.statistics import mean
 
 VISIBILITY_COLUMNS = [
     "model", "method", "strength", "images", "mssim_face", "flip_face", "recogniser", "seen", "fmr", "tmr", "low",
-    "high",
+    "high", "flip_close", "flip_displaced", "displacement",
 ]  # fmt: skip
+MEASURES = ("mssim_face", "flip_face", "flip_close", "flip_displaced", "displacement")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class AtStrength:
     """The published images of one method at one strength.
 
     model: the attacked model, "" for none. seen_by: as in EvaluatedSet. strength: relative to the settings (1).
-    rows: `image`, the metrics `mssim_face` and `flip_face`, and an embedding for each recogniser (Comparison.field).
+    rows: `image`, the metrics of MEASURES, and an embedding for each recogniser (Comparison.field).
     """
 
     model: str
@@ -55,7 +56,7 @@ def visibility(points: Sequence[AtStrength], enrolments: Sequence[Enrolment]) ->
                     "method": point.method,
                     "strength": point.strength,
                     "images": len(point.rows),
-                    **{name: mean(point.rows[name]) for name in ("mssim_face", "flip_face")},
+                    **{name: mean(point.rows[name]) for name in MEASURES},
                     "recogniser": enrolment.recogniser.name,
                     "seen": enrolment.recogniser.name in point.seen_by.split(","),
                     "fmr": level.fmr,

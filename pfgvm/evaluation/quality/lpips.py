@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pfgvm.errors import InputError
-from pfgvm.evaluation.quality.quality_metrics import LPIPS, QualityMetric, check_pair
+from pfgvm.evaluation.quality.quality_metrics import LPIPS, ImagePair, QualityMetric
 
 _REMEDY = "set evaluation.lpips to torchvision's AlexNet weights, alexnet-owt-7be5be79.pth (docs/evaluation.md)"
 
@@ -37,9 +37,9 @@ def lpips_metric(weights: Path) -> QualityMetric:
     network.net.load_state_dict({name: tensors[torchvision_name[name]] for name in torchvision_name})
 
     @torch.no_grad()
-    def function(image: np.ndarray, original: np.ndarray) -> float:
-        check_pair(image, original)
-        values = [torch.from_numpy(pixels[None].astype(np.float32) / 127.5 - 1) for pixels in (image, original)]
+    def function(pair: ImagePair) -> float:
+        images = (pair.image, pair.original)
+        values = [torch.from_numpy(pixels[None].astype(np.float32) / 127.5 - 1) for pixels in images]
         return network(*values).item()
 
     return replace(LPIPS, function=function)

@@ -6,11 +6,7 @@ import cv2
 import numpy as np
 from skimage.transform import SimilarityTransform
 
-from pfgvm.faces.geometry import CELEBA_POINTS, CELEBA_SIZE
-
-# Eye centres, nose tip, mouth corners (x, y) in ArcFace's input of 112 x 112 pixels (Deng et al. 2019).
-ARCFACE_POINTS = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
-_ARCFACE_SIZE = 112
+from pfgvm.faces.geometry import ARCFACE_POINTS, ARCFACE_SIZE, CELEBA_POINTS, CELEBA_SIZE
 
 
 def celeba_points(image_size: tuple[int, int]) -> np.ndarray:
@@ -28,8 +24,8 @@ def arcface_points(input_size: tuple[int, int]) -> np.ndarray:
     The template is scaled with the shorter side and centred.
     """
     height, width = input_size
-    scale = min(height, width) / _ARCFACE_SIZE
-    middle = np.array([width - scale * _ARCFACE_SIZE, height - scale * _ARCFACE_SIZE]) / 2
+    scale = min(height, width) / ARCFACE_SIZE
+    middle = np.array([width - scale * ARCFACE_SIZE, height - scale * ARCFACE_SIZE]) / 2
     return (np.array(ARCFACE_POINTS) + 0.5) * scale - 0.5 + middle
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pfgvm.evaluation.recognition.alignment import celeba_points, inverse, similarity, warped
-from pfgvm.evaluation.recognition.installed_files import installed_file
+from pfgvm.models.installed_weights import onnx_file
 
 # Visible faces have scores of 0.8 to 0.95; enlarged images of gravel and a galaxy reached 0.7.
 _LEAST_SCORE = 0.7
@@ -111,6 +111,6 @@ def _detector() -> cv2.FaceDetectorYN:
     # OpenCV 5 warns about its choice of backend.
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
-        return cv2.FaceDetectorYN.create(str(installed_file("yunet")), "", (1, 1), _LEAST_SCORE, _MOST_OVERLAP)
+        return cv2.FaceDetectorYN.create(str(onnx_file("yunet")), "", (1, 1), _LEAST_SCORE, _MOST_OVERLAP)
     finally:
         cv2.utils.logging.setLogLevel(before)

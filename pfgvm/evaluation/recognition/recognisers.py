@@ -86,9 +86,22 @@ def _dlib(image_size: tuple[int, int]) -> Recogniser:
 
 
 def _sface(image_size: tuple[int, int]) -> Recogniser:
-    from pfgvm.evaluation.recognition.installed_files import installed_file
+    import torch
 
-    return _onnx(INSTALLED["sface"], installed_file("sface"), {"input_size": (112, 112)})
+    from pfgvm.evaluation.recognition.alignment import chips
+    from pfgvm.faces.geometry import ARCFACE_SIZE
+    from pfgvm.models import sface_file
+
+    # In PyTorch in this memory format it takes two thirds of ONNX Runtime's time.
+    network = sface_file.load(None).eval()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in PyTorch's stubs
+
+    @torch.no_grad()
+    def embed(images: np.ndarray) -> np.ndarray:
+        values = torch.from_numpy(chips(images, (ARCFACE_SIZE, ARCFACE_SIZE))).permute(0, 3, 1, 2)
+        return network(values.contiguous(memory_format=torch.channels_last)).numpy()
+
+    return Recogniser(**vars(INSTALLED["sface"]), network=_in_batches(embed))
 
 
 def _onnx(compared: Comparison, path: Path, line: Mapping[str, Any]) -> Recogniser:

@@ -30,8 +30,9 @@ def adaptive_table(adaptive: pd.DataFrame) -> FormattedTable:
         notes=(
             "Retrained: a classifier on the recogniser's embeddings; the given share of its labelled training images "
             "is protected. Growing gallery: each recognised image is added to the gallery. Purified: the target model "
-            "classifies the filtered image. Detector: protected or clean, on identities outside its training data; "
-            "an AUC of 0.5 is chance.",
+            "classifies the filtered image. Unwarped: the mean displacement of the method's other images is removed, "
+            "and the identity of rank 1 is taken. Detector: protected or clean, on identities outside its training "
+            "data; an AUC of 0.5 is chance.",
             *(f"{MISSING}: {reason}." for reason in reasons(adaptive)),
         ),
     )

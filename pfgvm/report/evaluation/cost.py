@@ -1,11 +1,15 @@
 """The cost of protection: L2 and image quality."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
 
 from pfgvm.report.formatted_table import MISSING, FormattedTable, by_group
 from pfgvm.report.numbers import between, number, per_cent, with_interval
+
+# The metrics of VISIBILITY that the page shows; the CSV file has all.
+_ON_PAGE = ("flip_close", "flip_close_p95", "flip_close_displaced", "displacement", "displacement_max")
 
 
 def minimum_norm_table(minimum_norm: pd.DataFrame) -> FormattedTable:
@@ -62,6 +66,50 @@ def quality_table(quality: pd.DataFrame) -> FormattedTable:
 
     measured = [metric for metric in (*QUALITY, LPIPS) if quality[metric.name].notna().any()]
     metrics = {("MSSIM", "image"): ("mssim", 3)} | {metric.label: (metric.name, metric.digits) for metric in measured}
+    columns, lines = _means(quality, metrics)
+    return FormattedTable(
+        "table:quality",
+        "Image quality",
+        "A smaller FLIP and larger values of the other metrics are better. Means over the protected images, compared "
+        "with the clean ones; 95 % CI in brackets, by bootstrap over identities.",
+        columns=columns,
+        rows=lines,
+        left=2,
+        notes=(
+            "MSSIM: Wang's protocol. PSNR: in dB, without unchanged images. SSIMULACRA2: 100 for equal images; small "
+            "images are extended by reflection. Face: brows to chin, cheek to cheek.",
+        ),
+    )
+
+
+def visibility_table(quality: pd.DataFrame) -> FormattedTable:
+    """Visibility of the perturbation on the face; quality: QUALITY_COLUMNS."""
+    from pfgvm.evaluation.quality.quality_metrics import VISIBILITY
+
+    of_face = {metric.name: metric for metric in VISIBILITY}
+    metrics = {("FLIP, far", "mean"): ("flip_face", 3)}
+    metrics |= {of_face[name].label: (name, of_face[name].digits) for name in _ON_PAGE}
+    columns, lines = _means(quality, metrics)
+    return FormattedTable(
+        "table:visibility",
+        "Visibility on the face",
+        "Smaller values are better. Means over the protected images, compared with the clean ones; 95 % CI in "
+        "brackets, by bootstrap over identities.",
+        columns=columns,
+        rows=lines,
+        left=2,
+        notes=(
+            "Far: 67 pixels per degree, as across a room. Close: a face 10 degrees wide, as on a screen. 95th "
+            "percentile: of the pixels of the face; the mean hides small areas. Displaced original: FLIP without the "
+            "displacement of pixels. Displacement: in pixels of an image of 178 x 218 pixels.",
+        ),
+    )
+
+
+def _means(
+    quality: pd.DataFrame, metrics: Mapping[tuple[str, str], tuple[str, int]]
+) -> tuple[list[tuple[str, str]], list[list[str]]]:
+    """Columns and rows of a table of `metrics`: the metric's name and digits by heading (group, name)."""
     columns = by_group(metrics)
     lines = []
     for row in quality.to_dict("records"):
@@ -70,16 +118,4 @@ def quality_table(quality: pd.DataFrame) -> FormattedTable:
             for name, digits in (metrics[column] for column in columns)
         ]
         lines.append([row["model"], row["method"], *cells])
-    return FormattedTable(
-        "table:quality",
-        "Image quality",
-        "A smaller FLIP and larger values of the other metrics are better. Means over the protected images, compared "
-        "with the clean ones; 95 % CI in brackets, by bootstrap over identities.",
-        columns=[("", "Model"), ("", "Method"), *columns],
-        rows=lines,
-        left=2,
-        notes=(
-            "MSSIM: Wang's protocol. PSNR: in dB, without unchanged images. SSIMULACRA2: 100 for equal images; small "
-            "images are extended by reflection. Face: brows to chin, cheek to cheek.",
-        ),
-    )
+    return [("", "Model"), ("", "Method"), *columns], lines

@@ -26,9 +26,9 @@ _FAMILIES = {
     "p_fgvm": (_BLUE, "os"),
     "i_fgvm": (_VERMILION, "^"),
     "i_fgsm": (_GREEN, "v"),
-    "features": (_VIOLET, "D"),
+    "features": (_VIOLET, "Dos"),
     "minimum_norm": (_PURPLE, "osD"),
-    "control": (_GREY, "oX"),
+    "control": (_GREY, "oXP"),
     "conventional": (_BROWN, "soD^"),
 }
 _MARKERS = {family: itertools.cycle(markers) for family, (_, markers) in _FAMILIES.items()}
