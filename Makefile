@@ -91,7 +91,7 @@ test-long: setup  ## run the long tests
 
 # Each line selects the instructions of one processor for PyTorch, oneDNN and OpenBLAS.
 NUMERICAL := any_model attacks conventional dlib_face features metrics minimum_norm models quality recognisers scoring \
-	targets training transforms vgg_face
+	sface shape smooth_fields targets training transforms vgg_face
 test-processors: setup  ## run the numerical tests with the instructions of three processors
 	@$(ACTIVATE) && for processor in \
 		"ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem" \
