@@ -152,7 +152,7 @@ def test_the_committed_evaluations_have_a_summary_and_short_claims(folder: str):
         "Random (equal shape)",
     }  # fmt: skip
     assert all(len(row) == len(table.columns) for row in table.rows)
-    assert len(sentences) == 2 and all(len(sentence.split()) <= 25 for sentence in sentences)
+    assert len(sentences) == 4 and all(len(sentence.split()) <= 25 for sentence in sentences)
     assert sentences[0].startswith("P-FGVM does not protect: ")
 
 
