@@ -179,52 +179,40 @@ class PFGVMNoise(Section):
     std: PositiveFloat = Field(description="standard deviation σ of the noise, in pixel values")
 
 
-class PFGVMFeatures(Section):
-    """P-FGVM (features): P-FGVM on the features of face descriptors."""
+class OnDescriptors(Section):
+    """The settings that the methods on face descriptors share."""
 
     descriptors: Annotated[list[Annotated[str, AfterValidator(_valid_descriptor)]], AfterValidator(_unique)] = Field(
         min_length=1, description="face descriptors whose feature distance is maximised"
     )
     step_size: PositiveFloat = Field(description="α")
     iterations: PositiveInt = Field(description="N")
-    penalty: NonNegativeFloat = Field(alias="lambda", description="λ, the weight of the penalty on the perturbation")
+    penalty: NonNegativeFloat = Field(alias="lambda", description="λ, the weight of the pull to the original")
     views: PositiveInt = Field(description="number of random views per step; their gradients are summed")
     scale: float = Field(ge=0, le=1, description="largest relative enlargement or reduction of a view")
     shift: float = Field(ge=0, le=1, description="largest shift of a view, relative to the image")
     mirror: bool = Field(description="whether each view is mirrored with probability 1/2")
-    contrast: float = Field(ge=0, le=1, description="largest relative change of a view's contrast about mid-grey")
-    brightness: float = Field(ge=0, le=1, description="largest change of a view's brightness, relative to its range")
-    masking: NonNegativeFloat = Field(description="exponent of the visual masking weight; 0: none")
-    chroma: float = Field(ge=0, le=1, description="share of the gradient's chroma that remains")
+    masking: NonNegativeFloat = Field(description="exponent of the visual masking weight of the pixels; 0: none")
+    chroma: float = Field(ge=0, le=1, description="share of the pixels' chroma that remains")
+
+
+class PFGVMFeatures(OnDescriptors):
+    """P-FGVM (features): P-FGVM on the features of face descriptors."""
 
 
 class ShapeSizes(Section):
     """Sizes of P-FGVM (shape): means over the face; 0 leaves a part out."""
 
     displacement: NonNegativeFloat = Field(description="length of the displacement, in pixels of a 218 x 178 image")
-    shading: NonNegativeFloat = Field(description="change of brightness, in per cent")
+    shading: NonNegativeFloat = Field(description="change of mid-grey, in per cent")
     pixels: NonNegativeFloat = Field(description="change of a pixel, in per cent of its range")
 
 
-class PFGVMShape(Section):
+class PFGVMShape(OnDescriptors):
     """P-FGVM (shape): P-FGVM on the shape, the light and the pixels of a face."""
 
-    descriptors: Annotated[list[Annotated[str, AfterValidator(_valid_descriptor)]], AfterValidator(_unique)] = Field(
-        min_length=1, description="face descriptors whose feature distance is maximised"
-    )
     natural: ShapeSizes
     strong: ShapeSizes
-    step_size: PositiveFloat = Field(description="α")
-    iterations: PositiveInt = Field(description="N")
-    penalty: NonNegativeFloat = Field(alias="lambda", description="λ, the weight of earlier gradients: 0 keeps all")
-    views: PositiveInt = Field(description="number of random views per step; their gradients are summed")
-    scale: float = Field(ge=0, le=1, description="largest relative enlargement or reduction of a view")
-    shift: float = Field(ge=0, le=1, description="largest shift of a view, relative to the image")
-    mirror: bool = Field(description="whether every second view is mirrored, at random")
-    contrast: float = Field(ge=0, le=1, description="largest relative change of a view's contrast")
-    brightness: float = Field(ge=0, le=1, description="largest change of a view's brightness, in pixel values")
-    masking: NonNegativeFloat = Field(description="exponent of the visual masking weight of the pixels; 0: none")
-    chroma: float = Field(ge=0, le=1, description="share of the pixels' chroma that remains")
 
 
 class MinimumNorm(Section):

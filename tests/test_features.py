@@ -22,8 +22,8 @@ X = RANDOM.uniform(size=(3, *SHAPE)).round(1)  # some values lie on 0 and 1
 NAMES = ["a.jpg", "b.jpg", "李小龍/c.jpg"]
 # Two descriptors of different scales, F = 7 and 4.
 WEIGHTS = [RANDOM.normal(size=(7, X[0].size)), 30 * RANDOM.normal(size=(4, X[0].size))]
-STILL: dict[str, Any] = {"scale": 0.0, "shift": 0.0, "mirror": False, "contrast": 0.0, "brightness": 0.0}
-VARIED: dict[str, Any] = {"scale": 0.2, "shift": 0.1, "mirror": True, "contrast": 0.3, "brightness": 0.2}
+STILL: dict[str, Any] = {"scale": 0.0, "shift": 0.0, "mirror": False}
+VARIED: dict[str, Any] = {"scale": 0.2, "shift": 0.1, "mirror": True}
 SETTINGS = {"step_size": 0.3, "iterations": 3, "penalty": 0.9, "views": 1, **STILL, "masking": 0.7, "chroma": 0.4}
 
 
@@ -145,22 +145,6 @@ def test_about_half_of_all_views_are_mirrored():
             mirrored += reversed_.sum()
     # 240 views: 6 standard deviations of the binomial distribution are 46.
     assert abs(mirrored - 120) < 46
-
-
-def test_contrast_and_brightness_of_a_view_are_drawn_for_each_image():
-    views = drawn(X, count=50, contrast=0.3, brightness=0.2)
-    # Two pixels give the gain and the offset, and every pixel follows from them.
-    low, high = X.reshape(3, -1).argmin(axis=1), X.reshape(3, -1).argmax(axis=1)
-    flat, images = views.reshape(50, 3, -1), np.arange(3)
-    contrast = np.ptp(flat, axis=2) / np.ptp(X.reshape(3, -1), axis=1) - 1
-    brightness = flat[:, images, low] - (1 + contrast) * (X.reshape(3, -1)[images, low] - 0.5) - 0.5
-    expected = (1 + contrast)[..., None] * (X.reshape(3, -1) - 0.5) + 0.5 + brightness[..., None]
-    np.testing.assert_allclose(flat, expected, rtol=0, atol=1e-12)
-    assert (flat.argmax(axis=2) == high).all()
-    for values, most in ((contrast, 0.3), (brightness, 0.2)):
-        assert len(np.unique(values.round(9))) == 150
-        assert 0.95 * most < values.max() <= most and -most <= values.min() < -0.95 * most
-    assert abs(np.corrcoef(contrast.ravel(), brightness.ravel())[0, 1]) < 0.3
 
 
 def test_a_view_depends_on_seed_step_number_and_name_alone():
@@ -292,8 +276,6 @@ def test_a_descriptor_that_cannot_be_used_is_refused(descriptors: list[Callable]
         ({"scale": 1.5}, r"scale must lie in \[0, 1\]"),
         ({"shift": -0.1}, r"shift must lie in \[0, 1\]"),
         ({"mirror": 1}, "mirror must be True or False"),
-        ({"contrast": 1.5}, r"contrast must lie in \[0, 1\]"),
-        ({"brightness": -0.1}, r"brightness must lie in \[0, 1\]"),
         ({"masking": -1}, "masking must be at least 0"),
         ({"chroma": float("nan")}, "chroma must be finite"),
         ({"names": ["a"]}, "names must contain one name per image"),

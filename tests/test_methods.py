@@ -36,6 +36,7 @@ from pfgvm.attacks import (
 from pfgvm.attacks.common.context import Context, Gallery
 from pfgvm.attacks.methods.p_fgvm_noise import gaussian_start, noise_images
 from pfgvm.errors import InputError
+from pfgvm.settings import PFGVMFeatures, PFGVMShape, ShapeSizes
 from stages.adversarial.method_modules import load_method
 
 FOLDER = Path(pfgvm.attacks.__file__).parent
@@ -54,7 +55,7 @@ SETTINGS = SimpleNamespace(
     pixelation=SimpleNamespace(blocks=3),
     gaussian_blur=SimpleNamespace(sigma=0.1),
     k_same=SimpleNamespace(k=2),
-    p_fgvm_features=SimpleNamespace(
+    p_fgvm_features=PFGVMFeatures.model_construct(
         descriptors=["d"],
         step_size=0.05,
         iterations=3,
@@ -63,15 +64,13 @@ SETTINGS = SimpleNamespace(
         scale=0.1,
         shift=0.05,
         mirror=True,
-        contrast=0.2,
-        brightness=0.1,
         masking=0.5,
         chroma=0.3,
     ),
-    p_fgvm_shape=SimpleNamespace(
+    p_fgvm_shape=PFGVMShape.model_construct(
         descriptors=["d"],
-        natural=SimpleNamespace(displacement=5.0, shading=2.0, pixels=0.5),
-        strong=SimpleNamespace(displacement=10.0, shading=4.0, pixels=1.0),
+        natural=ShapeSizes(displacement=5.0, shading=2.0, pixels=0.5),
+        strong=ShapeSizes(displacement=10.0, shading=4.0, pixels=1.0),
         step_size=0.05,
         iterations=3,
         penalty=1.0,
@@ -79,8 +78,6 @@ SETTINGS = SimpleNamespace(
         scale=0.1,
         shift=0.05,
         mirror=True,
-        contrast=0.2,
-        brightness=0.2,
         masking=0.5,
         chroma=0.3,
     ),

@@ -224,8 +224,6 @@ def test_a_null_cap_means_all():
         ("split.test", 0, ["split.test", "greater than 0"]),
         ("split.train", 1, ["split.train", "less than 1"]),
         ("attack.p_fgvm_features.mirror", "sometimes", ["attack.p_fgvm_features.mirror", "boolean", "'sometimes'"]),
-        ("attack.p_fgvm_features.contrast", 1.5, ["attack.p_fgvm_features.contrast", "less than or equal to 1"]),
-        ("attack.p_fgvm_features.brightness", -0.1, ["brightness", "greater than or equal to 0"]),
         # unknown values
         ("data.source", "celebA", ["data.source", "'celeba'", "'celebA'"]),
         ("device", "gpu", ["device", "'cuda'", "'gpu'"]),

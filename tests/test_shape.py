@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pfgvm.attacks import p_fgvm_shape, random_shape
 from pfgvm.attacks.common.shape import ShapeLightPixels, at_strength
-from pfgvm.attacks.common.smooth_fields import SmoothField, displaced
+from pfgvm.attacks.common.smooth_fields import SmoothField, displaced, shaded
 from pfgvm.attacks.common.visual_weights import smoothness_weights
 from pfgvm.errors import InputError
 from pfgvm.faces.geometry import face_region
@@ -18,9 +18,10 @@ SIZE = (109, 89)
 FACE = (slice(None), *face_region(SIZE))
 NAMES = ["a.jpg", "b.jpg"]
 SIZES = {"displacement": 0.8, "shading": 2.0, "pixels": 0.5}
+# No mirrored views: the features of a mirrored mosaic are others.
 SETTINGS = SIZES | {
-    "step_size": 0.05, "iterations": 6, "penalty": 1.0, "views": 1, "scale": 0.1, "shift": 0.05, "mirror": True,
-    "contrast": 0.2, "brightness": 0.2, "masking": 1.0, "chroma": 0.6, "seed": 3,
+    "step_size": 0.05, "iterations": 6, "penalty": 1.0, "views": 1, "scale": 0.1, "shift": 0.05, "mirror": False,
+    "masking": 1.0, "chroma": 0.6, "seed": 3,
 }  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def test_each_part_has_its_size_on_the_face(x):
     # In pixels of a 218 x 178 image, of which this one has half as many along a side.
     torch.testing.assert_close(length.mean(dim=(1, 2)), torch.full((2,), 0.4), rtol=0.02, atol=0)
     torch.testing.assert_close(shading[:, 0][FACE].abs().mean(dim=(1, 2)), torch.full((2,), 0.02), rtol=1e-4, atol=0)
-    rest = result - (1 + shading) * displaced(x, displacement)
+    rest = result - shaded(displaced(x, displacement), shading)
     pixels = rest[(slice(None), *FACE)].abs().mean(dim=(1, 2, 3))
     torch.testing.assert_close(pixels, torch.full((2,), 0.005), rtol=1e-3, atol=0)
 
@@ -73,7 +74,7 @@ def test_a_part_of_size_0_is_left_out_and_each_part_alone_moves_the_features(x, 
     assert bool(displacement.any()) == (part == "displacement") and bool(shading.any()) == (part == "shading")
     only = {name: size if name == part else 0.0 for name, size in SIZES.items()}
     random, _ = random_shape(x, NAMES, **only, seed=3)
-    assert (distance(alone, x) > 1.2 * distance(random, x)).all()
+    assert (distance(alone, x) > 1.5 * distance(random, x)).all()
 
 
 def test_nothing_changes_without_any_part(x):
@@ -83,7 +84,7 @@ def test_nothing_changes_without_any_part(x):
 
 def test_it_is_its_equation(x):
     """Two steps by hand, with a linear descriptor and views that change nothing."""
-    still = {"scale": 0.0, "shift": 0.0, "mirror": False, "contrast": 0.0, "brightness": 0.0}
+    still = {"scale": 0.0, "shift": 0.0}
     result, fields = protect(x, iterations=2, masking=0.0, chroma=1.0, **still)
     parts = ShapeLightPixels(x, **SIZES)
     z = [0.05 * part for part in parts.random(NAMES, 3, "shape, start")]
@@ -93,7 +94,8 @@ def test_it_is_its_equation(x):
         displacement, shading, pixels = (
             field.detach().requires_grad_() for field in parts.fields(*(part.detach() for part in z))
         )
-        x_adv = ((1 + shading) * displaced(x, displacement) + pixels).clamp(0, 1)
+        moved = displaced(x, displacement)
+        x_adv = (moved + 2 * shading * moved * (1 - moved) + pixels).clamp(0, 1)
         loss = -((Mosaic()(x_adv) - clean).norm(dim=1) / clean.norm(dim=1)).sum()
         g_displacement, g_shading, g = torch.autograd.grad(loss, (displacement, shading, pixels))
         of_points = parts._shape.adjoint(g_displacement), parts._light.adjoint(g_shading), g
@@ -166,3 +168,13 @@ def test_no_image_gives_no_image():
 def test_a_negative_size_is_refused(x, part):
     with pytest.raises(InputError, match=part):
         protect(x, **{part: -1.0})
+
+
+def test_shading_changes_mid_grey_most_and_keeps_black_white_and_order():
+    grey = torch.linspace(0, 1, 256)
+    for shading in (-0.49, -0.1, 0.1, 0.49):
+        values = shaded(grey, torch.tensor(shading))
+        torch.testing.assert_close(values[[0, -1]], grey[[0, -1]])
+        assert (values.diff() > 0).all() and values.min() >= 0 and values.max() <= 1
+        torch.testing.assert_close(shaded(torch.tensor(0.5), torch.tensor(shading)), torch.tensor(0.5 * (1 + shading)))
+    np.testing.assert_allclose(shaded(grey.numpy(), np.float32(0.1)), shaded(grey, torch.tensor(0.1)), rtol=1e-6)

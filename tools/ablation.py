@@ -42,11 +42,7 @@ from stages.networks.computing import configure_device
 VARIANTS: dict[str, dict[str, Any]] = {
     "as set": {},
     "no mirror": {"mirror": False},
-    "no contrast and brightness": {"contrast": 0.0, "brightness": 0.0},
-    "contrast and brightness twice": {"contrast": 0.4, "brightness": 0.4},
-    "the image itself, no views": {
-        "views": 1, "scale": 0.0, "shift": 0.0, "mirror": False, "contrast": 0.0, "brightness": 0.0
-    },
+    "the image itself, no views": {"views": 1, "scale": 0.0, "shift": 0.0, "mirror": False},
     "one view a step": {"views": 1},
     "four views a step": {"views": 4},
     "views vary twice as much": {"scale": 0.2, "shift": 0.1},

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pfgvm.attacks.common.smooth_fields import shaded
 from pfgvm.evaluation.recognition.alignment import (
     celeba_points,
     inverse,
@@ -140,4 +141,4 @@ def _changed(pixels: np.ndarray, shape_and_light: np.ndarray, frame: np.ndarray,
         pixels[above:below].astype(np.float32), x + columns, y + rows + (band.start - above), cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
-    return (1 + fields[..., 2:]) * moved.clip(0, 255)
+    return 255 * shaded(moved.clip(0, 255) / 255, fields[..., 2:])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pfgvm.attacks.common.context import Context
-from pfgvm.attacks.common.smooth_fields import displaced
+from pfgvm.attacks.common.smooth_fields import displaced, shaded
 from pfgvm.attacks.common.targets import choose_targets
 from pfgvm.evaluation.recognition.alignment import pixels_under
 from pfgvm.evaluation.recognition.detection import Face
@@ -134,7 +134,7 @@ def _deidentify_in(
     x_adv = protector.deidentify(context)
     original, lengths, shape_and_light = images, (0.0, 0.0), None
     if fields := context.shape_and_light:
-        original = (1 + fields.shading) * displaced(images, fields.displacement)
+        original = shaded(displaced(images, fields.displacement), fields.shading)
         on_face = fields.displacement[0][:, *face_region(protector.image_size)].norm(dim=0) * pixels_under(frame)
         lengths = on_face.mean().item(), on_face.max().item()
         shape_and_light = _last_axis(torch.cat(fields, dim=1))

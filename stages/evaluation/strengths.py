@@ -61,7 +61,11 @@ def main(*, method: str, faces: Path, adversarial: Path, out: Path, shard: Shard
 
     def at_strength(rows: np.ndarray, originals: np.ndarray, strength: float) -> list[ImagePair]:
         displacements: list[np.ndarray | None] = [None] * len(rows)
-        if runs:
+        if strength == 1:
+            images = rows["pixels"]
+            if displaces:
+                displacements = list(rows["displacement"])
+        elif runs:
             x = padded(torch.from_numpy(originals), size).to(configure_device(settings.device))
             names = [*rows["image"], *rows["image"][-1:].repeat(size - len(rows))]
             context = Context(x, names, {"descriptors": lambda: descriptors}, strength)

@@ -31,7 +31,7 @@ class ShapeAndLight(NamedTuple):
     """The smooth part of a perturbation, at the images' size.
 
     displacement: (B, 2, H, W), x and y in pixels: a pixel at p shows what the original shows at p + displacement.
-    shading: (B, 1, H, W), relative change of brightness.
+    shading: (B, 1, H, W), relative change of mid-grey (`smooth_fields.shaded`).
     """
 
     displacement: Tensor

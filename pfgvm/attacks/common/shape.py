@@ -13,7 +13,7 @@ from pfgvm import seeding
 from pfgvm.attacks.common.arguments import checked_images, checked_names, count, non_negative, positive, share
 from pfgvm.attacks.common.context import Context, ShapeAndLight
 from pfgvm.attacks.common.features import FeatureExtractor, feature_gradient
-from pfgvm.attacks.common.smooth_fields import INJECTIVE, SmoothField, displaced
+from pfgvm.attacks.common.smooth_fields import INJECTIVE, SmoothField, displaced, shaded
 from pfgvm.attacks.common.views import Views
 from pfgvm.attacks.common.visual_weights import masking_weights, reduced_chroma, smoothness_weights
 from pfgvm.faces.geometry import CELEBA_SIZE, face_region
@@ -32,7 +32,7 @@ class ShapeLightPixels:
     """The three parts of a perturbation, for `images` (B, C, H, W) in CelebA's framing, and their sizes.
 
     Each part is a direction, whose scale is free, and a size: its mean over the face (`face_region`).
-    displacement: mean length in pixels of a 218 x 178 image. shading: mean relative change of brightness, in per cent.
+    displacement: mean length in pixels of a 218 x 178 image. shading: mean change of mid-grey, in per cent.
     pixels: mean change of a pixel, in per cent of the range. A size of 0 leaves the part out.
     """
 
@@ -86,8 +86,8 @@ class ShapeLightPixels:
         return self._shape(points), of_light * shading / self._mean(shading), of_pixels * δ / self._mean(δ)
 
     def render(self, displacement: Tensor, shading: Tensor, pixels: Tensor) -> Tensor:
-        """x̃ = Π[0,1]( (1 + S) ⊙ W(x) + δ ), (B, C, H, W)."""
-        return ((1 + shading) * displaced(self.images, displacement) + pixels).clamp(0, 1)
+        """x̃ = Π[0,1]( v + 2 S ⊙ v ⊙ (1 − v) + δ ) with v = W(x), (B, C, H, W)."""
+        return (shaded(displaced(self.images, displacement), shading) + pixels).clamp(0, 1)
 
     def pulled_back(self, gradient: Tensor, fields: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Gradient with respect to the control points of shape and light, from that with respect to x̃.
@@ -97,7 +97,7 @@ class ShapeLightPixels:
         """
         with torch.enable_grad():
             displacement, shading = (field.detach().requires_grad_() for field in fields[:2])
-            image = (1 + shading) * displaced(self.images, displacement)
+            image = shaded(displaced(self.images, displacement), shading)
             of_displacement, of_shading = torch.autograd.grad((image * gradient).sum(), (displacement, shading))
         return self._shape.adjoint(of_displacement), self._light.adjoint(of_shading)
 
@@ -123,37 +123,35 @@ def p_fgvm_shape(
     scale: float,
     shift: float,
     mirror: bool,
-    contrast: float,
-    brightness: float,
     masking: float,
     chroma: float,
     seed: int,
 ) -> tuple[Tensor, ShapeAndLight]:
     """P-FGVM with the loss of P-FGVM (features), on a displacement u, a shading s and a perturbation δ of the pixels:
 
-        x̃ = Π[0,1]( (1 + S) ⊙ W(x) + δ )
+        x̃ = Π[0,1]( v + 2 S ⊙ v ⊙ (1 − v) + δ ),  v = W(x)
         zᵢ₊₁ = zᵢ − α ( ĝ_z + λ zᵢ ),  ĝ_z = g_z / mean|g_z|,  z ∈ {u, s, δ}
 
     W displaces the pixels by the field of u and S is the field of s, both cubic B-splines (`SmoothField`); g_u and g_s
-    are the gradients of the loss with respect to their control points. g_δ is weighted by visual masking and reduced in
-    chroma, g_u is weighted by `smoothness_weights` and made symmetric about the vertical axis. Each part is scaled to
-    its size before x̃ is computed, so that gradients do not change the size. The displacement is zero at the border and
-    never folds.
+    are the gradients of the loss with respect to their control points. The shading leaves black and white unchanged
+    (`shaded`). g_δ is weighted by visual masking and reduced in chroma, g_u is weighted by `smoothness_weights` and
+    made symmetric about the vertical axis. Each part is scaled to its size before x̃ is computed, so that gradients do
+    not change the size. The displacement is zero at the border and never folds.
 
     descriptors: callables φ from images (B, C, H, W) in [0, 1] to features (B, F); modules run in eval mode and are
     restored afterwards. images: x, (B, C, H, W) in [0, 1], faces in CelebA's framing. names: B image names; all draws
     depend on (seed, name).
-    displacement: mean length on the face, in pixels of a 218 x 178 image. shading: mean change of brightness on the
-    face, in per cent. pixels: mean |δ| on the face, in per cent of the range. All are ≥ 0; 0 leaves the part out.
-    step_size, iterations, penalty, views, scale, shift, mirror, contrast, brightness, masking, chroma, seed: as for
-    `p_fgvm_features`.
+    displacement: mean length on the face, in pixels of a 218 x 178 image. shading: mean |S| on the face, the relative
+    change of mid-grey, in per cent. pixels: mean |δ| on the face, in per cent of the range. All are ≥ 0; 0 leaves the
+    part out.
+    step_size, iterations, penalty, views, scale, shift, mirror, masking, chroma, seed: as for `p_fgvm_features`.
     Returns x̃_N, like `images`, and its displacement and shading. Raises InputError for invalid arguments.
     """
     α, λ, γ = positive("step_size", step_size), non_negative("penalty", penalty), non_negative("masking", masking)
     iterations, chroma = count("iterations", iterations), share("chroma", chroma)
     sizes = {"displacement": displacement, "shading": shading, "pixels": pixels}
     sizes = {name: non_negative(name, size) for name, size in sizes.items()}
-    random_views = Views(views, scale, shift, mirror, contrast, brightness)
+    random_views = Views(views, scale, shift, mirror)
     x = checked_images(images)
     checked_names(names, x)
     parts = ShapeLightPixels(x, **sizes)
@@ -187,21 +185,4 @@ def at_strength(parameters: dict[str, Any], strength: float) -> dict[str, Any]:
 
 def parameters(settings: PFGVMShape, sizes: ShapeSizes, seed: int) -> dict[str, Any]:
     """Arguments of `deidentify` under the settings of the method, at `sizes`; JSON-serialisable."""
-    return {
-        "descriptors": settings.descriptors,
-        "displacement": sizes.displacement,
-        "shading": sizes.shading,
-        "pixels": sizes.pixels,
-        "step_size": settings.step_size,
-        "iterations": settings.iterations,
-        "penalty": settings.penalty,
-        "views": settings.views,
-        "scale": settings.scale,
-        "shift": settings.shift,
-        "mirror": settings.mirror,
-        "contrast": settings.contrast,
-        "brightness": settings.brightness,
-        "masking": settings.masking,
-        "chroma": settings.chroma,
-        "seed": seed,
-    }
+    return settings.model_dump(exclude={"natural", "strong"}) | sizes.model_dump() | {"seed": seed}

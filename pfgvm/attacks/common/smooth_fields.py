@@ -1,13 +1,16 @@
-"""Smooth fields over an image, from the control points of a cubic B-spline, and the displacement of pixels by them.
+"""Smooth fields over an image, from the control points of a cubic B-spline; displacement and shading by them.
 
 Free-form deformation (Rueckert et al. 1999): a coarse grid of control points gives a field of continuous curvature.
 """
+
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+T = TypeVar("T", np.ndarray, Tensor)
 # Displacement of a control point, relative to the spacing of the grid, up to which no two points of the image meet
 # (Choi and Lee 2000, Theorem 1: 1 / 2.046392).
 INJECTIVE = 0.4886
@@ -63,3 +66,12 @@ def displaced(images: Tensor, displacement: Tensor) -> Tensor:
         images, torch.stack([x, y], dim=-1), mode="bicubic", padding_mode="border", align_corners=False
     )
     return sampled.clamp(0, 1)
+
+
+def shaded(images: T, shading: T) -> T:
+    """x + 2 S x (1 − x): mid-grey changes by the part S, black and white not at all (Guo et al. 2020, Equation 1).
+
+    A plain factor 1 + S would turn overexposed skin grey. images: x in [0, 1]. shading: S, which broadcasts to the
+    images; below 0.5 in absolute value, darker pixels remain darker and the result lies in [0, 1].
+    """
+    return images + 2 * shading * images * (1 - images)

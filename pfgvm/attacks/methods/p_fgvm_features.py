@@ -37,8 +37,6 @@ def p_fgvm_features(
     scale: float,
     shift: float,
     mirror: bool,
-    contrast: float,
-    brightness: float,
     masking: float,
     chroma: float,
     seed: int,
@@ -54,14 +52,14 @@ def p_fgvm_features(
 
     descriptors: callables φ from images (B, C, H, W) in [0, 1] to features (B, F); modules run in eval mode and are
     restored afterwards. images: x, (B, C, H, W) in [0, 1]. names: B image names; all draws depend on (seed, name).
-    step_size: α > 0. iterations: N ≥ 0. penalty: λ ≥ 0. views: number of views T per step, ≥ 1. scale, shift, contrast,
-    brightness: of the views, in [0, 1]; mirror: whether views are mirrored at random (see `Views`). masking: exponent
-    γ ≥ 0 of visual masking; 0 disables it. chroma: share of the gradient's chroma that remains, in [0, 1].
+    step_size: α > 0. iterations: N ≥ 0. penalty: λ ≥ 0. views: number of views T per step, ≥ 1. scale, shift: of
+    the views, in [0, 1]; mirror: whether views are mirrored at random (see `Views`). masking: exponent γ ≥ 0 of visual
+    masking; 0 disables it. chroma: share of the gradient's chroma that remains, in [0, 1].
     Returns x̃_N, like `images`. Raises InputError for invalid arguments.
     """
     α, λ = positive("step_size", step_size), non_negative("penalty", penalty)
     iterations, γ, chroma = count("iterations", iterations), non_negative("masking", masking), share("chroma", chroma)
-    random_views = Views(views, scale, shift, mirror, contrast, brightness)
+    random_views = Views(views, scale, shift, mirror)
     x = checked_images(images)
     checked_names(names, x)
     if not len(x):
@@ -84,19 +82,4 @@ def deidentify(context: Context, *, descriptors: Sequence[str], **parameters: An
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
     """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
-    features = settings.p_fgvm_features
-    return {
-        "descriptors": features.descriptors,
-        "step_size": features.step_size,
-        "iterations": features.iterations,
-        "penalty": features.penalty,
-        "views": features.views,
-        "scale": features.scale,
-        "shift": features.shift,
-        "mirror": features.mirror,
-        "contrast": features.contrast,
-        "brightness": features.brightness,
-        "masking": features.masking,
-        "chroma": features.chroma,
-        "seed": settings.seed,
-    }
+    return settings.p_fgvm_features.model_dump() | {"seed": settings.seed}

@@ -41,10 +41,4 @@ def deidentify(context: Context, **parameters: Any) -> Tensor:
 
 def parameters(settings: Attack, model: str) -> dict[str, Any]:
     """Arguments of `deidentify` for `model`, A or B, from the settings section `attack`; JSON-serialisable."""
-    sizes = settings.p_fgvm_shape.natural
-    return {
-        "displacement": sizes.displacement,
-        "shading": sizes.shading,
-        "pixels": sizes.pixels,
-        "seed": settings.seed,
-    }
+    return settings.p_fgvm_shape.natural.model_dump() | {"seed": settings.seed}

@@ -1,0 +1,111 @@
+"""Keep the results of a finished run (for maintainers): python -m tools.collect --run CLONE --results paper evaluation.
+
+A run is made in a clone of the project, at a commit, with settings of its own. Its tables are copied to `reports/`, and
+reports/runs.yaml records the commit, the settings that differ from the commit's, and the machine.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from benchmarks.machine import described
+from pfgvm.errors import InputError
+from stages.common.files import atomic_write
+from stages.common.program import SETTINGS, run
+from tools.commands import output_of
+
+RUNS = Path("reports/runs.yaml")
+# DVC files, whose stages must be up to date, and copied files: path in the clone to path here. The identities of real
+# people, and what shows their faces, stay in the clone.
+RESULTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
+    "bundled": (
+        ("dvc.yaml", "stages/evaluation/dvc.yaml"),
+        {name: name for name in ("reports", "dvc.lock", "stages/evaluation/dvc.lock")},
+    ),
+    "paper": (
+        ("dvc.yaml",),
+        {f"reports/{name}": f"reports/celeba/{name}" for name in ("table3.csv", "table4.csv", "differences.csv")},
+    ),
+    "evaluation": (
+        ("dvc.yaml", "stages/evaluation/dvc.yaml"),
+        {"reports/evaluation/table3.csv": "reports/celeba/table3_evaluated.csv"}
+        | {
+            f"reports/evaluation/{name}.csv": f"reports/celeba/{name}.csv"
+            for name in (
+                "adaptive", "curves", "equal_mr", "minimum_norm", "quality", "recognition", "robustness", "thresholds",
+                "transfer", "visibility",
+            )
+        },
+    ),
+    "readings": ((), {"reports/readings.csv": "reports/celeba/readings.csv"}),
+    "seeds": ((), {"reports/seeds.csv": "reports/celeba/seeds.csv"}),
+    "ablation": ((), {"reports/ablation.csv": "reports/celeba/ablation.csv"}),
+}  # fmt: skip
+# What a run changes: its settings and its results.
+_CHANGED = (SETTINGS.as_posix(), "dvc.lock", "stages/evaluation/dvc.lock", "reports/")
+
+
+def main(*, run: Path, results: list[str]) -> None:
+    """Copy the `results`, of RESULTS, of the finished run in the clone `run`, and record how they were made.
+
+    Raises InputError for unknown results, changed code, and stages that are not up to date.
+    """
+    for name in results:
+        if name not in RESULTS:
+            raise InputError(f"--results {name}: is unknown; use one of {', '.join(RESULTS)}")
+    record = made_by(run)
+    for name in results:
+        pipelines, files = RESULTS[name]
+        for pipeline in pipelines:
+            if output_of(sys.executable, "-m", "dvc", "--cd", str(run), "status", "--json", pipeline).strip() != "{}":
+                raise InputError(
+                    f"{run / pipeline}: has stages that are not up to date; run `dvc repro {pipeline}` there"
+                )
+        for source, target in files.items():
+            for path in tracked(run, source):
+                shutil.copyfile(run / path, target + path.removeprefix(source))
+    yaml = YAML()
+    kept_records = yaml.load(RUNS) if RUNS.exists() else {}
+    with atomic_write(RUNS) as partial:
+        yaml.dump(kept_records | dict.fromkeys(results, record), partial)
+
+
+def made_by(clone: Path) -> dict[str, Any]:
+    """The commit, changed settings and machine of the run in `clone`. Raises InputError if other files are changed."""
+    changed = output_of("git", "-C", str(clone), "diff", "--name-only", "HEAD").splitlines()
+    if foreign := [path for path in changed if not path.startswith(_CHANGED)]:
+        raise InputError(f"{clone}: {', '.join(foreign)} differ from its commit; commit them and run again")
+    yaml = YAML(typ="safe", pure=True)
+    committed = dict(leaves(yaml.load(output_of("git", "-C", str(clone), "show", f"HEAD:{SETTINGS}"))))
+    settings = dict(leaves(yaml.load(clone / SETTINGS)))
+    return {
+        "commit": output_of("git", "-C", str(clone), "rev-parse", "HEAD").strip(),
+        # A folder's path says nothing elsewhere.
+        "settings": {
+            key: value for key, value in settings.items() if value != committed.get(key) and not key.endswith("root")
+        },
+        "machine": described(),
+    }
+
+
+def leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings as pairs of dotted key and value."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def tracked(clone: Path, path: str) -> list[str]:
+    """The file `path`, or the files below it, that Git tracks in `clone`, without results that it has kept itself."""
+    kept = (f":!{RUNS.as_posix()}", ":!reports/celeba")
+    return output_of("git", "-C", str(clone), "ls-files", "--", path, *kept).splitlines()
+
+
+if __name__ == "__main__":
+    run(main)
