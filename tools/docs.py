@@ -26,6 +26,7 @@ from pfgvm.report.table_data import as_records, table3_metrics
 from stages.common.data_frames import read_numbers
 from stages.common.files import atomic_write
 from stages.common.program import run
+from tools.collect import RUNS
 from tools.protect import MODES
 
 REPORTS = Path("reports")
@@ -50,7 +51,7 @@ def main() -> None:
 
 def generated() -> dict[Path, str]:
     """What the documents are to hold: path to text. Raises KeyError for a block that BLOCKS does not name."""
-    texts = {path: make() for path, make in DOCUMENTS.items()}
+    texts = {path: f"{make().rstrip()}\n\n{made_by(results)}\n" for path, (results, make) in DOCUMENTS.items()}
     for path in (Path("README.md"), *sorted(Path("docs").glob("*.md")), *sorted(REPORTS.glob("*/README.md"))):
         text = path.read_text("utf-8")
         texts[path] = re.sub(r"(?s)(<!-- begin (.+?) -->\n).*?(<!-- end -->)", _filled, text)
@@ -58,7 +59,17 @@ def generated() -> dict[Path, str]:
 
 
 def _filled(block: re.Match[str]) -> str:
-    return f"{block[1]}\n{BLOCKS[block[2]]().strip()}\n\n{block[3]}"
+    results, make = BLOCKS[block[2]]
+    return f"{block[1]}\n{make().strip()}\n\n{made_by(results)}\n\n{block[3]}"
+
+
+def made_by(results: str) -> str:
+    """The commit and the machine that made `results`, of tools.collect.RESULTS."""
+    record = YAML(typ="safe", pure=True).load(RUNS)[results]
+    machine = record["machine"]
+    return (
+        f"*Commit {record['commit'][:12]}; {machine['cpu']}, {machine['cores']} cores; PyTorch {machine['torch']}.*"
+    )
 
 
 def first_table(document: str) -> str:
@@ -292,25 +303,26 @@ def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows))
 
 
-BLOCKS: Mapping[str, Callable[[], str]] = {
-    "Table 3, CelebA": lambda: first_table(table3_of(CELEBA)),
-    "Table 3 alone, CelebA": lambda: table_alone(table3_of(CELEBA)),
-    "gap, CelebA": lambda: gap(CELEBA),
-    "Table 3, bundled faces": lambda: first_table((REPORTS / "table3.md").read_text("utf-8")),
-    "seeds, CelebA": lambda: first_table(seeds(CELEBA)),
-    "seeds, bundled faces": lambda: first_table(seeds(REPORTS)),
-    "protection in short, CelebA": lambda: protection_in_short(CELEBA),
-    "protection, bundled faces": lambda: protection(BUNDLED),
-    "modes": modes,
-    "ablation": ablation,
-    "goals": goals,
+# Each with the results of tools.collect that it shows.
+BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
+    "Table 3, CelebA": ("paper", lambda: first_table(table3_of(CELEBA))),
+    "Table 3 alone, CelebA": ("paper", lambda: table_alone(table3_of(CELEBA))),
+    "gap, CelebA": ("paper", lambda: gap(CELEBA)),
+    "Table 3, bundled faces": ("bundled", lambda: first_table((REPORTS / "table3.md").read_text("utf-8"))),
+    "seeds, CelebA": ("seeds", lambda: first_table(seeds(CELEBA))),
+    "seeds, bundled faces": ("bundled", lambda: first_table(seeds(REPORTS))),
+    "protection in short, CelebA": ("evaluation", lambda: protection_in_short(CELEBA)),
+    "protection, bundled faces": ("bundled", lambda: protection(BUNDLED)),
+    "modes": ("evaluation", modes),
+    "ablation": ("ablation", ablation),
+    "goals": ("evaluation", goals),
 }
-DOCUMENTS: Mapping[Path, Callable[[], str]] = {
-    CELEBA / "table3.md": lambda: table3_of(CELEBA),
-    CELEBA / "seeds.md": lambda: seeds(CELEBA),
-    REPORTS / "seeds.md": lambda: seeds(REPORTS),
-    CELEBA / "readings.md": lambda: readings(CELEBA),
-    CELEBA / "evaluation.md": lambda: evaluation(CELEBA),
+DOCUMENTS: Mapping[Path, tuple[str, Callable[[], str]]] = {
+    CELEBA / "table3.md": ("paper", lambda: table3_of(CELEBA)),
+    CELEBA / "seeds.md": ("seeds", lambda: seeds(CELEBA)),
+    REPORTS / "seeds.md": ("bundled", lambda: seeds(REPORTS)),
+    CELEBA / "readings.md": ("readings", lambda: readings(CELEBA)),
+    CELEBA / "evaluation.md": ("evaluation", lambda: evaluation(CELEBA)),
 }
 
 
