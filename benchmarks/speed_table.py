@@ -30,7 +30,11 @@ def write(file: Path, rows: list[str]) -> str:
         + "Times: the fastest other's time over ours.",
         columns=[("", name) for name in COLUMNS],
         rows=[_cells(measurement) for measurement in measurements],
-        notes=(*map(_note, measurements), f"Not measured: {', '.join(missing) or 'none'}."),
+        notes=(
+            *map(_note, measurements),
+            f"Not measured: {', '.join(missing) or 'none'}.",
+            f"Commit: {', '.join(sorted({entry['commit'] for entry in entries}))}.",
+        ),
     )
     text = markdown(table)
     file.with_suffix(".md").write_text(text, "utf-8")

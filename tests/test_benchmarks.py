@@ -38,9 +38,9 @@ def test_every_task_takes_its_turn_and_the_first_round_is_not_counted():
 
 def test_the_table_names_what_was_not_measured(tmp_path):
     entries = [
-        asdict(measurement(goal=2, checks={"agreement": 0.5})) | {"measured_by": "first"},
-        asdict(measurement(row="alone", others={}, goal=1.5)) | {"measured_by": "second"},
-        asdict(measurement(row="free", others={}, ours=[1.0])) | {"measured_by": "second"},
+        asdict(measurement(goal=2, checks={"agreement": 0.5})) | {"measured_by": "first", "commit": "abc"},
+        asdict(measurement(row="alone", others={}, goal=1.5)) | {"measured_by": "second", "commit": "abc"},
+        asdict(measurement(row="free", others={}, ours=[1.0])) | {"measured_by": "second", "commit": "def"},
     ]
     here = {"cpu": "a processor", "cores": 2, "gpu": "none", "torch": "2"}
     file = tmp_path / "here.json"
@@ -54,7 +54,7 @@ def test_the_table_names_what_was_not_measured(tmp_path):
         ["free", "1 s", "–", "", "–", "–", "–"],
     ]
     words = " ".join(text.split())
-    assert "Not measured: third, fourth." in words
+    assert "Not measured: third, fourth." in words and "Commit: abc, def." in words
     assert "work: it. slow 8; fast 4; agreement: 0.5; 3 repeats." in words
     assert "free: it. 1 repeat." in words
 

@@ -1,5 +1,8 @@
 """The pipeline at other settings in copies of the project: seeds and readings of the paper."""
 
+import copy
+import functools
+import operator
 import os
 import shutil
 import subprocess
@@ -19,6 +22,7 @@ from tests.project import ROOT
 from tests.published import PAPER
 from tests.records import training_record
 from tools import variants
+from tools.readings import readings_of
 from tools.variants import run_variant
 
 SUMMARY = ["mean", "low", "high"]
@@ -64,22 +68,34 @@ def test_seeds_run_in_copies(built):
 @pytest.mark.long
 def test_readings_run_in_copies(built):
     before = state(built)
-    # Two of the six readings, to save time.
-    program = "from pathlib import Path; from tools import readings; readings.CHECKPOINTS = readings.CHECKPOINTS[:1]; "
-    program += "readings.TARGETS = readings.TARGETS[:2]; "
+    # Three of the readings, to save time.
+    names = ["as set", "twice the iterations", "another training seed"]
+    program = "from pathlib import Path; from tools import readings; all_readings = readings.readings_of; "
+    program += f"readings.readings_of = lambda settings: {{name: all_readings(settings)[name] for name in {names}}}; "
     program += "readings.main(paper=Path('reports/paper.yaml'), out=Path('data/variants'))"
     assert "stages.train --model B" not in built.python(program)
     table = pd.read_csv(built.folder / "data/variants/readings.csv")
-    keys = ["target", "checkpoint", "attacked"]
     # None of the few attacked images is a test image.
     assert set(table["attacked"]) == {"all"}
-    assert len(table) == 2 * len(PAPER_METHODS) == len(table.drop_duplicates([*keys, "method"]))
-    of_committed = table[(table["target"] == "random") & (table["checkpoint"] == "best") & (table["attacked"] == "all")]
+    assert len(table) == len(names) * len(PAPER_METHODS)
+    # Each changes the result.
+    assert table["l2"].nunique() == len(table)
+    of_committed = table[table["reading"] == "as set"]
     table3 = own_table3(built)
     paper_methods = table3[(table3["model"] == "A") & table3["method"].isin(PAPER_METHODS)]
     assert list(of_committed["l2"]) == pytest.approx(list(paper_methods["l2"]), rel=1e-12)
     assert state(built) == before
     built.restore()
+
+
+def test_a_reading_changes_settings_that_exist():
+    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    for name, changes in readings_of(parse(values, "params.yaml")).items():
+        changed = copy.deepcopy(values)
+        for key, value in changes.items():
+            *sections, last = key.split(".")
+            functools.reduce(operator.getitem, sections, changed)[last] = value
+        assert (parse(changed, "params.yaml") == parse(values, "params.yaml")) == (name == "as set")
 
 
 def test_a_failing_variant_names_the_setting(built):
@@ -225,7 +241,7 @@ def scores_of_paper(size: tuple[int, int]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("size", [(218, 178), (109, 89)])
 def test_the_paper_s_own_numbers_have_no_distance(size):
-    readings = readings_table.of_one_reading(scores_of_paper(size), size, PAPER, target="random", checkpoint="best")
+    readings = readings_table.of_one_reading(scores_of_paper(size), size, PAPER, "as set")
     assert list(readings.columns) == readings_table.READINGS_COLUMNS
     of_all = readings[readings["attacked"] == "all"]
     assert list(of_all["distance"]) == pytest.approx([0.0] * 3, abs=1e-9)
@@ -234,12 +250,12 @@ def test_the_paper_s_own_numbers_have_no_distance(size):
 
     moved = scores_of_paper(size)
     moved.loc[moved["method"] == "I-FGSM", "mssim_legacy"] += 0.005
-    far = readings_table.of_one_reading(moved, size, PAPER, target="least_likely", checkpoint="last")
+    far = readings_table.of_one_reading(moved, size, PAPER, "last epoch")
     assert list(far[far["attacked"] == "all"]["distance"]) == pytest.approx([1 / 9] * 3)
 
     table = readings_table.readings_table(pd.concat([far, readings]), PAPER)
-    assert table.rows[0][:5] == ["paper", "", "", "", "3.38"]
-    assert table.rows[1][:3] == ["random", "best", "all"]
+    assert table.rows[0][:4] == ["paper", "", "", "3.38"]
+    assert table.rows[1][:2] == ["as set", "all"]
     assert float(table.rows[-1][-1]) == max(float(row[-1]) for row in table.rows[1:])
 
 

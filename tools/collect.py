@@ -62,9 +62,7 @@ def main(*, run: Path, results: list[str]) -> None:
         pipelines, files = RESULTS[name]
         for pipeline in pipelines:
             if output_of(sys.executable, "-m", "dvc", "--cd", str(run), "status", "--json", pipeline).strip() != "{}":
-                raise InputError(
-                    f"{run / pipeline}: has stages that are not up to date; run `dvc repro {pipeline}` there"
-                )
+                raise InputError(f"{run / pipeline}: is not up to date; run `dvc repro {pipeline}` there")
         for source, target in files.items():
             for path in tracked(run, source):
                 shutil.copyfile(run / path, target + path.removeprefix(source))

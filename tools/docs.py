@@ -4,10 +4,12 @@ A generated part of a page stands between `<!-- begin NAME -->` and `<!-- end --
 are generated as a whole. A number that stands in a document comes from here, or from a run that the text names.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 from ruamel.yaml import YAML
@@ -31,6 +33,9 @@ from tools.protect import MODES
 
 REPORTS = Path("reports")
 CELEBA, BUNDLED = REPORTS / "celeba", REPORTS / "evaluation"
+SPEED = Path("benchmarks/results")
+# Rows of the benchmarks, by the command that they time.
+PIPELINES = {"make repro": "dvc repro, bundled faces, cpu", "make evaluation": "evaluation, bundled faces, cpu"}
 # Of reports/celeba: Model B stands on dlib, as in the bundled run.
 DESCRIPTORS = {"A": "none", "B": "dlib"}
 # Recognisers that P-FGVM (features) does not attack.
@@ -60,16 +65,15 @@ def generated() -> dict[Path, str]:
 
 def _filled(block: re.Match[str]) -> str:
     results, make = BLOCKS[block[2]]
-    return f"{block[1]}\n{make().strip()}\n\n{made_by(results)}\n\n{block[3]}"
+    content = [make().strip(), *([made_by(results)] if results else [])]
+    return f"{block[1]}\n" + "\n\n".join([*content, block[3]])
 
 
 def made_by(results: str) -> str:
     """The commit and the machine that made `results`, of tools.collect.RESULTS."""
     record = YAML(typ="safe", pure=True).load(RUNS)[results]
     machine = record["machine"]
-    return (
-        f"*Commit {record['commit'][:12]}; {machine['cpu']}, {machine['cores']} cores; PyTorch {machine['torch']}.*"
-    )
+    return f"*Commit {record['commit'][:12]}; {machine['cpu']}, {machine['cores']} cores; PyTorch {machine['torch']}.*"
 
 
 def first_table(document: str) -> str:
@@ -89,22 +93,20 @@ def table_alone(document: str) -> str:
     return re.split(r"(?m)^- ", first_table(document))[0]
 
 
-def gap(folder: Path) -> str:
-    """Our Table 3 minus the paper's: for each model the range over its methods."""
+def differences(folder: Path) -> str:
+    """Our Table 3 minus the paper's, by method."""
     rows = pd.read_csv(folder / "table3.csv").query("pixels == 'float'").set_index(["model", "method"])
-    sentences = []
-    for model, descriptor in DESCRIPTORS.items():
-        ranges = []
-        for measure, (digits, factor, unit) in MEASURES.items():
-            differences = [
-                factor * (rows.loc[(model, method), measure] - published_cells(published(), model, method)[measure])
-                for method in PAPER_METHODS
-            ]
-            low, high = (f"{value:+.{digits}f}".replace("-", "−") for value in (min(differences), max(differences)))
-            ranges.append(f"{MEASURE_LABELS[measure]} {low} to {high}{' points' if unit else ''}")
-        title = f"Model {model}" + ("" if descriptor == "none" else f" ({descriptor} instead of VGG-Face)")
-        sentences.append(f"On {title}, our values minus the paper's are {', '.join(ranges)} over the three methods.")
-    return "\n\n".join(sentences)
+
+    def cells(model: str, method: str) -> list[str]:
+        ours, paper = rows.loc[(model, method)], published_cells(published(), model, method)
+        return [
+            f"{factor * (ours[measure] - paper[measure]):+.{digits}f}{' points' if unit else ''}".replace("-", "−")
+            for measure, (digits, factor, unit) in MEASURES.items()
+        ]
+
+    lines = [[method, *(cell for model in DESCRIPTORS for cell in cells(model, method))] for method in PAPER_METHODS]
+    heads = [f"{model}: {MEASURE_LABELS[measure]}" for model in DESCRIPTORS for measure in MEASURES]
+    return plain_table(["Ours minus the paper's", *heads], lines)
 
 
 def seeds(folder: Path) -> str:
@@ -254,6 +256,33 @@ def found(method: str) -> str:
     return f"{per_cent(row['found'])} / {per_cent(row['aligned'])}"
 
 
+def runs() -> str:
+    """The kept runs: their commit, and the settings that differ from the commit's."""
+    rows = []
+    for results, record in YAML(typ="safe", pure=True).load(RUNS).items():
+        settings = ", ".join(f"`{name}={json.dumps(value)}`" for name, value in record["settings"].items())
+        rows.append([results, f"`{record['commit'][:12]}`", settings or "the committed ones"])
+    return plain_table(["Results", "Commit", "Settings"], rows)
+
+
+def speed() -> str:
+    """The benchmarks' tables of all machines."""
+    return "\n".join(path.read_text("utf-8") for path in sorted(SPEED.glob("*.md")))
+
+
+def times() -> str:
+    """How long the two pipelines take, by machine."""
+    rows = []
+    for path in sorted(SPEED.glob("*.json")):
+        measured = json.loads(path.read_text("utf-8"))
+        machine = measured["machine"]
+        for command, row in PIPELINES.items():
+            if entry := measured["results"].get(row):
+                minutes = f"{median(entry['ours']) / 60:.0f} min"
+                rows.append([f"`{command}`", minutes, f"{machine['cpu']}, {machine['cores']} cores", entry["commit"]])
+    return plain_table(["Command", "Time", "Machine", "Commit"], rows)
+
+
 # Each with the highest value that was aimed at: natural, strong, pixels; "" without a goal.
 GOALS: Sequence[tuple[str, Callable[[str], str], tuple[str, str, str]]] = (
     ("TMR, protected with clean images (%)", recognition_rate("tmr_protected", "low", "high"), ("5", "2", "8")),
@@ -303,17 +332,21 @@ def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows))
 
 
-# Each with the results of tools.collect that it shows.
+# Each with the results of tools.collect that it shows; "" where it names its commits itself.
 BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
+    "runs": ("", runs),
+    "speed": ("", speed),
+    "times": ("", times),
     "Table 3, CelebA": ("paper", lambda: first_table(table3_of(CELEBA))),
     "Table 3 alone, CelebA": ("paper", lambda: table_alone(table3_of(CELEBA))),
-    "gap, CelebA": ("paper", lambda: gap(CELEBA)),
+    "differences, CelebA": ("paper", lambda: differences(CELEBA)),
     "Table 3, bundled faces": ("bundled", lambda: first_table((REPORTS / "table3.md").read_text("utf-8"))),
     "seeds, CelebA": ("seeds", lambda: first_table(seeds(CELEBA))),
     "seeds, bundled faces": ("bundled", lambda: first_table(seeds(REPORTS))),
     "protection in short, CelebA": ("evaluation", lambda: protection_in_short(CELEBA)),
     "protection, bundled faces": ("bundled", lambda: protection(BUNDLED)),
     "modes": ("evaluation", modes),
+    "readings, CelebA": ("readings", lambda: readings(CELEBA)),
     "ablation": ("ablation", ablation),
     "goals": ("evaluation", goals),
 }

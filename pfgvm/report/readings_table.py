@@ -12,15 +12,13 @@ from pfgvm.report.table3 import MEASURES, SI_NOTE
 from pfgvm.report.table_data import results
 
 READINGS_COLUMNS = [
-    "target", "checkpoint", "attacked", "model", "method", "image_height", "image_width", "images", "l2",
-    "l2_at_paper_size", "mssim", "mssim_legacy", "mr", "target_rate", "distance",
+    "reading", "attacked", "model", "method", "image_height", "image_width", "images", "l2", "l2_at_paper_size",
+    "mssim", "mssim_legacy", "mr", "target_rate", "distance",
 ]  # fmt: skip
 
 
-def of_one_reading(
-    scores: pd.DataFrame, image_size: tuple[int, int], paper: Mapping, *, target: str, checkpoint: str
-) -> pd.DataFrame:
-    """The paper's methods under one reading, over `all` images and over the `test` images only: READINGS_COLUMNS.
+def of_one_reading(scores: pd.DataFrame, image_size: tuple[int, int], paper: Mapping, reading: str) -> pd.DataFrame:
+    """The paper's methods under the `reading`, over `all` images and over the `test` images only: READINGS_COLUMNS.
 
     scores: as for pfgvm.report.table_data.results, of one model, on images of `image_size` (height, width).
     `l2_at_paper_size` is L2 times pfgvm.report.published.l2_growth. `distance` is the mean over the cells of a reading
@@ -34,7 +32,7 @@ def of_one_reading(
             continue
         table3 = results(rows, {model: "none"})
         table3 = table3[(table3["pixels"] == "float") & table3["method"].isin(PAPER_METHODS)]
-        table3 = table3.assign(target=target, checkpoint=checkpoint, attacked=attacked)
+        table3 = table3.assign(reading=reading, attacked=attacked)
         table3 = table3.assign(image_height=image_size[0], image_width=image_size[1])
         table3 = table3.assign(l2_at_paper_size=table3["l2"] * growth)
         parts.append(table3.assign(distance=_distance(table3, paper, model))[READINGS_COLUMNS])
@@ -55,26 +53,24 @@ def readings_table(readings: pd.DataFrame, paper: Mapping) -> FormattedTable:
     """The paper's row, then one row a reading, sorted by distance; readings: READINGS_COLUMNS."""
     [model] = readings["model"].unique()
     published = [list(published_cells(paper, model, method).values()) for method in PAPER_METHODS]
-    lines = [["paper", "", "", "", *_cells(published), ""]]
-    keys = ["distance", "target", "checkpoint", "attacked"]
-    for (distance, target, checkpoint, attacked), rows in readings.groupby(keys):
+    lines = [["paper", "", "", *_cells(published), ""]]
+    for (distance, reading, attacked), rows in readings.groupby(["distance", "reading", "attacked"]):
         by_method = rows.set_index("method")
         ours = [by_method.loc[method, ["l2_at_paper_size", "mssim_legacy", "mr"]] for method in PAPER_METHODS]
-        words = [target.replace("_", " "), checkpoint, attacked, str(rows["images"].max())]
-        lines.append([*words, *_cells(ours), f"{distance:.2f}"])
-    names = [("", name) for name in ("Target", "Checkpoint", "Attacked", "Images")]
+        lines.append([reading, attacked, str(rows["images"].max()), *_cells(ours), f"{distance:.2f}"])
+    names = [("", name) for name in ("Reading", "Attacked", "Images")]
     return FormattedTable(
         "table:readings",
         "Readings",
         "A small distance means that the reading fits the paper. "
-        f"Model {model} of Table 3 under each reading of what the paper leaves open.",
+        f"Model {model} of Table 3 under readings of what the paper leaves open, each with one change.",
         columns=[
             *names,
             *[(method, name) for method in PAPER_METHODS for name in ("L2", "SI", "MR")],
             ("", "Distance"),
         ],
         rows=lines,
-        left=3,
+        left=2,
         notes=(
             "L2: scaled to the paper's image size by the root of the ratio of the numbers of pixels.",
             "Distance: mean absolute difference from the paper's nine values, in units of 0.5 (L2), 0.005 (SI) and 1.5 "
