@@ -1,11 +1,11 @@
 """Results of a run in a clone: what is copied, what is recorded, and what is refused."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from pfgvm.errors import InputError
 from tests.project import ROOT
@@ -29,7 +29,7 @@ def clone(tmp_path, monkeypatch):
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text("utf-8"), "utf-8")
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "code.py").write_text("code\n")
-    for name in ("table3.csv", "table4.csv", "differences.csv", "runs.yaml", "celeba/table3.csv"):
+    for name in ("table3.csv", "table4.csv", "differences.csv", "runs.json", "celeba/table3.csv"):
         (folder / "reports" / name).write_text("committed\n")
     run(folder, "git", "add", "--all")
     run(folder, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "code")
@@ -44,14 +44,14 @@ def clone(tmp_path, monkeypatch):
 
 
 def records() -> dict:
-    return YAML(typ="safe", pure=True).load(collect.RUNS)
+    return json.loads(collect.RUNS.read_text("utf-8"))
 
 
 def test_results_are_copied_and_their_run_is_recorded(clone):
     collect.main(run=clone, results=["paper"])
     assert Path("reports/celeba/table3.csv").read_text() == "measured\n"
     [(name, record)] = records().items()
-    assert name == "paper" and record["commit"] == run(clone, "git", "rev-parse", "HEAD").strip()
+    assert name == "paper" and record["commit"] == run(clone, "git", "rev-parse", "HEAD")[:12]
     # The folder of the faces says nothing elsewhere.
     assert record["settings"] == {"subset.images_per_person": 29}
     assert record["machine"]["cores"] >= 1 and record["machine"]["torch"]

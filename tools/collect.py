@@ -1,9 +1,10 @@
 """Keep the results of a finished run (for maintainers): python -m tools.collect --run CLONE --results paper evaluation.
 
 A run is made in a clone of the project, at a commit, with settings of its own. Its tables are copied to `reports/`, and
-reports/runs.yaml records the commit, the settings that differ from the commit's, and the machine.
+reports/runs.json records the commit, the settings that differ from the commit's, and the machine.
 """
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from stages.common.files import atomic_write
 from stages.common.program import SETTINGS, run
 from tools.commands import output_of
 
-RUNS = Path("reports/runs.yaml")
+RUNS = Path("reports/runs.json")
 # DVC files, whose stages must be up to date, and copied files: path in the clone to path here. The identities of real
 # people, and what shows their faces, stay in the clone.
 RESULTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
@@ -66,10 +67,10 @@ def main(*, run: Path, results: list[str]) -> None:
         for source, target in files.items():
             for path in tracked(run, source):
                 shutil.copyfile(run / path, target + path.removeprefix(source))
-    yaml = YAML()
-    kept_records = yaml.load(RUNS) if RUNS.exists() else {}
+    records = json.loads(RUNS.read_text("utf-8")) if RUNS.exists() else {}
+    records |= dict.fromkeys(results, record)
     with atomic_write(RUNS) as partial:
-        yaml.dump(kept_records | dict.fromkeys(results, record), partial)
+        partial.write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def made_by(clone: Path) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def made_by(clone: Path) -> dict[str, Any]:
     committed = dict(leaves(yaml.load(output_of("git", "-C", str(clone), "show", f"HEAD:{SETTINGS}"))))
     settings = dict(leaves(yaml.load(clone / SETTINGS)))
     return {
-        "commit": output_of("git", "-C", str(clone), "rev-parse", "HEAD").strip(),
+        "commit": output_of("git", "-C", str(clone), "rev-parse", "--short=12", "HEAD").strip(),
         # A folder's path says nothing elsewhere.
         "settings": {
             key: value for key, value in settings.items() if value != committed.get(key) and not key.endswith("root")

@@ -71,9 +71,9 @@ def _filled(block: re.Match[str]) -> str:
 
 def made_by(results: str) -> str:
     """The commit and the machine that made `results`, of tools.collect.RESULTS."""
-    record = YAML(typ="safe", pure=True).load(RUNS)[results]
+    record = json.loads(RUNS.read_text("utf-8"))[results]
     machine = record["machine"]
-    return f"*Commit {record['commit'][:12]}; {machine['cpu']}, {machine['cores']} cores; PyTorch {machine['torch']}.*"
+    return f"*Commit {record['commit']}; {machine['cpu']}, {machine['cores']} cores; PyTorch {machine['torch']}.*"
 
 
 def first_table(document: str) -> str:
@@ -259,9 +259,9 @@ def found(method: str) -> str:
 def runs() -> str:
     """The kept runs: their commit, and the settings that differ from the commit's."""
     rows = []
-    for results, record in YAML(typ="safe", pure=True).load(RUNS).items():
+    for results, record in json.loads(RUNS.read_text("utf-8")).items():
         settings = ", ".join(f"`{name}={json.dumps(value)}`" for name, value in record["settings"].items())
-        rows.append([results, f"`{record['commit'][:12]}`", settings or "the committed ones"])
+        rows.append([results, f"`{record['commit']}`", settings or "the committed ones"])
     return plain_table(["Results", "Commit", "Settings"], rows)
 
 
