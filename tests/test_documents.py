@@ -25,7 +25,7 @@ from tools import docs
 @pytest.fixture
 def committed_documents(tmp_path, monkeypatch):
     """The folder of the documents and numbers as they are committed, where the test then is."""
-    names = ("README.md", "docs", "reports")
+    names = ("README.md", "docs", "reports", "benchmarks/results")
     archive = subprocess.run(["git", "archive", "HEAD", *names], cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(tmp_path, filter="data")
