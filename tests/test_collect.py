@@ -48,18 +48,17 @@ def records() -> dict:
 
 
 def test_results_are_copied_and_their_run_is_recorded(clone):
-    collect.main(run=clone, results=["paper"])
+    collect.main(run=clone, results=["celeba"])
     assert Path("reports/celeba/table3.csv").read_text() == "measured\n"
     [(name, record)] = records().items()
-    assert name == "paper" and record["commit"] == run(clone, "git", "rev-parse", "HEAD")[:12]
+    assert name == "celeba" and record["commit"] == run(clone, "git", "rev-parse", "HEAD")[:12]
     # The folder of the faces says nothing elsewhere.
     assert record["settings"] == {"subset.images_per_person": 29}
     assert record["machine"]["cores"] >= 1 and record["machine"]["torch"]
 
     (clone / "reports/seeds.csv").write_text("seeds\n")
-    run(clone, "git", "add", "reports/seeds.csv")
-    collect.main(run=clone, results=["seeds"])
-    assert list(records()) == ["paper", "seeds"]
+    collect.main(run=clone, results=["celeba-seeds"])
+    assert list(records()) == ["celeba", "celeba-seeds"]
 
 
 def test_of_the_bundled_run_nothing_is_taken_that_was_collected_before(clone, monkeypatch):
@@ -73,17 +72,17 @@ def test_of_the_bundled_run_nothing_is_taken_that_was_collected_before(clone, mo
 def test_changed_code_is_refused(clone):
     (clone / "code.py").write_text("other code\n")
     with pytest.raises(InputError, match=r"code.py differ from its commit; commit them and run again"):
-        collect.main(run=clone, results=["paper"])
+        collect.main(run=clone, results=["celeba"])
     assert not collect.RUNS.exists()
 
 
 def test_a_stale_stage_is_refused(clone):
     (clone / "table.csv").unlink()
     with pytest.raises(InputError, match=r"dvc.yaml: is not up to date; run `dvc repro dvc.yaml` there"):
-        collect.main(run=clone, results=["paper"])
+        collect.main(run=clone, results=["celeba"])
     assert not list(Path("reports/celeba").iterdir())
 
 
 def test_unknown_results_are_named(clone):
-    with pytest.raises(InputError, match="--results papers: is unknown; use one of bundled, paper"):
-        collect.main(run=clone, results=["papers"])
+    with pytest.raises(InputError, match="--results celebs: is unknown; use one of bundled, bundled-seeds, celeba"):
+        collect.main(run=clone, results=["celebs"])

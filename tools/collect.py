@@ -1,4 +1,4 @@
-"""Keep the results of a finished run (for maintainers): python -m tools.collect --run CLONE --results paper evaluation.
+"""Keep the results of a finished run (for maintainers): python -m tools.collect --run CLONE --results bundled.
 
 A run is made in a clone of the project, at a commit, with settings of its own. Its tables are copied to `reports/`, and
 reports/runs.json records the commit, the settings that differ from the commit's, and the machine.
@@ -27,11 +27,12 @@ RESULTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
         ("dvc.yaml", "stages/evaluation/dvc.yaml"),
         {name: name for name in ("reports", "dvc.lock", "stages/evaluation/dvc.lock")},
     ),
-    "paper": (
+    "bundled-seeds": ((), {f"reports/seeds.{ending}": f"reports/seeds.{ending}" for ending in ("csv", "md")}),
+    "celeba": (
         ("dvc.yaml",),
         {f"reports/{name}": f"reports/celeba/{name}" for name in ("table3.csv", "table4.csv", "differences.csv")},
     ),
-    "evaluation": (
+    "celeba-evaluation": (
         ("dvc.yaml", "stages/evaluation/dvc.yaml"),
         {"reports/evaluation/table3.csv": "reports/celeba/table3_evaluated.csv"}
         | {
@@ -42,9 +43,9 @@ RESULTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
             )
         },
     ),
-    "readings": ((), {"reports/readings.csv": "reports/celeba/readings.csv"}),
-    "seeds": ((), {"reports/seeds.csv": "reports/celeba/seeds.csv"}),
-    "ablation": ((), {"reports/ablation.csv": "reports/celeba/ablation.csv"}),
+    "celeba-readings": ((), {"reports/readings.csv": "reports/celeba/readings.csv"}),
+    "celeba-seeds": ((), {"reports/seeds.csv": "reports/celeba/seeds.csv"}),
+    "celeba-ablation": ((), {"reports/ablation.csv": "reports/celeba/ablation.csv"}),
 }  # fmt: skip
 # What a run changes: its settings and its results.
 _CHANGED = (SETTINGS.as_posix(), "dvc.lock", "stages/evaluation/dvc.lock", "reports/")
@@ -65,7 +66,7 @@ def main(*, run: Path, results: list[str]) -> None:
             if output_of(sys.executable, "-m", "dvc", "--cd", str(run), "status", "--json", pipeline).strip() != "{}":
                 raise InputError(f"{run / pipeline}: is not up to date; run `dvc repro {pipeline}` there")
         for source, target in files.items():
-            for path in tracked(run, source):
+            for path in tracked(run, source) if (run / source).is_dir() else [source]:
                 shutil.copyfile(run / path, target + path.removeprefix(source))
     records = json.loads(RUNS.read_text("utf-8")) if RUNS.exists() else {}
     records |= dict.fromkeys(results, record)
@@ -101,9 +102,9 @@ def leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def tracked(clone: Path, path: str) -> list[str]:
-    """The file `path`, or the files below it, that Git tracks in `clone`, without results that it has kept itself."""
-    kept = (f":!{RUNS.as_posix()}", ":!reports/celeba")
-    return output_of("git", "-C", str(clone), "ls-files", "--", path, *kept).splitlines()
+    """The files in the folder `path` that Git tracks in `clone`, without those of other results."""
+    others = (f":!{RUNS.as_posix()}", ":!reports/celeba", ":!reports/seeds.*")
+    return output_of("git", "-C", str(clone), "ls-files", "--", path, *others).splitlines()
 
 
 if __name__ == "__main__":
