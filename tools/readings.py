@@ -37,7 +37,6 @@ def readings_of(settings: Settings) -> Mapping[str, Mapping[str, object]]:
         },
         "last epoch": {"train.checkpoint": "last"},
         "a third of the epochs": {"train.A.epochs": max(1, train.A.epochs // 3)},
-        "half the learning rate": {"train.learning_rate": train.learning_rate / 2},
         "another training seed": {"train.seed": train.seed + 1},
     }
 
