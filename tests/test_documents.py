@@ -78,6 +78,7 @@ RUN_ELSEWHERE = {
     r"pip install \.": "test_environment.py::test_the_installed_library_works_away_from_the_project",
     r"make celeba": "needs the network",
     r"make paper .*": "test_settings.py::test_make_paper_sets_the_papers_scale",
+    r"python -m tools\.collect .*": "test_collect.py::test_results_are_copied_and_their_run_is_recorded",
     r"make bench.*": "needs the packages of benchmarks/requirements.lock",
     r"(make cluster|snakemake) .*slurm.*": "test_cluster.py::test_slurm_with_a_job_cancelled_and_a_node_lost",
     r"git clone .*|dvc (remote|push|pull) .*": "test_workflow.py::test_the_outputs_travel_by_a_dvc_remote",
