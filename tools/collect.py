@@ -61,11 +61,11 @@ def main(*, run: Path, results: list[str]) -> None:
             raise InputError(f"--results {name}: is unknown; use one of {', '.join(RESULTS)}")
     record = made_by(run)
     for name in results:
-        pipelines, files = RESULTS[name]
-        for pipeline in pipelines:
+        for pipeline in RESULTS[name][0]:
             if output_of(sys.executable, "-m", "dvc", "--cd", str(run), "status", "--json", pipeline).strip() != "{}":
                 raise InputError(f"{run / pipeline}: is not up to date; run `dvc repro {pipeline}` there")
-        for source, target in files.items():
+    for name in results:
+        for source, target in RESULTS[name][1].items():
             for path in tracked(run, source) if (run / source).is_dir() else [source]:
                 shutil.copyfile(run / path, target + path.removeprefix(source))
     records = json.loads(RUNS.read_text("utf-8")) if RUNS.exists() else {}

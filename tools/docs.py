@@ -61,8 +61,13 @@ def runs() -> str:
 
 
 def speed() -> str:
-    """The benchmarks' tables of all machines."""
-    return "\n".join(path.read_text("utf-8") for path in sorted(SPEED.glob("*.md")))
+    """The benchmarks' tables of all machines, without their notes."""
+    tables = []
+    for path in sorted(SPEED.glob("*.md")):
+        entries = json.loads(path.with_suffix(".json").read_text("utf-8"))["results"].values()
+        commits = ", ".join(sorted({entry["commit"] for entry in entries}))
+        tables.append(f"{table_alone(path.read_text('utf-8')).strip()}\n\n*Commit {commits}.*")
+    return "\n\n".join(tables)
 
 
 def times() -> str:
