@@ -91,7 +91,7 @@ def test_a_hash_in_the_name_is_checked_and_a_date_is_no_hash(weights, tmp_path):
     wrong = (tmp_path / "alexnet-20240131.pth").rename(tmp_path / "alexnet-owt-7be5be79.pth")
     with pytest.raises(InputError) as refused:
         lpips_metric(wrong)
-    assert str(wrong) in str(refused.value) and digest in str(refused.value) and "docs/evaluation.md" in str(refused)
+    assert str(wrong) in str(refused.value) and digest in str(refused.value) and "docs/data.md" in str(refused)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "10 iterations": {"iterations": 10},
     "40 iterations": {"iterations": 40},
     "every pixel alike": {"masking": 0.0},
-    "masking in full": {"masking": 1.0},
+    "masking halved": {"masking": 0.5},
     "no colour": {"chroma": 0.0},
-    "colour 0.6": {"chroma": 0.6},
+    "half the colour": {"chroma": 0.3},
     "all colour": {"chroma": 1.0},
     "surrogates dlib and sface": {"descriptors": ["dlib", "sface"]},
 }  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from pfgvm.errors import InputError
 from pfgvm.evaluation.quality.quality_metrics import LPIPS, ImagePair, QualityMetric
 
-_REMEDY = "set evaluation.lpips to torchvision's AlexNet weights, alexnet-owt-7be5be79.pth (docs/evaluation.md)"
+_REMEDY = "set evaluation.lpips to torchvision's AlexNet weights, alexnet-owt-7be5be79.pth (docs/data.md)"
 
 
 def lpips_metric(weights: Path) -> QualityMetric:
