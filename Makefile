@@ -36,7 +36,8 @@ test: setup  ## run the tests, without the long ones
 	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup -m "not long"
 
 # Without VGG-Face's weights, Model B uses dlib's descriptor, as the report states.
-DESCRIPTOR = $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S $(call setting,train.B.weights,VGG_FACE))
+DESCRIPTOR = $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S $(call setting,train.B.weights,VGG_FACE),\
+	-S train.B.descriptor=dlib -S train.B.weights=data/installed-weights)
 paper: setup  ## run the paper's pipeline at the paper's scale: DATA=DIR [VGG_FACE=FILE] (docs/data.md)
 	@test -d $(call typed,DATA) || { echo "error: no folder" $(call typed,DATA)": make paper DATA=DIR VGG_FACE=FILE (docs/data.md)"; exit 1; }
 	$(ACTIVATE) && python -m tools.repro --exp \

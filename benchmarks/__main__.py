@@ -52,8 +52,11 @@ def measure(row: str) -> str:
     here = machine.described()
     file = RESULTS / f"{machine.slug(here)}.json"
     for measurement in ROWS[row]():
-        measured = json.loads(file.read_text("utf-8")) if file.exists() else {"machine": here, "results": {}}
-        entry = asdict(measurement) | {"measured_by": row, "commit": _commit(), "versions": here}
+        measured = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        # Rows of other versions of Python or PyTorch are not comparable, and are dropped.
+        if measured.get("machine") != here:
+            measured = {"machine": here, "results": {}}
+        entry = asdict(measurement) | {"measured_by": row, "commit": _commit()}
         measured["results"][measurement.row] = entry
         with atomic_write(file) as partial_file:
             partial_file.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -81,7 +81,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def warm_python() -> Iterator[None]:
     """Start the programs of projects quickly, on systems that support it (Linux)."""
     if not hasattr(os, "pidfd_open"):
         yield

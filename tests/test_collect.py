@@ -29,6 +29,7 @@ def clone(tmp_path, monkeypatch):
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text("utf-8"), "utf-8")
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "code.py").write_text("code\n")
+    (folder / ".gitignore").write_text("/table.csv\n")
     for name in ("table3.csv", "table4.csv", "differences.csv", "runs.json", "celeba/table3.csv"):
         (folder / "reports" / name).write_text("committed\n")
     run(folder, "git", "add", "--all")
@@ -69,9 +70,11 @@ def test_of_the_bundled_run_nothing_is_taken_that_was_collected_before(clone, mo
     assert not Path("reports/celeba/table3.csv").exists() and list(records()) == ["bundled"]
 
 
-def test_changed_code_is_refused(clone):
-    (clone / "code.py").write_text("other code\n")
-    with pytest.raises(InputError, match=r"code.py differ from its commit; commit them and run again"):
+@pytest.mark.parametrize("name", ["code.py", "new code.py", "reports/page/style.css"])
+def test_changed_code_is_refused(clone, name):
+    (clone / name).parent.mkdir(exist_ok=True)
+    (clone / name).write_text("other code\n")
+    with pytest.raises(InputError, match=f"{name} differ from its commit; commit them and run again"):
         collect.main(run=clone, results=["celeba"])
     assert not collect.RUNS.exists()
 

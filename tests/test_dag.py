@@ -222,10 +222,7 @@ def leaves(values: dict, prefix: str = "") -> list[str]:
 
 
 REPORT = {"scores", "tables", "figures", "pictures", "page"}
-TRAINING = {"train@A", "train@B"}
-PAPER_ATTACKS = cells("attack", MODELS, PAPER_METHODS) | {f"{s}@{m}" for s in ("noise", "control") for m in MODELS}
 OF_P_FGVM = cells("attack", MODELS, ["p_fgvm"]) | {f"{s}@{m}" for s in ("noise", "control") for m in MODELS}
-FEATURES = of_evaluation("attack@any-p_fgvm_features")
 
 
 def of_paper(addresses: set[str]) -> set[str]:
@@ -289,7 +286,7 @@ EDITS = {
     "pfgvm/report/evaluation/summary.py": (of_evaluation("tables"), {"train", "attack", "score", "noise", "control"}),
     "pfgvm/models/training.py": ({"train"}, {"select", "split"}),
     "pfgvm/photographs/protection.py": (set(), {""}),
-    "stages/adversarial/making.py": ({"attack", "noise", "control"}, {"train", "select", "split", "score@X"}),
+    "stages/adversarial/making.py": ({"attack", "noise", "control"}, {"train", "select", "split", "score@"}),
     "stages/reporting/image_sets.py": ({"pictures"}, {"train", "attack", "score@", "noise", "control"}),
     "stages/evaluation/evaluate.py": (of_evaluation("evaluate"), {"train", "attack", "score", "tables", "page"}),
     "reports/page/style.css": ({"page"}, {"tables", "figures", "train", "attack", "score"}),

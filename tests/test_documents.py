@@ -13,12 +13,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pfgvm.report.render import markdown
 from pfgvm.report.seeds_tables import with_summary
-from pfgvm.report.table3 import table3
 from tests.committed import committed, committed_table
 from tests.project import ROOT
-from tests.published import PAPER
 from tools import docs
 
 
@@ -42,11 +39,6 @@ def test_the_generated_parts_are_up_to_date(committed_documents):
 def test_kept_means_over_seeds_follow_from_the_seeds(folder):
     seeds = committed_table(f"{folder}/seeds.csv")
     pd.testing.assert_frame_equal(with_summary(seeds[seeds["seed"].str.isdigit()]), seeds)
-
-
-def test_kept_table_3_follows_from_its_numbers():
-    rows = committed_table("reports/celeba/table3.csv").to_dict("records")
-    assert committed("reports/celeba/table3.md").startswith(markdown(table3(rows, PAPER, {"A": "none", "B": "dlib"})))
 
 
 def test_a_changed_number_changes_its_part(committed_documents):

@@ -10,7 +10,6 @@ from dvc.repo import Repo
 from pfgvm.evaluation.transforms import POST_PROCESSING
 from tests.project import Project, stages_run
 
-# What its fixture runs takes minutes: once, on one of the workers.
 # Its fixture runs the whole evaluation, which takes minutes: once, on one of the workers.
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("evaluated")]
 

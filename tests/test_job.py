@@ -35,11 +35,13 @@ def test_jobs_at_once_get_different_gpus(two_gpus):
 def test_a_job_without_a_free_gpu_waits(two_gpus):
     waiting = [sys.executable, "-c", "import job\nwith job.one_gpu(1) as gpu: print(gpu)"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
-    with job.one_gpu(1), job.one_gpu(1):
-        third = subprocess.Popen(waiting, env=environment, stdout=subprocess.PIPE, text=True)
-        with pytest.raises(subprocess.TimeoutExpired):
-            third.wait(timeout=4)
-    assert third.communicate(timeout=60)[0] == "{'CUDA_VISIBLE_DEVICES': '0'}\n"
+    with job.one_gpu(1):
+        with job.one_gpu(1):
+            third = subprocess.Popen(waiting, env=environment, stdout=subprocess.PIPE, text=True)
+            with pytest.raises(subprocess.TimeoutExpired):
+                third.wait(timeout=4)
+        # The second GPU is free, the first is not.
+        assert third.communicate(timeout=60)[0] == "{'CUDA_VISIBLE_DEVICES': '1'}\n"
 
 
 def test_a_schedulers_choice_stands(two_gpus, monkeypatch):

@@ -1,8 +1,6 @@
 """The stages of both reports on a small made-up run: every file, complete, deterministic and self-contained."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -201,11 +199,3 @@ def test_the_evaluations_report_has_table_3_of_the_methods_that_it_adds(reports)
     [full] = [table for table in report["tables"] if table["label"] == "table:results-full"]
     assert [row[2] for row in full["rows"]] == table3["method"].tolist()
     assert report["claims"] and report["summary"]["rows"]
-
-
-@pytest.mark.parametrize("stage", ["tables", "figures", "pictures", "page"])
-@pytest.mark.parametrize("room", ["stages", "stages.evaluation"])
-def test_reports_are_written_without_pytorch(room, stage):
-    # It takes seconds to load.
-    program = f"import sys, {room}.{stage}; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -22,6 +22,7 @@ from tests.project import ROOT
 from tests.published import PAPER
 from tests.records import training_record
 from tools import variants
+from tools.commands import output_of
 from tools.readings import readings_of
 from tools.variants import run_variant
 
@@ -115,21 +116,24 @@ def test_a_failing_variant_names_the_setting(built):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A clone with settings and a few files, in which no stage runs."""
-    monkeypatch.chdir(tmp_path)
+    # A name of characters that mean something in DVC's configuration.
+    folder = tmp_path / "C#, one's"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     for command in (("git", "init", "--quiet"), ("dvc", "init", "--quiet")):
         subprocess.run([sys.executable, "-m", *command] if command[0] == "dvc" else command, check=True)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "params.yaml", folder)
     for name in ("pfgvm/kept.py", "pfgvm/old/gone.py", "reports/page/gone.css", "data/external/README.md"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(name)
-    (tmp_path / ".gitignore").write_text("/data/*\n!/data/external/\n/.variants/\n")
-    (tmp_path / "dvc.lock").write_text("the project's")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / ".gitignore").write_text("/data/*\n!/data/external/\n/.variants/\n")
+    (folder / "dvc.lock").write_text("the project's")
     subprocess.run(["git", "add", "--all"], check=True)
     ran = []
     monkeypatch.setattr(variants, "_run", lambda copy, module, *arguments: ran.append((module, *arguments)))
     run_variant("one", {}, ["scores"])
     assert ran == [("dvc", "repro", "scores")]
-    return tmp_path
+    return folder
 
 
 def files(folder: Path) -> set[str]:
@@ -148,6 +152,11 @@ def test_a_copy_has_the_project_s_files_and_its_own_outputs(project):
     assert {"pfgvm/kept.py", "pfgvm/new.py", "data/scores.csv", ".dvc/config.local"} <= files(copy)
     assert not {"pfgvm/old/gone.py", "reports/page/gone.css"} & files(copy)
     assert (copy / "dvc.lock").read_text() == "the copy's" and (project / "dvc.lock").read_text() == "the project's"
+
+
+def test_a_copy_shares_the_project_s_cache(project):
+    of_copy = output_of(sys.executable, "-m", "dvc", "--cd", ".variants/one", "cache", "dir")
+    assert of_copy == f"{project / '.dvc/cache'}\n"
 
 
 def test_other_tools_images_are_no_part_of_a_copy(project):
@@ -170,7 +179,7 @@ def test_names_of_any_bytes_are_copied(project):
 
 def test_outside_a_clone_no_variant_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=f"{tmp_path}: git failed here .*not a git repository.*; run in a clone of"):
+    with pytest.raises(InputError, match=f"{tmp_path}: `git .*` failed here .*not a git repository.*; run in a clone"):
         run_variant("one", {}, ["settings"])
 
 

@@ -153,6 +153,18 @@ def test_a_lock_file_survives_a_kill_while_it_is_written(evaluated, monkeypatch,
     assert lock.read_text() == whole
 
 
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_an_error_while_a_lock_file_is_written_leaves_it_as_it_was(project, error):
+    pipeline.FINISHED.mkdir(parents=True, exist_ok=True)
+    lock = Path("dvc.lock")
+    whole = lock.read_text()
+    with pytest.raises(error), pipeline._locks_backed_up():
+        lock.write_text("half: [")
+        raise error
+    assert lock.read_text() == whole
+    assert not any(before.exists() for before in pipeline.LOCKS.values())
+
+
 CONFLICT = "<<<<<<< HEAD\nmine: 1\n=======\nmine: 2\n>>>>>>> theirs\n"
 
 

@@ -49,6 +49,8 @@ RESULTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
 }  # fmt: skip
 # What a run changes: its settings and its results.
 _CHANGED = (SETTINGS.as_posix(), "dvc.lock", "stages/evaluation/dvc.lock", "reports/")
+# Files in reports/ that a run reads.
+_INPUTS = ("reports/page/", "reports/paper.yaml")
 
 
 def main(*, run: Path, results: list[str]) -> None:
@@ -75,9 +77,13 @@ def main(*, run: Path, results: list[str]) -> None:
 
 
 def made_by(clone: Path) -> dict[str, Any]:
-    """The commit, changed settings and machine of the run in `clone`. Raises InputError if other files are changed."""
-    changed = output_of("git", "-C", str(clone), "diff", "--name-only", "HEAD").splitlines()
-    if foreign := [path for path in changed if not path.startswith(_CHANGED)]:
+    """The commit and changed settings of the run in `clone`, and this machine, which made it.
+
+    Raises InputError if other files are changed.
+    """
+    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    changed = [line[3:] for line in output_of("git", "-C", str(clone), "status", *options).split("\0") if line]
+    if foreign := [path for path in changed if not path.startswith(_CHANGED) or path.startswith(_INPUTS)]:
         raise InputError(f"{clone}: {', '.join(foreign)} differ from its commit; commit them and run again")
     yaml = YAML(typ="safe", pure=True)
     committed = dict(leaves(yaml.load(output_of("git", "-C", str(clone), "show", f"HEAD:{SETTINGS}"))))
@@ -102,8 +108,8 @@ def leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def tracked(clone: Path, path: str) -> list[str]:
-    """The files in the folder `path` that Git tracks in `clone`, without those of other results."""
-    others = (f":!{RUNS.as_posix()}", ":!reports/celeba", ":!reports/seeds.*")
+    """The results in the folder `path` that Git tracks in `clone`, without those of other runs."""
+    others = [f":!{name}" for name in (RUNS.as_posix(), "reports/celeba", "reports/seeds.*", *_INPUTS)]
     return output_of("git", "-C", str(clone), "ls-files", "--", path, *others).splitlines()
 
 

@@ -1,6 +1,7 @@
 """Run other programs and read their output."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def output_of(*command: str) -> str:
     if done.returncode:
         message = " ".join(os.fsdecode(done.stderr).split())
         raise InputError(
-            f"{Path().absolute()}: {command[0]} failed here ({message}); run in a clone of the project that you own"
+            f"{Path().absolute()}: `{shlex.join(command)}` failed here ({message}); run in a clone of the project that "
+            "you own"
         )
     return os.fsdecode(done.stdout)

@@ -27,19 +27,19 @@ from stages.common.program import SETTINGS, input_errors, print_any_name
 from tools.revisions import Revision
 
 REPORT, SCORES, FACES = "reports/report.json", "data/scores.csv", "data/faces.zip"
+TEMPLATES = Path("reports/page")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare the runs named on the command line; returns the exit status, 0 or 1."""
     parser = argparse.ArgumentParser(prog="python -m tools.compare", description="Compare runs in a table and a page.")
     parser.add_argument("runs", metavar="RUN", nargs="+", help="a DVC experiment, a Git revision, or workspace")
-    parser.add_argument("--templates", type=Path, default=Path("reports/page"), help="folder of the page's templates")
     parser.add_argument("--out", type=Path, default=Path("reports"), help="output folder")
     options = parser.parse_args(arguments)
     print_any_name()
     try:
         with input_errors():
-            for path in compare(options.runs, options.templates, options.out):
+            for path in compare(options.runs, options.out):
                 print(path)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def compare(names: Sequence[str], templates: Path, out: Path) -> list[Path]:
+def compare(names: Sequence[str], out: Path) -> list[Path]:
     """Write compare.csv and compare.html of the runs `names` to the folder `out`; returns their paths.
 
     Raises InputError for fewer than two runs, an unknown run, and a missing file of a run.
@@ -63,7 +63,7 @@ def compare(names: Sequence[str], templates: Path, out: Path) -> list[Path]:
         by_name = {revision.name: revision for revision in revisions}
         of_shown = [by_name[run.name] for run in shown]
         faces = shared_faces(shown, *read_pictures(shown, of_shown))
-    parts = {path.name: path.read_text("utf-8") for path in sorted(templates.iterdir())}
+    parts = {path.name: path.read_text("utf-8") for path in sorted(TEMPLATES.iterdir())}
     files = {
         "compare.csv": csv_text(table),
         "compare.html": runs_page(runs, table, faces, apart, templates=parts).encode(),

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import glob
 import hashlib
+import json
 import math
 import os
 import shlex
@@ -39,6 +40,7 @@ from pfgvm.photographs.protection import Classifier, ProtectedFace, Protector, p
 from pfgvm.photographs.same_person import PUBLISHED_THRESHOLDS, verdict
 from pfgvm.report.paper_figures import png as drawn
 from pfgvm.report.render import markdown
+from pfgvm.report.run_summary import FACES
 from pfgvm.report.words import DATASETS, model_name
 from pfgvm.settings import MODEL_NAMES, Settings
 from stages.adversarial.descriptor_settings import open_descriptor
@@ -51,7 +53,7 @@ from stages.networks.computing import configure_device
 from stages.networks.trained_model import TrainedModel
 
 MODELS = Path("data/models")
-THRESHOLDS = Path("reports/evaluation/thresholds.csv")
+THRESHOLDS, EVALUATED = Path("reports/evaluation/thresholds.csv"), Path("reports/evaluation/report.json")
 FALSE_MATCH_RATE = 0.01
 # The methods that users choose from, by mode.
 MODES = {"natural": "p_fgvm_shape", "strong": "p_fgvm_shape_strong", "pixels": "p_fgvm_features"}
@@ -173,7 +175,7 @@ def open_tools(settings: Settings, model: str, methods: Mapping[str, str], chose
         mode: open_method(method, model, settings, device, descriptor_of) for mode, method in methods.items()
     }
     recognisers = open_recognisers(settings, protections[chosen].protector.image_size)
-    return Tools(protections, chosen, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds(settings))
+    return Tools(protections, chosen, recognisers, PUBLISHED_THRESHOLDS | measured_thresholds())
 
 
 def open_method(
@@ -209,12 +211,15 @@ def open_method(
     return Protection(ATTACKS[method], protector, record, attacked)
 
 
-def measured_thresholds(settings: Settings) -> dict[str, float]:
+def measured_thresholds() -> dict[str, float]:
     """Read the evaluation's similarity thresholds by recogniser, at FALSE_MATCH_RATE.
 
-    Empty without an evaluation, and for rendered faces, whose thresholds do not apply to photos.
+    Empty without an evaluation, and after one of rendered faces, whose thresholds do not apply to photos.
     """
-    if settings.data.source == "synthetic" or not THRESHOLDS.exists():
+    if not (THRESHOLDS.exists() and EVALUATED.exists()):
+        return {}
+    # Not the current setting: the evaluation may be older.
+    if json.loads(EVALUATED.read_text("utf-8"))["run"]["Faces"] == FACES["synthetic"]:
         return {}
     table = read_table(THRESHOLDS)
     at_rate = table[pd.to_numeric(table["fmr"]) == FALSE_MATCH_RATE]

@@ -69,7 +69,9 @@ def _bring_up_to_date(copy: Path) -> None:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(name, copy / name)
     cache = output_of(sys.executable, "-m", "dvc", "cache", "dir").strip()
-    (copy / ".dvc/config.local").write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n", "utf-8")
+    quote = "'" if '"' in cache else '"'
+    config = f"[core]\n    no_scm = true\n[cache]\n    dir = {quote}{cache}{quote}\n"
+    (copy / ".dvc/config.local").write_text(config, "utf-8")
 
 
 def _listed(folder: Path) -> set[str]:

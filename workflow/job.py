@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -59,16 +60,13 @@ def one_gpu(wanted: int) -> Iterator[dict[str, str]]:
 
 
 def _claim(files: list[TextIO]) -> int:
-    """Lock the first free one of `files`, or wait for the first file; returns its index.
-
-    The kernel releases a killed job's lock.
-    """
-    for index, file in enumerate(files):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return index
-    fcntl.flock(files[0], fcntl.LOCK_EX)
-    return 0
+    """Lock one of `files` as soon as one is free; returns its index. The kernel releases a killed job's lock."""
+    while True:
+        for index, file in enumerate(files):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return index
+        time.sleep(1)
 
 
 def gpus() -> int:

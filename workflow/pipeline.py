@@ -199,20 +199,21 @@ def commit_to_dvc(repo: Repo) -> None:
     records = list(FINISHED.glob("*.json"))
     stages = [stage for stage in repo.index.stages if finished(stage)]
     if stages:
-        with _locks_backed_up(), repo.lock:
+        with repo.lock:
             for stage in stages:
                 stage.save()
                 stage.commit()
-            for file in {stage.relpath for stage in stages}:
-                finished_stages = [stage for stage in stages if stage.relpath == file]
-                finished_stages[0].dvcfile.dump_stages(finished_stages, update_pipeline=False)
+            with _locks_backed_up():
+                for file in {stage.relpath for stage in stages}:
+                    finished_stages = [stage for stage in stages if stage.relpath == file]
+                    finished_stages[0].dvcfile.dump_stages(finished_stages, update_pipeline=False)
     for path in records:
         path.unlink()
 
 
 @contextlib.contextmanager
 def _locks_backed_up() -> Iterator[None]:
-    # DVC writes a lock file in place; a kill in between leaves an incomplete file.
+    # DVC writes a lock file in place; a kill or an error in between leaves an incomplete file.
     with contextlib.ExitStack() as stack:
         for lock, before in LOCKS.items():
             if not lock.exists():
@@ -222,7 +223,12 @@ def _locks_backed_up() -> Iterator[None]:
             file = stack.enter_context(open(partial, "ab"))
             fcntl.flock(file, fcntl.LOCK_EX)
             os.replace(partial, before)
-        yield
+        try:
+            yield
+        except BaseException:
+            for lock, before in LOCKS.items():
+                os.replace(before, lock)
+            raise
         for before in LOCKS.values():
             before.unlink()
 
