@@ -35,7 +35,8 @@ evaluation: setup  ## evaluate the protection beyond the paper
 test: setup  ## run the tests, without the long ones
 	$(ACTIVATE) && python -m pytest -n auto --dist loadgroup -m "not long"
 
-# Without VGG-Face's weights, Model B uses dlib's descriptor, as the report states.
+# Without VGG-Face's weights, Model B uses dlib's descriptor, as the report states. Both are set each time, since DVC
+# leaves an experiment's settings in params.yaml.
 DESCRIPTOR = $(if $(VGG_FACE),-S train.B.descriptor=vgg_face -S $(call setting,train.B.weights,VGG_FACE),\
 	-S train.B.descriptor=dlib -S train.B.weights=data/installed-weights)
 paper: setup  ## run the paper's pipeline at the paper's scale: DATA=DIR [VGG_FACE=FILE] (docs/data.md)
