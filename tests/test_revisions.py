@@ -97,7 +97,8 @@ def test_a_clone_of_another_user_is_refused_with_gits_remedy(commits, tmp_path):
         for name in (folder, *(os.path.join(folder, file) for file in files)):
             os.chown(name, 1234, 1234)
     message = refusal("HEAD")
-    assert message.startswith(f"{tmp_path}: git failed") and f"safe.directory {tmp_path}" in message
+    assert message.startswith(f"{tmp_path}: `git rev-parse --git-dir` failed")
+    assert f"safe.directory {tmp_path}" in message
 
 
 def test_outside_a_clone_the_remedy_is_named(tmp_path, monkeypatch):
