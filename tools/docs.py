@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from stages.common.files import atomic_write
 from stages.common.program import run
@@ -52,12 +53,28 @@ def made_by(results: str) -> str:
 
 
 def runs() -> str:
-    """The kept runs: their commit, and the settings that differ from the commit's."""
+    """The runs on CelebA: their commit, their processor, and the settings that differ from the commit's."""
+    records = {name: record for name, record in json.loads(RUNS.read_text("utf-8")).items() if CELEBA.name in name}
+    settings = {name: _assignments(record["settings"]) for name, record in records.items()}
+    [first, *_] = settings.values()
+    common = [assignment for assignment in first if all(assignment in each for each in settings.values())]
     rows = []
-    for results, record in json.loads(RUNS.read_text("utf-8")).items():
-        settings = ", ".join(f"`{name}={json.dumps(value)}`" for name, value in record["settings"].items())
-        rows.append([results, f"`{record['commit']}`", settings or "the committed ones"])
-    return plain_table(["Results", "Commit", "Settings"], rows)
+    for name, record in records.items():
+        besides = ", ".join(text for text in settings[name] if text not in common)
+        rows.append([name, f"`{record['commit']}`", record["machine"]["cpu"], besides])
+    return f"All runs: {', '.join(common)}.\n\n" + plain_table(["Results", "Commit", "Processor", "Besides"], rows)
+
+
+def _assignments(settings: Mapping[str, Any]) -> list[str]:
+    """`key: value` of each setting in YAML; the entries of a recogniser are one setting."""
+    grouped: dict[str, Any] = {}
+    for key, value in settings.items():
+        if recogniser := re.match(r"(evaluation\.recognisers\.[^.]+)\.(.+)", key):
+            grouped.setdefault(recogniser[1], {})[recogniser[2]] = value
+        else:
+            grouped[key] = value
+    # JSON is YAML; a block style would break a table's row.
+    return [f"`{key}: {json.dumps(value)}`" for key, value in grouped.items()]
 
 
 def speed() -> str:
