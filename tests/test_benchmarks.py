@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
+import benchmarks.__main__ as program
 from benchmarks import machine, speed_table
 from benchmarks.__main__ import ROWS
 from benchmarks.measurement import Measurement, side_by_side
@@ -57,6 +58,22 @@ def test_the_table_names_what_was_not_measured(tmp_path):
     assert "Not measured: third, fourth." in words and "Commit: abc, def." in words
     assert "work: it. slow 8; fast 4; agreement: 0.5; 3 repeats." in words
     assert "free: it. 1 repeat." in words
+
+
+def test_rows_of_another_version_of_pytorch_are_dropped(tmp_path, monkeypatch):
+    here = {"cpu": "a processor", "cores": 2, "gpu": "none", "torch": "2"}
+    monkeypatch.setattr(program, "RESULTS", tmp_path)
+    monkeypatch.setattr(program, "_commit", lambda: "abc")
+
+    def rows_after(row: str, torch_version: str) -> set[str]:
+        monkeypatch.setattr(machine, "described", lambda: here | {"torch": torch_version})
+        monkeypatch.setitem(ROWS, "mssim", lambda: iter([measurement(row=row)]))
+        program.measure("mssim")
+        return set(json.loads((tmp_path / "a-processor-2-cores.json").read_text())["results"])
+
+    assert rows_after("first", "2") == {"first"}
+    assert rows_after("second", "2") == {"first", "second"}
+    assert rows_after("third", "3") == {"third"}
 
 
 @pytest.mark.parametrize("file", RESULTS, ids=lambda file: file.stem)
