@@ -6,14 +6,14 @@ from dataclasses import asdict
 import pytest
 import torch
 
-import benchmarks.__main__ as program
 from benchmarks import machine, speed_table
-from benchmarks.__main__ import ROWS
+from benchmarks.__main__ import ROWS, measure
 from benchmarks.measurement import Measurement, side_by_side
 from benchmarks.workloads import PERSONS, bundled
 from tests.project import ROOT
 
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
+HERE = {"cpu": "a processor", "cores": 2, "gpu": "none", "torch": "2"}
 
 
 def measurement(**changed) -> Measurement:
@@ -43,9 +43,8 @@ def test_the_table_names_what_was_not_measured(tmp_path):
         asdict(measurement(row="alone", others={}, goal=1.5)) | {"measured_by": "second", "commit": "abc"},
         asdict(measurement(row="free", others={}, ours=[1.0])) | {"measured_by": "second", "commit": "def"},
     ]
-    here = {"cpu": "a processor", "cores": 2, "gpu": "none", "torch": "2"}
     file = tmp_path / "here.json"
-    file.write_text(json.dumps({"machine": here, "results": {entry["row"]: entry for entry in entries}}))
+    file.write_text(json.dumps({"machine": HERE, "results": {entry["row"]: entry for entry in entries}}))
     text = speed_table.write(file, ["first", "second", "third", "fourth"])
     assert text == file.with_suffix(".md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
@@ -61,14 +60,13 @@ def test_the_table_names_what_was_not_measured(tmp_path):
 
 
 def test_rows_of_another_version_of_pytorch_are_dropped(tmp_path, monkeypatch):
-    here = {"cpu": "a processor", "cores": 2, "gpu": "none", "torch": "2"}
-    monkeypatch.setattr(program, "RESULTS", tmp_path)
-    monkeypatch.setattr(program, "_commit", lambda: "abc")
+    monkeypatch.setattr("benchmarks.__main__.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.__main__._commit", lambda: "abc")
 
     def rows_after(row: str, torch_version: str) -> set[str]:
-        monkeypatch.setattr(machine, "described", lambda: here | {"torch": torch_version})
+        monkeypatch.setattr(machine, "described", lambda: HERE | {"torch": torch_version})
         monkeypatch.setitem(ROWS, "mssim", lambda: iter([measurement(row=row)]))
-        program.measure("mssim")
+        measure("mssim")
         return set(json.loads((tmp_path / "a-processor-2-cores.json").read_text())["results"])
 
     assert rows_after("first", "2") == {"first"}

@@ -54,15 +54,18 @@ def made_by(results: str) -> str:
 
 def runs() -> str:
     """The runs on CelebA: their commit, their processor, and the settings that differ from the commit's."""
-    records = {name: record for name, record in json.loads(RUNS.read_text("utf-8")).items() if CELEBA.name in name}
+    records = {
+        name: record for name, record in json.loads(RUNS.read_text("utf-8")).items() if name.startswith(CELEBA.name)
+    }
     settings = {name: _assignments(record["settings"]) for name, record in records.items()}
     [first, *_] = settings.values()
     common = [assignment for assignment in first if all(assignment in each for each in settings.values())]
     rows = []
     for name, record in records.items():
-        besides = ", ".join(text for text in settings[name] if text not in common)
-        rows.append([name, f"`{record['commit']}`", record["machine"]["cpu"], besides])
-    return f"All runs: {', '.join(common)}.\n\n" + plain_table(["Results", "Commit", "Processor", "Besides"], rows)
+        others = ", ".join(text for text in settings[name] if text not in common)
+        rows.append([name, f"`{record['commit']}`", record["machine"]["cpu"], others])
+    table = plain_table(["Results", "Commit", "Processor", "Other settings"], rows)
+    return f"All runs: {', '.join(common)}.\n\n{table}"
 
 
 def _assignments(settings: Mapping[str, Any]) -> list[str]:
